@@ -1,0 +1,42 @@
+/* luactr.core: joins the tables of the l_<concern>.c files. Private to luactr's own Lua files. */
+#include "l_util.h"
+
+#include <stddef.h>
+
+/* Functions of a concern with a name go into core.<name>; without one into core itself. */
+struct concern {
+    const char *name;
+    lua_CFunction open; /* pushes its table and returns 1, or only registers and returns 0 */
+};
+
+static const struct concern concerns[] = { /* ORDER CONCERN */
+    {NULL, l_open_fd},
+};
+
+static void merge(lua_State *L, int into) {
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_settable(L, into);
+    }
+    lua_pop(L, 1);
+}
+
+int luaopen_luactr_core(lua_State *L);
+
+__attribute__((visibility("default"))) int luaopen_luactr_core(lua_State *L) {
+    lua_newtable(L);
+    int core = lua_gettop(L);
+    for (size_t i = 0; i < sizeof concerns / sizeof concerns[0]; i++) {
+        if (!concerns[i].open(L))
+            continue;
+        if (concerns[i].name)
+            lua_setfield(L, core, concerns[i].name);
+        else
+            merge(L, core);
+    }
+    lua_pushliteral(L, LUACTR_VERSION);
+    lua_setfield(L, core, "version");
+    return 1;
+}

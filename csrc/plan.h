@@ -1,0 +1,173 @@
+/* The wire format between luactr and its init: step kinds, record layout, rendezvous, status.
+ *
+ * Owner of the format: this file alone. The encoder (core/plan.c) writes it, the init (init/)
+ * reads it, Lua learns it from the same rows (lua/l_plan.c). Includes nothing of ours.
+ *
+ * A plan is one buffer: header, records, data. It is position independent: strings, byte blocks
+ * and string vectors are offsets from the start of the buffer. The encoder checks every value
+ * once; the init trusts the buffer, because it comes from a memfd that only luactr has written.
+ */
+#ifndef LUACTR_PLAN_H
+#define LUACTR_PLAN_H
+
+#include <stdint.h>
+
+#define PLAN_MAGIC 0x6e616c70u /* "plan" */
+#define PLAN_VERSION 1u
+#define PLAN_MAX_ARGS 6
+#define PLAN_MAX_SLOTS 256
+#define PLAN_MAX_SIZE (16u << 20)
+
+/* Each row is a step kind: enumerator, name in Lua and in `explain`, arguments.
+ *
+ * An argument is "name:type"; the type is one of
+ *   s string        S string or nothing
+ *   u unsigned      U unsigned or nothing (0)      i signed
+ *   b bytes         v list of strings
+ *   f slot: the name of an fd that the parent passes (plan.slots in Lua), F the same or nothing
+ * Paths called "target" and "path" are resolved by fd inside the new root; "source" is resolved
+ * in the host's view. ORDER STEP: init/steps.c has one function for each row. */
+#define PLAN_STEPS(X)                                                                             \
+    /* before anything else */                                                                    \
+    X(RENDEZVOUS, "rendezvous", "number:u")                                                       \
+    X(CGROUP_ATTACH, "cgroup_attach", "procs:f")                                                  \
+    X(UNSHARE, "unshare", "flags:u")                                                              \
+    X(SETNS, "setns", "ns:f flags:u")                                                             \
+    X(PARENT_DEATH_SIGNAL, "parent_death_signal", "signal:u")                                     \
+    X(OOM_SCORE_ADJ, "oom_score_adj", "value:i")                                                  \
+    X(SETHOSTNAME, "sethostname", "name:s")                                                       \
+    X(SETDOMAINNAME, "setdomainname", "name:s")                                                   \
+    X(LOOPBACK_UP, "loopback_up", "")                                                             \
+    X(SYSCTL, "sysctl", "key:s value:s")                                                          \
+    /* the root file system: root_* opens it, pivot_root enters it */                             \
+    X(PROPAGATION, "propagation", "flags:u")                                                      \
+    X(ROOT_BIND, "root_bind", "source:s recursive:u")                                             \
+    X(ROOT_TMPFS, "root_tmpfs", "stage:s data:S")                                                 \
+    X(MKDIR, "mkdir", "path:s mode:u")                                                            \
+    X(FILE, "file", "path:s content:b mode:u")                                                    \
+    X(WRITE, "write", "path:s content:b")                                                         \
+    X(SYMLINK, "symlink", "link:s path:s")                                                        \
+    X(MKNOD, "mknod", "path:s mode:u device:u")                                                   \
+    X(MOUNT, "mount", "source:s target:s type:s flags:u data:S")                                  \
+    X(BIND, "bind", "source:s target:s recursive:u set:u clear:u optional:U")                     \
+    X(SETATTR, "mount_setattr", "target:s set:u clear:u propagation:U recursive:U")               \
+    X(MASK, "mask", "path:s")                                                                     \
+    X(READONLY, "readonly", "path:s")                                                             \
+    X(CONSOLE, "console", "rows:u columns:u")                                                     \
+    X(PIVOT_ROOT, "pivot_root", "")                                                               \
+    X(CHROOT, "chroot", "")                                                                       \
+    /* PID 1 stays, the rest of the list is carried out by its child (vfork) */                   \
+    X(INIT, "init", "")                                                                           \
+    /* the payload's own attributes */                                                            \
+    X(SETSID, "setsid", "")                                                                       \
+    X(CONTROLLING_TTY, "controlling_tty", "")                                                     \
+    X(DUP, "dup", "fd:f number:u")                                                                \
+    X(RLIMIT, "setrlimit", "resource:u soft:u hard:u")                                            \
+    X(UMASK, "umask", "mask:u")                                                                   \
+    X(PERSONALITY, "personality", "persona:u")                                                    \
+    X(SETGROUPS, "setgroups", "groups:b")                                                         \
+    X(SETGID, "setresgid", "gid:u")                                                               \
+    X(SETUID, "setresuid", "uid:u")                                                               \
+    X(BOUNDING, "capbset_drop", "keep:u")                                                         \
+    X(CAPSET, "capset", "effective:u permitted:u inheritable:u")                                  \
+    X(AMBIENT, "cap_ambient", "set:u")                                                            \
+    X(SECUREBITS, "securebits", "bits:u")                                                         \
+    X(NO_NEW_PRIVS, "no_new_privs", "")                                                           \
+    X(CHDIR, "chdir", "path:s")                                                                   \
+    X(SECCOMP, "seccomp", "filter:b flags:u")                                                     \
+    X(EXEC, "exec", "file:s argv:v env:v path:S")
+
+enum plan_kind {
+#define X(id, name, args) STEP_##id,
+    PLAN_STEPS(X)
+#undef X
+        STEP_COUNT
+};
+
+struct plan_header {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t size;  /* of the whole buffer, bytes */
+    uint32_t steps; /* records that follow the header */
+    uint32_t slots; /* fds that the parent passes */
+    uint32_t reserved;
+};
+
+/* One argument. u: the number (i as two's complement, f as slot index, PLAN_NONE for nothing).
+ * s, b, v: offset and length (bytes without the final NUL; for v the number of strings, and the
+ * offset leads to that many uint32 offsets of NUL-terminated strings). */
+union plan_arg {
+    uint64_t u;
+    struct {
+        uint32_t offset;
+        uint32_t length;
+    } data;
+};
+
+#define PLAN_NONE UINT64_MAX
+#define PLAN_NO_OFFSET 0u
+
+struct plan_step {
+    uint32_t kind;
+    uint32_t reserved;
+    union plan_arg arg[PLAN_MAX_ARGS];
+};
+
+/* Numbered meetings on the sync socket (SOCK_SEQPACKET). The init sends its number and waits for
+ * the same number; anything else, or a closed socket, ends it. */
+#define PLAN_RENDEZVOUS(X)                                                                         \
+    X(ID_MAPS, "id_maps", 1) /* the parent writes uid_map, gid_map, setgroups */                   \
+    X(NETWORK, "network", 2) /* the parent moves devices in */                                     \
+    X(CONSOLE, "console", 3) /* the init sends the pty master (SCM_RIGHTS); nobody answers */      \
+    X(START, "start", 4)     /* OCI: created, waits for start */                                   \
+    X(EXIT, "exit", 5)       /* the init sends struct plan_exit; nobody answers */
+
+enum plan_rendezvous {
+#define X(id, name, number) MEET_##id = number,
+    PLAN_RENDEZVOUS(X)
+#undef X
+};
+
+struct plan_message {
+    uint32_t number; /* enum plan_rendezvous */
+    uint32_t reserved;
+};
+
+/* How the payload ended, as PID 1 saw it: message number MEET_EXIT and this. */
+struct plan_exit {
+    struct plan_message head;
+    int32_t status; /* as wait(2) gives it */
+    int32_t reserved;
+    uint64_t user_us;
+    uint64_t system_us;
+    uint64_t max_rss_kib;
+};
+
+/* The one status record, on a CLOEXEC pipe. End-of-file without a record is success. */
+struct plan_status {
+    uint32_t step;  /* index of the step that failed */
+    uint32_t kind;  /* its enum plan_kind */
+    int32_t error;  /* errno */
+    uint32_t aux;   /* which part of the step: a step-specific enum plan_aux */
+};
+
+/* Where inside a step it failed; Lua turns it into words. */
+#define PLAN_AUX(X)                                                                               \
+    X(NONE, "")                                                                                   \
+    X(SOURCE, "source")                                                                           \
+    X(TARGET, "target")                                                                           \
+    X(CREATE, "create")                                                                           \
+    X(TYPE, "type")                                                                               \
+    X(CONFIGURE, "configure")                                                                     \
+    X(ATTACH, "attach")                                                                           \
+    X(ATTRIBUTE, "attribute")                                                                     \
+    X(PEER, "peer")                                                                               \
+    X(VERIFY, "verify")
+
+enum plan_aux {
+#define X(id, name) AUX_##id,
+    PLAN_AUX(X)
+#undef X
+};
+
+#endif
