@@ -11,6 +11,7 @@ struct concern {
 
 static const struct concern concerns[] = { /* ORDER CONCERN */
     {NULL, l_open_fd},
+    {"sys", l_open_sys},
 };
 
 static void merge(lua_State *L, int into) {
