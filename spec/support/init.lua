@@ -1,0 +1,234 @@
+-- What specs share: what a host can do, temporary directories, running programs.
+
+local lfs = require("lfs")
+local compatibility = require("busted.compatibility")
+
+local support = {}
+
+---- files
+
+function support.read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read("a")
+end
+
+function support.write(path, text)
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(text))
+end
+
+local function remove_tree(path)
+  if lfs.symlinkattributes(path, "mode") == "directory" then
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then remove_tree(path .. "/" .. name) end
+    end
+  end
+  return os.remove(path)
+end
+
+local Directory = {}
+Directory.__index = Directory
+Directory.__tostring = function(self) return self.path end
+Directory.__concat = function(a, b) return tostring(a) .. tostring(b) end
+
+--- Make `name` with the directories above it; returns its path.
+function Directory:mkdir(name)
+  local path = self.path
+  for part in name:gmatch("[^/]+") do
+    path = path .. "/" .. part
+    lfs.mkdir(path)
+  end
+  return path
+end
+
+--- Write a file below the directory; `mode` as chmod(1) takes it. Returns its path.
+function Directory:write(name, text, mode)
+  if name:find("/") then self:mkdir(name:match("^(.*)/")) end
+  local path = self.path .. "/" .. name
+  support.write(path, text)
+  if mode then assert(os.execute(support.shell { "chmod", mode, path })) end
+  return path
+end
+
+function Directory:close()
+  remove_tree(self.path)
+end
+Directory.__close = Directory.close
+
+--- A fresh directory: `local dir <close> = support.tmpdir()`, then dir.path, dir:write(...).
+function support.tmpdir()
+  local path = os.tmpname()
+  os.remove(path)
+  path = path:gsub("lua_", "luactr-spec-")
+  assert(lfs.mkdir(path))
+  return setmetatable({ path = path }, Directory)
+end
+
+---- programs
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+--- A shell command of an argument list.
+function support.shell(argv)
+  local words = {}
+  for i, word in ipairs(argv) do words[i] = quote(tostring(word)) end
+  return table.concat(words, " ")
+end
+
+local REDIRECTIONS <const> = { closed = { "0<&-", "1>&-", "2>&-" } }
+
+-- "<" or ">" and a file of `dir`, or the stream closed
+local function redirection(number, wanted, dir)
+  if wanted == "closed" then return REDIRECTIONS.closed[number + 1] end
+  return ("%d%s%s"):format(number, number == 0 and "<" or ">", quote(dir.path .. "/" .. number))
+end
+
+---@class support.Run
+---@field [integer] string the argument list
+---@field stdin? string fed to the program, or "closed"
+---@field stdout? "closed" otherwise captured
+---@field stderr? "closed" otherwise captured
+---@field env? table<string, string> added to the environment
+---@field cwd? string
+---@field user? integer run as this user and group, without root's privileges
+---@field timeout? number seconds until SIGKILL, 60
+
+local function command_line(options, dir)
+  local argv = { "timeout", "--signal=KILL", options.timeout or 60 }
+  if options.user then
+    table.move({ "setpriv", "--reuid", options.user, "--regid", options.user,
+      "--clear-groups", "--" }, 1, 7, #argv + 1, argv)
+  end
+  argv[#argv + 1] = "env"
+  for name, value in pairs(options.env or {}) do argv[#argv + 1] = name .. "=" .. value end
+  table.move(options, 1, #options, #argv + 1, argv)
+  local redirections = {}
+  for number, stream in ipairs { "stdin", "stdout", "stderr" } do
+    redirections[number] = redirection(number - 1, options[stream], dir)
+  end
+  return ("cd %s && exec %s %s"):format(quote(options.cwd or "."), support.shell(argv),
+    table.concat(redirections, " "))
+end
+
+--- Run a program to its end: { code=, signal=, stdout=, stderr= }. For a signal, code is 128+n.
+---@param options support.Run
+function support.run(options)
+  local dir <close> = support.tmpdir()
+  dir:write("0", options.stdin or "")
+  dir:write("1", "")
+  dir:write("2", "")
+  local _, how, number = os.execute(command_line(options, dir))
+  return {
+    code = how == "signal" and 128 + number or number,
+    signal = how == "signal" and number or nil,
+    stdout = support.read(dir.path .. "/1"),
+    stderr = support.read(dir.path .. "/2"),
+  }
+end
+
+--- Where the build is: build/, or the directory in LUACTR_BUILD.
+support.build = os.getenv("LUACTR_BUILD") or "build"
+if support.build:sub(1, 1) ~= "/" then support.build = lfs.currentdir() .. "/" .. support.build end
+support.luactr_program = support.build .. "/luactr"
+
+--- Run the luactr executable of this checkout with these arguments.
+---@param options support.Run
+function support.luactr(options)
+  local copy = { support.luactr_program, table.unpack(options) }
+  for key, value in pairs(options) do
+    if type(key) == "string" then copy[key] = value end
+  end
+  return support.run(copy)
+end
+
+---- what this host can do
+
+local function status_field(name)
+  return support.read("/proc/self/status"):match("\n" .. name .. ":%s*(%S+)")
+end
+
+local CAP_SYS_ADMIN <const> = 21
+
+local function privileged()
+  return tonumber(status_field("CapEff"), 16) & (1 << CAP_SYS_ADMIN) ~= 0
+end
+
+-- Mount point, type, and options of each cgroup hierarchy.
+local function hierarchies()
+  local list = {}
+  for line in io.lines("/proc/self/mountinfo") do
+    local point, kind, options =
+      line:match("^%d+ %d+ %S+ %S+ (%S+) .- %- (cgroup2?) %S+ (%S+)")
+    if point then list[#list + 1] = { point = point, v2 = kind == "cgroup2", options = options } end
+  end
+  return list
+end
+
+local function has_word(text, word)
+  return (" " .. text:gsub("[,\n]", " ") .. " "):find(" " .. word .. " ", 1, true) ~= nil
+end
+
+--- Where a cgroup controller lives: mount point and version; nil if nowhere.
+function support.controller(name)
+  for _, hierarchy in ipairs(hierarchies()) do
+    local controllers = hierarchy.options
+    if hierarchy.v2 then
+      local root = io.open(hierarchy.point .. "/cgroup.controllers")
+      controllers = root and root:read("a") or ""
+      if root then root:close() end
+    end
+    if has_word(controllers, name) then return hierarchy.point, hierarchy.v2 and 2 or 1 end
+  end
+end
+
+--- "v1", "v2" or "hybrid".
+function support.layout()
+  local seen = {}
+  for _, hierarchy in ipairs(hierarchies()) do seen[hierarchy.v2 and "v2" or "v1"] = true end
+  if seen.v1 and seen.v2 then return "hybrid" end
+  return seen.v1 and "v1" or "v2"
+end
+
+local function program_path(name)
+  for directory in (os.getenv("PATH") .. ":/sbin:/usr/sbin"):gmatch("[^:]+") do
+    local path = directory .. "/" .. name
+    if lfs.attributes(path, "mode") == "file" then return path end
+  end
+end
+
+-- A need is "name" or "name:argument"; a row returns true when the host has it.
+local NEEDS <const> = {
+  root = privileged,
+  user = function() return status_field("Uid") ~= "0" end,
+  controller = function(name) return support.controller(name) ~= nil end,
+  layout = function(name) return support.layout() == name end,
+  program = function(name) return program_path(name) ~= nil end,
+  file = function(path) return lfs.attributes(path, "mode") ~= nil end,
+}
+
+--- The first of the needs that this host does not meet, or nil.
+function support.lacks(...)
+  for _, need in ipairs { ... } do
+    local name, argument = need:match("^(%w+):?(.*)$")
+    local row = NEEDS[name] or error("unknown need: " .. need, 2)
+    if not row(argument) then return need end
+  end
+end
+
+--- In an `it`: the rest is pending, with the reason, unless the host meets all the needs:
+--- "root", "user" (not root), "controller:memory", "layout:v2", "program:busybox", "file:/dev/kvm".
+function support.needs(...)
+  local lacking = support.lacks(...)
+  if lacking then compatibility.getfenv(2).pending("this host lacks " .. lacking) end
+end
+
+--- An `it` for specs that all have the same needs: `local it = support.it(it, pending, "root")`.
+function support.it(it, pending, ...)
+  local lacking = support.lacks(...)
+  if not lacking then return it end
+  return function(name) pending(name .. " (this host lacks " .. lacking .. ")") end
+end
+
+return support

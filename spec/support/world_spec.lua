@@ -1,0 +1,102 @@
+local lfs = require("lfs")
+local support = require("support")
+local world = require("support.world")
+
+local function left_by(action, patience)
+  local before = world.snapshot()
+  local undo = action()
+  local differences = world.settle(before, patience or 0)
+  undo()
+  assert.same({}, world.settle(before))
+  return table.concat(differences, "\n")
+end
+
+describe("support.world", function()
+  it("sees nothing when nothing has happened", function()
+    assert.equal("", left_by(function() return function() end end))
+  end)
+
+  it("sees an open descriptor", function()
+    local left = left_by(function()
+      local file = assert(io.open("/dev/zero"))
+      return function() file:close() end
+    end)
+    assert.matches("left descriptor: %d+ %-> /dev/zero", left)
+  end)
+
+  it("does not count a descriptor that only the collector has to close", function()
+    assert.equal("", left_by(function()
+      io.open("/dev/zero")
+      return function() end
+    end))
+  end)
+
+  it("sees a child", function()
+    local left = left_by(function()
+      local child = io.popen("exec sleep 60", "w")
+      return function()
+        local children = world.differences({}, { process = world.snapshot().process })
+        os.execute("kill " .. children[1]:match("process: (%d+)"))
+        child:close()
+      end
+    end)
+    assert.matches("left process: %d+ %(sleep 60", left)
+  end)
+
+  it("sees a temporary file", function()
+    local left = left_by(function()
+      local path = "/tmp/luactr-world-spec"
+      io.open(path, "w"):close()
+      return function() os.remove(path) end
+    end)
+    assert.equal("left file: /tmp/luactr-world-spec (temporary)", left)
+  end)
+
+  it("sees a changed directory", function()
+    local left = left_by(function()
+      local home = lfs.currentdir()
+      lfs.chdir("/")
+      return function() lfs.chdir(home) end
+    end)
+    assert.matches("gone attribute: directory ", left)
+    assert.matches("left attribute: directory / ", left)
+  end)
+
+  it("sees a mount and a mount that is gone", function()
+    local before, after = { mount = { ["/x #1"] = "tmpfs" } }, { mount = { ["/y #2"] = "proc" } }
+    assert.same({ "gone mount: /x #1 (tmpfs)", "left mount: /y #2 (proc)" },
+      world.differences(before, after))
+  end)
+
+  it("sees a cgroup #system", function()
+    support.needs("root", "controller:pids")
+    local left = left_by(function()
+      local path = support.controller("pids") .. "/luactr"
+      local made = lfs.mkdir(path)
+      assert(lfs.mkdir(path .. "/world-spec"))
+      return function()
+        lfs.rmdir(path .. "/world-spec")
+        if made then lfs.rmdir(path) end
+      end
+    end)
+    assert.matches("left cgroup: %S+/luactr/world%-spec", left)
+  end)
+
+  it("waits for what goes by itself", function()
+    local before = world.snapshot()
+    local path = "/tmp/luactr-world-wait"
+    io.open(path, "w"):close()
+    os.execute("(sleep 0.2; rm " .. path .. ") >/dev/null 2>&1 &")
+    assert.same({}, world.settle(before))
+  end)
+
+  it("fails in check() with what was left", function()
+    world.check()
+    local path = "/tmp/luactr-world-check"
+    io.open(path, "w"):close()
+    local done, message = pcall(world.check)
+    os.remove(path)
+    assert.is_false(done)
+    assert.matches("luactr%-world%-check", message)
+  end)
+end)
