@@ -1,0 +1,94 @@
+--- Facts about the host that a plan depends on. The only effectful input of plan.compile: each is
+--- read when first asked for, once.
+local M = {}
+
+local function sys()
+  return require("luactr.core").sys
+end
+
+local function read_line(path)
+  local file <close> = io.open(path)
+  return file and file:read("l")
+end
+
+local function runtime_dir(facts)
+  if facts.uid == 0 then
+    return "/run/luactr"
+  end
+  local base = os.getenv("XDG_RUNTIME_DIR") or ("/tmp/luactr-" .. facts.uid)
+  return base .. "/luactr"
+end
+
+local readers = {
+  uid = function() return sys().geteuid() end,
+  gid = function() return sys().getegid() end,
+  -- Root that lacks the right to mount (a container's root) needs a user namespace as others do.
+  privileged = function(facts)
+    if facts.uid ~= 0 then
+      return false
+    end
+    local sets = sys().capget()
+    for _, name in ipairs(sets and sets.effective or {}) do
+      if name:upper() == "CAP_SYS_ADMIN" then
+        return true
+      end
+    end
+    return false
+  end,
+  kernel = function()
+    local release = read_line("/proc/sys/kernel/osrelease") or ""
+    local major, minor = release:match("^(%d+)%.(%d+)")
+    return { tonumber(major) or 0, tonumber(minor) or 0 }
+  end,
+  last_cap = function() return sys().last_cap() end,
+  state_dir = runtime_dir,
+  stage = function(facts) return facts.state_dir .. "/stage" end,
+  cgroup = function() return require("luactr.core").cgroup.detect() end,
+  -- pivot_root refuses the initial ramfs (pivot_root(2), EINVAL).
+  initramfs = function()
+    local mounts <close> = io.open("/proc/self/mounts")
+    for line in mounts and mounts:lines() or function() end do
+      local target, kind = line:match("^%S+ (%S+) (%S+)")
+      if target == "/" then
+        return kind == "rootfs"
+      end
+    end
+    return false
+  end,
+  environment = function()
+    return setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
+  end,
+  terminal = function()
+    local isatty = sys().isatty
+    return isatty(0) and isatty(1) or false
+  end,
+  window = function() return sys().window_size and sys().window_size(0) or nil end,
+}
+
+---@class luactr.host
+---@field uid integer
+---@field gid integer
+---@field privileged boolean may mount and make namespaces without a user namespace
+---@field kernel integer[] { major, minor }
+---@field last_cap integer
+---@field state_dir string
+---@field stage string where a root is put together
+---@field cgroup table layout of luactr.core.cgroup.detect
+---@field initramfs boolean / cannot be pivoted from
+---@field environment table<string, string>
+---@field terminal boolean stdin and stdout are a terminal
+---@field window? { rows: integer, columns: integer }
+
+--- The facts. A new table reads afresh.
+---@return luactr.host
+function M.facts()
+  return setmetatable({}, {
+    __index = function(facts, name)
+      local value = readers[name] and readers[name](facts)
+      rawset(facts, name, value)
+      return value
+    end,
+  })
+end
+
+return M

@@ -1,0 +1,86 @@
+--- Contributor: the namespaces and what is set in them before a file system is touched. Pure.
+local M = {}
+
+local SIGKILL <const> = 9
+
+-- The kernel's bit for each namespace that clone makes. The cgroup namespace is not among them: its
+-- root is the caller's cgroup at that moment, which in clone is still the parent's.
+local CLONE <const> = {
+  mount = "CLONE_NEWNS", pid = "CLONE_NEWPID", uts = "CLONE_NEWUTS", ipc = "CLONE_NEWIPC",
+  network = "CLONE_NEWNET", user = "CLONE_NEWUSER",
+}
+
+local function sys()
+  return require("luactr.core").sys
+end
+
+---@param namespaces table<string, "new"|"host">
+---@return integer flags for clone
+function M.flags(namespaces)
+  local flags, constants = 0, sys()
+  for kind, name in pairs(CLONE) do
+    if namespaces[kind] == "new" then
+      flags = flags | constants[name]
+    end
+  end
+  return flags
+end
+
+--- The id maps that need no helper: one user and one group, which are luactr's own outside.
+---@return { uid: string, gid: string, setgroups: string }? maps nil without a user namespace
+function M.id_maps(spec, host)
+  if spec.namespaces.user ~= "new" then
+    return nil
+  end
+  return {
+    uid = string.format("%d %d 1\n", spec.user.uid, host.uid),
+    gid = string.format("%d %d 1\n", spec.user.gid, host.gid),
+    setgroups = "deny", -- user_namespaces(7): required before an unprivileged gid_map
+  }
+end
+
+function M.wait_for_id_maps(spec)
+  if spec.namespaces.user ~= "new" then
+    return {}
+  end
+  local numbers = require("luactr.core").plan.rendezvous
+  return { { op = "rendezvous", number = numbers.id_maps, from = "namespaces" } }
+end
+
+function M.die_with_parent()
+  return { { op = "parent_death_signal", signal = SIGKILL } }
+end
+
+--- After the process is in its cgroup, so that this is the root that it sees.
+function M.unshare_cgroup(spec)
+  if spec.namespaces.cgroup ~= "new" then
+    return {}
+  end
+  return { { op = "unshare", flags = sys().CLONE_NEWCGROUP, from = "namespaces" } }
+end
+
+function M.identity(spec)
+  local steps = {}
+  if spec.namespaces.uts == "new" then
+    steps[1] = { op = "sethostname", name = spec.hostname, from = "hostname" }
+  end
+  if spec.domainname then
+    steps[#steps + 1] = { op = "setdomainname", name = spec.domainname, from = "domainname" }
+  end
+  return steps
+end
+
+function M.loopback(spec)
+  if spec.namespaces.network ~= "new" then
+    return {}
+  end
+  return { { op = "loopback_up", from = "network" } }
+end
+
+--- Before the first mount, or it would appear on the host.
+function M.propagation()
+  local constants = sys()
+  return { { op = "propagation", flags = constants.MS_REC | constants.MS_PRIVATE } }
+end
+
+return M

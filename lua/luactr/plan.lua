@@ -1,0 +1,282 @@
+--- From a checked spec to the list of steps that the init carries out. Pure: the host comes in as
+--- facts, nothing is opened, made or changed. `explain` prints the result, luactr.core encodes it.
+local M = {}
+
+local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+local SLOT_TYPES <const> = { f = true, F = true }
+
+local function core()
+  return require("luactr.core")
+end
+
+-- ---- the phases that need no contributor of their own
+
+local function attach_cgroup(_, _, plan)
+  local steps = {}
+  for _, slot in ipairs(plan.cgroup and plan.cgroup.attach or {}) do
+    steps[#steps + 1] = { op = "cgroup_attach", procs = slot, from = "limits" }
+  end
+  return steps
+end
+
+local function root(spec, host)
+  return spec.rootfs:steps(host)
+end
+
+local function own_steps(spec)
+  if not spec.steps then
+    return {}
+  end
+  local steps, problem = require("luactr.steps").record(spec.steps, core().plan.steps)
+  return steps, problem and { { path = "steps", message = problem } }
+end
+
+local function hidden_paths(spec)
+  local steps = {}
+  for i, path in ipairs(spec.masked_paths) do
+    steps[i] = { op = "mask", path = path, from = "masked_paths" }
+  end
+  for _, path in ipairs(spec.readonly_paths) do
+    steps[#steps + 1] = { op = "readonly", path = path, from = "readonly_paths" }
+  end
+  return steps
+end
+
+local function console(spec, host)
+  if not spec.tty then
+    return {}
+  end
+  local window = host.window or { rows = 24, columns = 80 }
+  return { { op = "console", rows = window.rows, columns = window.columns, from = "tty" } }
+end
+
+local function enter_root(spec, host)
+  local steps = { { op = host.initramfs and "chroot" or "pivot_root", from = "rootfs" } }
+  if spec.readonly then
+    steps[2] = { op = "mount_setattr", target = "/", set = core().sys.MOUNT_ATTR_RDONLY, clear = 0,
+      recursive = 0, from = "readonly" }
+  end
+  return steps
+end
+
+local function sysctl(spec)
+  local steps = {}
+  for key, value in pairs(spec.sysctl) do
+    steps[#steps + 1] = { op = "sysctl", key = key, value = value, from = "sysctl." .. key }
+  end
+  table.sort(steps, function(a, b) return a.key < b.key end)
+  return steps
+end
+
+local function oom_score_adj(spec)
+  if not spec.oom_score_adj then
+    return {}
+  end
+  return { { op = "oom_score_adj", value = spec.oom_score_adj, from = "oom_score_adj" } }
+end
+
+local function stay_as_init(spec)
+  return spec.init and { { op = "init", from = "init" } } or {}
+end
+
+local function environment(spec, host)
+  local defaults = {
+    PATH = DEFAULT_PATH,
+    HOME = spec.user.uid == 0 and "/root" or "/",
+    HOSTNAME = spec.namespaces.uts == "new" and spec.hostname or nil,
+    TERM = spec.tty and (host.environment.TERM or "xterm") or nil,
+  }
+  for name, value in pairs(spec.env) do
+    if value == true then
+      value = host.environment[name]
+    end
+    defaults[name] = value or nil
+  end
+  local list = {}
+  for name, value in pairs(defaults) do
+    list[#list + 1] = name .. "=" .. value
+  end
+  table.sort(list)
+  return list, defaults.PATH
+end
+
+local function start_payload(spec, host)
+  local list, path = environment(spec, host)
+  return { { op = "exec", file = spec.command[1], argv = spec.command, env = list,
+    path = path or DEFAULT_PATH, from = "command" } }
+end
+
+-- ---- the order, which is the design
+
+--- A phase: its heading in `explain`, and where its steps come from: `steps` here, or the function
+--- `call` (default "steps") of the contributor `module`, loaded by the first plan that gets there.
+---
+--- Why this order. The cgroup comes first, so that no work escapes the limits, and before its
+--- namespace, which is rooted where the process is then. The id maps come before anything that
+--- needs a privilege. Propagation comes before the first mount. The recipe's own steps see all
+--- mounts, and come before the masks, so that they cannot undo these. The console needs the
+--- container's devpts and the old root's view at once. sysctl comes after pivot_root, when no path
+--- leads out any more. In the payload: sessions and streams while everything is allowed; limits and
+--- groups before the user, since setuid gives up the right to set them; the bounding set before
+--- setuid for the same reason; capabilities after it, since setuid clears them; seccomp last, since
+--- its filter refuses much of what stands above.
+local PHASES <const> = {
+  { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
+  { name = "identity maps", title = "Wait for the user and group maps", module = "luactr.namespaces", call = "wait_for_id_maps" },
+  { name = "parent", title = "Die with luactr", module = "luactr.namespaces", call = "die_with_parent" },
+  { name = "cgroup namespace", title = "See the cgroup as the root of all", module = "luactr.namespaces", call = "unshare_cgroup" },
+  { name = "identity", title = "Take a name", module = "luactr.namespaces", call = "identity" },
+  { name = "network", title = "Network", module = "luactr.namespaces", call = "loopback" },
+  { name = "propagation", title = "Keep mounts to ourselves", module = "luactr.namespaces", call = "propagation" },
+  { name = "root", title = "Build the root", steps = root },
+  { name = "mounts", title = "Mount into the root", module = "luactr.mount" },
+  { name = "own steps", title = "The recipe's own steps", steps = own_steps },
+  { name = "masks", title = "Hide what is not the container's business", steps = hidden_paths },
+  { name = "console", title = "Open a terminal", steps = console },
+  { name = "enter", title = "Enter the root", steps = enter_root },
+  { name = "sysctl", title = "Set kernel parameters", steps = sysctl },
+  { name = "oom", title = "Choose who dies first", steps = oom_score_adj },
+  { name = "init", title = "Stay as PID 1, go on in a child", steps = stay_as_init },
+  { name = "process", title = "Give up privileges", module = "luactr.security.process" },
+  { name = "exec", title = "Become the program", steps = start_payload },
+}
+
+M.phases = PHASES
+
+-- ---- compile
+
+local function all_inherited(spec)
+  return spec.stdin.kind == "inherit" and spec.stdout.kind == "inherit" and spec.stderr.kind == "inherit"
+end
+
+local function all_capabilities(sets, host)
+  local names = core().sys.cap_names((1 << (host.last_cap + 1)) - 1)
+  local result = {}
+  for set, list in pairs(sets) do
+    result[set] = list == "all" and names or list
+  end
+  return result
+end
+
+--- The spec with everything decided that depends on the host; contributors see no "auto".
+local function settle(spec, host)
+  local settled = setmetatable({}, { __index = spec })
+  settled.id = spec.id or spec.name or "container"
+  settled.hostname = spec.hostname or settled.id:sub(1, 64)
+  settled.tty = spec.tty == true or (spec.tty == "auto" and host.terminal and all_inherited(spec)) or false
+  if spec.namespaces.user == "auto" then
+    settled.namespaces = {}
+    for kind, word in pairs(spec.namespaces) do
+      settled.namespaces[kind] = word
+    end
+    settled.namespaces.user = host.privileged and "host" or "new"
+  end
+  if spec.capabilities.bounding == "all" then
+    settled.capabilities = all_capabilities(spec.capabilities, host)
+  end
+  return settled
+end
+
+--- An error object from whatever a contributor returned: one already, or a list of problems.
+local function failure(spec, phase, err)
+  if type(err) ~= "table" or err.code then
+    return err or "phase " .. phase .. " failed"
+  end
+  return require("luactr.spec").refusal(err, spec.where)
+end
+
+local function contribute(phase, spec, host, plan)
+  if phase.steps then
+    return phase.steps(spec, host, plan)
+  end
+  return require(phase.module)[phase.call or "steps"](spec, host, plan)
+end
+
+local slot_arguments -- op to the names of its fd arguments, from plan.h by way of luactr.core
+
+local function slots_of(op)
+  if not slot_arguments then
+    slot_arguments = {}
+    for _, kind in ipairs(core().plan.steps) do
+      for _, argument in ipairs(kind.args) do
+        if SLOT_TYPES[argument.type] then
+          slot_arguments[kind.name] = slot_arguments[kind.name] or {}
+          table.insert(slot_arguments[kind.name], argument.name)
+        end
+      end
+    end
+  end
+  return slot_arguments[op] or {}
+end
+
+local function add_slots(slots, known, step)
+  for _, argument in ipairs(slots_of(step.op)) do
+    local name = step[argument]
+    if name and not known[name] then
+      known[name] = true
+      slots[#slots + 1] = name
+    end
+  end
+end
+
+--- Where a step comes from: the path that its contributor named, if the recipe spoke of it at all.
+local function origin(spec, from)
+  return from and spec.given[from:match("^[%w_]+")] and from or "default"
+end
+
+local function add_steps(plan, phase, steps, known_slots)
+  for _, step in ipairs(steps) do
+    step.phase = phase
+    step.from = origin(plan.spec, step.from)
+    plan.steps[#plan.steps + 1] = step
+    add_slots(plan.slots, known_slots, step)
+  end
+end
+
+local function compile_cgroup(plan, spec, host)
+  local compiled, problems = require("luactr.cgroup").compile(spec.limits, host.cgroup, spec.id)
+  if not compiled then
+    return nil, failure(spec, "cgroup", problems)
+  end
+  plan.cgroup = compiled
+  table.move(compiled.warnings or {}, 1, #(compiled.warnings or {}), #plan.warnings + 1, plan.warnings)
+  return true
+end
+
+---@class luactr.plan
+---@field id string
+---@field flags integer clone flags
+---@field slots string[] names of the fds that the parent passes
+---@field steps table[] `op`, its arguments, `from` (path in the spec or "default"), `phase`
+---@field cgroup? table what luactr.cgroup compiled from the limits
+---@field id_maps? { uid: string, gid: string, setgroups: string }
+---@field tty boolean
+---@field warnings string[]
+---@field spec luactr.spec with all that depended on the host decided
+
+--- Compile a checked spec for a host.
+---@param spec luactr.spec from spec.check
+---@param host table facts as of luactr.host
+---@return luactr.plan?
+---@return table? error
+function M.compile(spec, host)
+  spec = settle(spec, host)
+  local plan = { id = spec.id, slots = {}, steps = {}, tty = spec.tty, warnings = {}, spec = spec }
+  local fine, err = compile_cgroup(plan, spec, host)
+  if not fine then
+    return nil, err
+  end
+  local namespaces, known_slots = require "luactr.namespaces", {}
+  plan.flags = namespaces.flags(spec.namespaces)
+  plan.id_maps = namespaces.id_maps(spec, host)
+  for _, phase in ipairs(PHASES) do
+    local steps, problem = contribute(phase, spec, host, plan)
+    if not steps then
+      return nil, failure(spec, phase.name, problem)
+    end
+    add_steps(plan, phase.name, steps, known_slots)
+  end
+  return plan
+end
+
+return M

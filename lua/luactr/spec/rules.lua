@@ -1,0 +1,132 @@
+--- What no single field can know: rules between fields. Pure.
+--
+-- A rule looks at the normalized spec (fields with problems are nil) and returns the path that is
+-- at fault and why, or nothing.
+local check = require "luactr.check"
+
+local M = {}
+
+local function captured(stream)
+  return stream and stream.kind ~= "inherit"
+end
+
+local function tty_with_redirected_output(spec)
+  if spec.tty ~= true then
+    return
+  end
+  for _, name in ipairs { "stdin", "stdout", "stderr" } do
+    if captured(spec[name]) then
+      return name, "a tty takes all three streams: leave it out, or say tty = false"
+    end
+  end
+end
+
+--- `network` is the short word for namespaces.network; both may be given if they agree.
+local function network_and_namespaces(spec, raw)
+  if not spec.namespaces or not spec.network then
+    return
+  end
+  local said, namespaces = rawget(raw, "network"), rawget(raw, "namespaces")
+  local wanted = spec.network == "host" and "host" or "new"
+  if said ~= nil and namespaces ~= nil and spec.namespaces.network ~= wanted then
+    return "network", string.format("%s contradicts namespaces.network = %q",
+      check.show(said), spec.namespaces.network)
+  end
+end
+
+local function names_without_uts(spec)
+  if spec.namespaces and spec.namespaces.uts ~= "host" then
+    return
+  end
+  for _, name in ipairs { "hostname", "domainname" } do
+    if spec[name] then
+      return name, "needs a uts namespace of its own: it would rename the host"
+    end
+  end
+end
+
+-- Which namespace a kernel parameter belongs to; all others are the host's. First match wins.
+local SYSCTL_HOMES <const> = {
+  { "^kernel%.hostname$", "uts" }, { "^kernel%.domainname$", "uts" },
+  { "^kernel%.shm", "ipc" }, { "^kernel%.msg", "ipc" }, { "^kernel%.sem$", "ipc" },
+  { "^fs%.mqueue%.", "ipc" }, { "^net%.", "network" }, { "^user%.", "user" },
+}
+
+local function sysctl_home(key)
+  local dotted = key:gsub("/", ".")
+  for _, home in ipairs(SYSCTL_HOMES) do
+    if dotted:find(home[1]) then
+      return home[2]
+    end
+  end
+end
+
+local function sysctl_of_the_host(spec)
+  for key in pairs(spec.sysctl or {}) do
+    local home = sysctl_home(key)
+    if not home then
+      return "sysctl." .. key, "is not namespaced: it would change the host"
+    elseif spec.namespaces and spec.namespaces[home] == "host" then
+      return "sysctl." .. key, "needs a " .. home .. " namespace of its own: it would change the host"
+    end
+  end
+end
+
+local function output_without_capture(spec)
+  local limit = spec.limits and spec.limits.output
+  if not limit or not spec.stdout or not spec.stderr then
+    return
+  end
+  if spec.stdout.kind ~= "capture" and spec.stderr.kind ~= "capture" then
+    return "limits.output", "counts captured output: say stdout = \"capture\""
+  end
+end
+
+local function mount_without_source(spec)
+  for i, mount in ipairs(spec.mounts or {}) do
+    local at = "mounts[" .. i .. "]"
+    if (mount.type == "bind" or mount.type == "symlink") and not mount.source then
+      return at .. ".source", "is missing: a " .. mount.type .. " has a source"
+    elseif mount.type == "file" and not mount.content then
+      return at .. ".content", "is missing: a file has content"
+    elseif mount.target == "/" then
+      return at .. ".target", "is the root itself: that is rootfs"
+    end
+  end
+end
+
+local RULES <const> = {
+  tty_with_redirected_output, network_and_namespaces, names_without_uts, sysctl_of_the_host,
+  output_without_capture, mount_without_source,
+}
+
+--- Whichever of the two was said decides both.
+local function settle_network(spec, raw)
+  local namespaces = spec.namespaces
+  if not namespaces or not spec.network then
+    return
+  elseif rawget(raw, "network") == nil then
+    spec.network = namespaces.network == "host" and "host" or "none"
+  elseif spec.network == "host" then
+    spec.namespaces = {}
+    for kind, word in pairs(namespaces) do
+      spec.namespaces[kind] = word
+    end
+    spec.namespaces.network = "host"
+  end
+end
+
+---@param spec table normalized
+---@param raw table as given
+---@param problems luactr.problem[]
+function M.apply(spec, raw, problems)
+  for _, rule in ipairs(RULES) do
+    local path, message = rule(spec, raw)
+    if path then
+      check.add(problems, path, "%s", message)
+    end
+  end
+  settle_network(spec, raw)
+end
+
+return M

@@ -1,0 +1,296 @@
+--- The types of a container's fields, and how each value is normalized. Pure.
+local check = require "luactr.check"
+
+local M = {}
+
+local MAX_ID <const> = 0xfffffffe -- (uid_t)-1 means "leave it"
+local function hint(name, known)
+  return require("luactr.nearest").hint(name, known)
+end
+
+-- ---- plain ones
+
+M.path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
+
+M.host_path = check.string { what = "path", max = 4095 }
+
+M.name = check.string {
+  what = "name of letters, digits, dot, dash and underscore",
+  pattern = "^%w[%w_.-]*$", max = 64,
+}
+
+M.hostname = check.string { what = "host name", max = 64, too_long = "hostname too long: at most %d bytes" }
+
+M.domainname = check.string { what = "domain name", max = 64, too_long = "domain name too long: at most %d bytes" }
+
+M.command = check.list(check.string { empty = true }, {
+  what = "list of strings", min = 1, hint = "{ \"program\", \"argument\" }: there is no shell in between",
+  convert = function(words)
+    if words[1] == "" then
+      return nil, "the program's name is empty"
+    end
+    return words
+  end,
+})
+
+local id = check.integer { what = "number", min = 0, max = MAX_ID }
+
+M.groups = check.list(id, { what = "list of group numbers", max = 1024 })
+
+M.labels = check.map { key = check.string {}, of = check.string { empty = true } }
+
+M.rootfs = check.union({
+  check.opaque("luactr.rootfs", "root file system"),
+  check.string {
+    what = "path of a directory",
+    max = 4095,
+    convert = function(path) return require("luactr.rootfs").dir(path) end,
+  },
+}, { what = "root file system (ctr.rootfs.dir(path), ctr.rootfs.host { ... }) or a directory's path" })
+
+-- ---- user: 1000, "1000:100", { uid = 1000, gid = 100 } -> { uid, gid }
+
+local function parse_user(text)
+  local uid, gid = text:match("^(%d+):?(%d*)$")
+  uid, gid = math.tointeger(tonumber(uid)), math.tointeger(tonumber(gid)) or math.tointeger(tonumber(uid))
+  if not uid then
+    return nil, "names are looked up inside the root, not supported yet: give numbers, as \"1000:100\""
+  elseif uid > MAX_ID or gid > MAX_ID then
+    return nil, "a user or group number is at most " .. MAX_ID
+  end
+  return { uid = uid, gid = gid }
+end
+
+M.user = check.union({
+  check.integer {
+    what = "user number", min = 0, max = MAX_ID,
+    convert = function(uid) return { uid = uid, gid = uid } end,
+  },
+  check.string { convert = parse_user },
+  check.record({
+    { name = "uid", type = id, required = true },
+    { name = "gid", type = id, required = true },
+  }),
+}, { what = "user number, \"uid:gid\" or { uid =, gid = }" })
+
+-- ---- env: { PATH = "/bin", LANG = true }, { "PATH=/bin", "LANG" } -> name to text, true or false
+
+local function env_entry(key, value)
+  if math.type(key) == "integer" then
+    if type(value) ~= "string" then
+      return nil, "\"NAME=value\" or \"NAME\" expected, got " .. check.show(value)
+    end
+    local name, text = value:match("^([^=]*)=(.*)$")
+    return name or value, text or true
+  elseif type(value) == "number" then
+    return key, tostring(value)
+  elseif type(value) ~= "string" and type(value) ~= "boolean" then
+    return nil, "string, true (inherit) or false (leave out) expected, got " .. check.show(value)
+  end
+  return key, value
+end
+
+local function check_env(value, path, problems)
+  if not check.is_plain(value) then
+    return check.add(problems, path, "table expected, got %s", check.show(value))
+  end
+  local result, count = {}, 0
+  for key, entry in next, value do
+    count = count + 1
+    local at = path .. "[" .. check.show(key) .. "]"
+    local name, text = env_entry(key, entry)
+    if not name then
+      check.add(problems, at, "%s", text)
+    elseif type(name) ~= "string" or name == "" or name:find("[=%z]") then
+      check.add(problems, at, "not a variable's name: %s", check.show(name))
+    elseif type(text) == "string" and text:find("\0", 1, true) then
+      check.add(problems, at, "contains a NUL byte")
+    elseif count > 65536 then
+      return check.add(problems, path, "more than 65536 variables")
+    else
+      result[name] = text
+    end
+  end
+  return result
+end
+
+M.env = check.custom("table of NAME = value, or list of \"NAME=value\"", check_env)
+
+-- ---- namespaces: { network = "host" } or the list of new ones -> kind to "new", "host", "auto"
+
+local NAMESPACES <const> = { "mount", "pid", "uts", "ipc", "network", "cgroup", "user", "time" }
+
+M.namespace_defaults = {
+  mount = "new", pid = "new", uts = "new", ipc = "new", network = "new", cgroup = "new",
+  user = "auto", time = "host",
+}
+
+local WORDS <const> = { new = true, host = true }
+
+local function listed_namespaces(value)
+  local named = {}
+  for _, kind in ipairs(NAMESPACES) do
+    named[kind] = kind == "mount" and "new" or "host" -- there is no container without it
+  end
+  for i = 1, #value do
+    named[rawget(value, i)] = "new"
+  end
+  return named
+end
+
+local function check_namespace(kind, word, path, problems)
+  if not M.namespace_defaults[kind] then
+    local known = type(kind) == "string" and hint(kind, NAMESPACES) or ""
+    check.add(problems, path, "unknown namespace %s%s", check.show(kind), known)
+  elseif not (WORDS[word] or (kind == "user" and word == "auto")) then
+    check.add(problems, path, "\"new\" or \"host\" expected, got %s", check.show(word))
+  elseif kind == "time" and word == "new" then
+    check.add(problems, path, "not supported yet")
+  elseif kind == "mount" and word == "host" then
+    check.add(problems, path, "cannot be the host's: a container never mounts there")
+  end
+end
+
+local function check_namespaces(value, path, problems)
+  if not check.is_plain(value) then
+    return check.add(problems, path, "table expected, got %s", check.show(value))
+  end
+  local result = {}
+  for kind, word in next, M.namespace_defaults do
+    result[kind] = word
+  end
+  if rawlen(value) > 64 then
+    return check.add(problems, path, "there are %d namespaces", #NAMESPACES)
+  end
+  local named = rawlen(value) > 0 and listed_namespaces(value) or value
+  local count = #problems
+  for kind, word in next, named do
+    check_namespace(kind, word, path .. "." .. check.show(kind):gsub('"', ""), problems)
+    if #problems > count + #NAMESPACES then
+      return nil
+    end
+    result[kind] = word
+  end
+  return #problems == count and result or nil
+end
+
+M.namespaces = check.custom("table of kind = \"new\" or \"host\", or list of kinds", check_namespaces)
+
+M.network = check.custom("\"none\" or \"host\"", function(value, path, problems)
+  if value ~= "none" and value ~= "host" then
+    return check.add(problems, path, "not supported yet: only \"none\" and \"host\"")
+  end
+  return value
+end)
+
+-- ---- mounts and devices
+
+M.mounts = check.list(check.record {
+  { name = "type", type = check.string { pattern = "^[%w_.-]+$", max = 64 }, default = "bind",
+    help = "bind, tmpfs, proc, sysfs, devpts, mqueue, cgroup, any file system; file, symlink, dir" },
+  { name = "source", type = M.host_path, help = "what is mounted; a symlink's text" },
+  { name = "target", type = M.path, required = true, help = "where, inside the root" },
+  { name = "options", type = check.list(check.string { max = 4096 }), default = {},
+    help = "names of mount(8) and OCI" },
+  { name = "content", type = check.string { binary = true, empty = true }, help = "of a file" },
+  { name = "mode", type = check.mode {}, help = "of a file or dir" },
+  { name = "optional", type = check.boolean(), default = false, help = "skip if the source is missing" },
+})
+
+M.paths = check.list(M.path)
+
+-- What /proc and /sys tell or do that a container has no business with; the lists that podman uses.
+M.masked_paths = {
+  "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+  "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+  "/sys/devices/virtual/powercap", "/sys/firmware",
+}
+
+M.readonly_paths = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" }
+
+local number = check.integer { min = 0, max = 0xfffff }
+
+M.devices = check.list(check.union({
+  check.string {
+    pattern = "^/dev/", max = 4095,
+    convert = function(path) return { path = path } end,
+  },
+  check.record {
+    { name = "path", type = M.path, required = true },
+    { name = "type", type = check.enum { "c", "b", "p" }, required = true },
+    { name = "major", type = number, default = 0 },
+    { name = "minor", type = number, default = 0 },
+    { name = "mode", type = check.mode {}, default = 438 }, -- 0666
+    { name = "uid", type = id, default = 0 },
+    { name = "gid", type = id, default = 0 },
+  },
+}, { what = "\"/dev/...\" of the host or { path =, type =, major =, minor = }" }))
+
+-- ---- attributes of the process that few recipes change: see process.lua
+
+M.default_capabilities = {
+  "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE",
+  "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+}
+
+--- The usual sets for one list: what root in the container holds and can regain, nothing ambient.
+-- Five lists of names; "all" in place of a list until plan.compile knows the host's last one.
+function M.capability_sets(list)
+  return { bounding = list, effective = list, permitted = list, inheritable = {}, ambient = {} }
+end
+
+local PROCESS <const> = "luactr.spec.process"
+
+M.capabilities = check.lazy("list of names, { add =, drop = }, \"none\" or \"all\"", PROCESS, "capabilities")
+M.rlimits = check.lazy("table of name = value or { soft =, hard = }", PROCESS, "rlimits")
+M.sysctl = check.lazy("table of name = value", PROCESS, "sysctl")
+M.personality = check.lazy("linux, linux32, no_aslr, read_implies_exec, uname26, or a list of them",
+  PROCESS, "personality")
+M.signal = check.lazy("signal's name or number", PROCESS, "signal")
+
+M.seccomp = check.union({
+  check.enum { "default", "unconfined" },
+  check.data { tables = true },
+}, { what = "\"default\", \"unconfined\" or a profile" })
+
+-- ---- tty, stdin, stdout, stderr -> { kind = "inherit" | "null" | "capture" | "file" | "fd" | "text" | "stdout" }
+
+M.tty = check.union({ check.boolean(), check.enum { "auto" } }, { what = "boolean or \"auto\"" })
+
+local fd = check.union({
+  check.integer { what = "file descriptor", min = 0, max = 0x7fffffff },
+  check.opaque("luactr.fd", "fd"),
+}, { convert = function(value) return { kind = "fd", fd = value } end })
+
+local function to_file(value)
+  return { kind = "file", file = value.file, append = value.append }
+end
+
+local function words(list)
+  local t = check.enum(list)
+  t.convert = function(word) return { kind = word } end
+  return t
+end
+
+local output_file = check.record({
+  { name = "file", type = M.host_path, required = true },
+  { name = "append", type = check.boolean(), default = false },
+}, { convert = to_file })
+
+M.stdin = check.union({
+  words { "inherit", "null" },
+  fd,
+  check.record({ { name = "file", type = M.host_path, required = true } }, { convert = to_file }),
+  check.string {
+    binary = true, empty = true,
+    convert = function(text) return { kind = "text", text = text } end,
+  },
+}, { what = "\"inherit\", \"null\", { file = path }, an fd or the text to feed" })
+
+M.stdout = check.union({ words { "inherit", "null", "capture" }, fd, output_file },
+  { what = "\"inherit\", \"null\", \"capture\", { file = path, append = bool } or an fd" })
+
+M.stderr = check.union({ words { "inherit", "null", "capture", "stdout" }, fd, output_file },
+  { what = "as stdout, or \"stdout\" to join it" })
+
+return M

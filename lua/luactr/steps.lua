@@ -1,0 +1,117 @@
+--- The `p` of a recipe's `steps = function(p) ... end`: one method for each step kind, arguments in
+--- the order of plan.h. Pure: it writes the list that plan.compile puts after the mounts.
+local units = require "luactr.units"
+
+local M = {}
+
+-- Kinds that only luactr may place: they meet the parent, take its fds or hand over to the payload.
+local RESERVED <const> = {
+  rendezvous = true, cgroup_attach = true, setns = true, dup = true, console = true,
+  pivot_root = true, chroot = true, init = true, exec = true, root_bind = true, root_tmpfs = true,
+}
+
+local OCTAL <const> = { mode = true, mask = true }
+
+local function is_list_of_strings(value)
+  if type(value) ~= "table" then
+    return false
+  end
+  for _, text in ipairs(value) do
+    if type(text) ~= "string" or text:find("\0", 1, true) then
+      return false
+    end
+  end
+  return true
+end
+
+local CHECKS <const> = { -- by the argument types of plan.h
+  s = function(v) return type(v) == "string" and not v:find("\0", 1, true), "string" end,
+  u = function(v) return math.type(v) == "integer" and v >= 0, "integer from 0" end,
+  i = function(v) return math.type(v) == "integer", "integer" end,
+  b = function(v) return type(v) == "string", "string" end,
+  v = function(v) return is_list_of_strings(v), "list of strings" end,
+}
+
+local function checked(kind, argument, value)
+  if value == nil and argument.type:find("%u") then
+    return nil
+  end
+  if OCTAL[argument.name] then
+    local bits, problem = units.mode(value)
+    return bits or error(string.format("%s: %s: %s", kind.name, argument.name, problem), 3)
+  end
+  if type(value) == "number" then
+    value = math.tointeger(value) or value
+  elseif type(value) == "boolean" and argument.type:lower() == "u" then
+    value = value and 1 or 0
+  end
+  local fits, wanted = CHECKS[argument.type:lower()](value)
+  if not fits then
+    error(string.format("%s: %s: %s expected, got %s", kind.name, argument.name, wanted,
+      math.type(value) or type(value)), 3)
+  end
+  return value
+end
+
+local function method(kind)
+  return function(self, ...)
+    local step = { op = kind.name, from = "steps" }
+    if select("#", ...) > #kind.args then
+      error(string.format("%s takes %d arguments", kind.name, #kind.args), 2)
+    end
+    for i, argument in ipairs(kind.args) do
+      step[argument.name] = checked(kind, argument, (select(i, ...)))
+    end
+    local caller = debug.getinfo(2, "Sl")
+    step.where = { file = caller.short_src, line = caller.currentline }
+    self[#self + 1] = step
+    return self
+  end
+end
+
+local function names(kinds)
+  local list = {}
+  for _, kind in ipairs(kinds) do
+    if not RESERVED[kind.name] then
+      list[#list + 1] = kind.name
+    end
+  end
+  return list
+end
+
+--- A recorder for the step kinds that luactr.core declares.
+---@param kinds { name: string, args: { name: string, type: string }[] }[]
+---@return table recorder a list that grows by method calls
+function M.recorder(kinds)
+  local methods = {}
+  for _, kind in ipairs(kinds) do
+    methods[kind.name] = not RESERVED[kind.name] and method(kind) or nil
+  end
+  return setmetatable({}, {
+    __index = function(_, name)
+      local found = methods[name]
+      if found or type(name) ~= "string" then
+        return found
+      elseif RESERVED[name] then
+        error(name .. " is luactr's own: a recipe cannot place it", 2)
+      end
+      error("unknown step " .. name .. require("luactr.nearest").hint(name, names(kinds)), 2)
+    end,
+  })
+end
+
+--- Run a recipe's function and return what it recorded.
+---@param build fun(p: table)
+---@param kinds table
+---@return table[]? steps
+---@return string? problem
+function M.record(build, kinds)
+  local recorder = M.recorder(kinds)
+  local fine, problem = pcall(build, recorder)
+  if not fine then
+    return nil, tostring(problem)
+  end
+  return table.move(recorder, 1, #recorder, 1, {})
+end
+
+return M
