@@ -1,1 +1,0 @@
-local M={} function M.main(a) return 0 end return M
