@@ -1,6 +1,7 @@
 /* fd handles: the only form in which Lua holds a descriptor that luactr opened. */
 #include "l_util.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #define FD_CLASS "luactr.fd"
@@ -35,6 +36,39 @@ static int l_close(lua_State *L) {
     return 0;
 }
 
+int l_fd_close(lua_State *L) {
+    if (!lua_isinteger(L, 1))
+        return l_close(L);
+    int result = close(l_checkfd(L, 1));
+    return l_pushresult(L, result < 0 ? -errno : 0, "close", NULL);
+}
+
+#define READ_MAX (1 << 30)
+
+int l_fd_read(lua_State *L) {
+    int fd = l_checkfd(L, 1);
+    lua_Integer count = luaL_optinteger(L, 2, LUAL_BUFFERSIZE);
+    luaL_argcheck(L, count > 0 && count <= READ_MAX, 2, "out of range");
+    luaL_Buffer buffer;
+    char *data = luaL_buffinitsize(L, &buffer, (size_t)count);
+    ssize_t length = TEMP_FAILURE_RETRY(read(fd, data, (size_t)count));
+    if (length < 0)
+        return l_pushfail(L, errno, "read", NULL);
+    luaL_pushresultsize(&buffer, (size_t)length);
+    return 1;
+}
+
+int l_fd_write(lua_State *L) {
+    int fd = l_checkfd(L, 1);
+    size_t size;
+    const char *data = luaL_checklstring(L, 2, &size);
+    ssize_t length = TEMP_FAILURE_RETRY(write(fd, data, size));
+    if (length < 0)
+        return l_pushfail(L, errno, "write", NULL);
+    lua_pushinteger(L, length);
+    return 1;
+}
+
 static int l_fileno(lua_State *L) {
     lua_pushinteger(L, l_checkfd(L, 1));
     return 1;
@@ -49,7 +83,11 @@ static int l_tostring(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg methods[] = {{"close", l_close}, {"fileno", l_fileno}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"close", l_close},
+                                   {"fileno", l_fileno},
+                                   {"read", l_fd_read},
+                                   {"write", l_fd_write},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", l_close}, {"__close", l_close}, {"__tostring", l_tostring}, {NULL, NULL}};

@@ -36,10 +36,6 @@ mode_t l_checkmode(lua_State *L, int arg) {
     return (mode_t)mode;
 }
 
-pid_t l_optpid(lua_State *L, int arg) {
-    return lua_isnoneornil(L, arg) ? 0 : (pid_t)l_checkrange(L, arg, 0, INT_MAX);
-}
-
 uint32_t l_optid(lua_State *L, int arg) {
     if (lua_isnoneornil(L, arg))
         return (uint32_t)-1;
@@ -79,8 +75,12 @@ int l_pushfd(lua_State *L, const int *fd, int error, const char *op, const char 
     return *fd < 0 ? l_pushfail(L, error, op, path) : 1;
 }
 
-static void (*const parts[])(lua_State *L) = {/* ORDER SYS */
-                                              l_sys_constants, l_sys_capability};
+static void (*const parts[])(lua_State *L) = {
+    /* ORDER SYS */
+    l_sys_constants, l_sys_fd,         l_sys_file,     l_sys_mount, l_sys_namespace,
+    l_sys_process,   l_sys_clone,      l_sys_resource, l_sys_ids,   l_sys_security,
+    l_sys_landlock,  l_sys_capability, l_sys_terminal,
+};
 
 int l_open_sys(lua_State *L) {
     lua_newtable(L);

@@ -7,7 +7,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 /* ---- kernel constants by name (l_sys_constants.c) */
 
@@ -68,8 +70,12 @@ lua_Integer l_checkrange(lua_State *L, int arg, lua_Integer low, lua_Integer hig
 /* A file mode: an integer, or octal digits ("0755"), since Lua has no octal literals. */
 mode_t l_checkmode(lua_State *L, int arg);
 
-/* A pid of a process: an integer >= 0 or a child of clone(). 0 is the caller; nothing is too. */
+/* A process: an integer > 0 or a child of clone(); l_optpid takes nothing and 0 for the caller. */
+pid_t l_checkpid(lua_State *L, int arg);
 pid_t l_optpid(lua_State *L, int arg);
+
+/* The pidfd of a child of clone(), -1 for any other value. */
+int l_testchildfd(lua_State *L, int arg);
 
 /* A user or group id; nothing is -1, which the kernel reads as "leave it". */
 uint32_t l_optid(lua_State *L, int arg);
@@ -87,6 +93,18 @@ int l_pushnumber(lua_State *L, lua_Integer result, int error, const char *op);
 
 /* The handle on top of the stack got *fd; pushes the triple if that is -1. */
 int l_pushfd(lua_State *L, const int *fd, int error, const char *op, const char *path);
+
+/* How a process ended, stopped or went on, and what it used. */
+struct l_exit {
+    siginfo_t info;
+    struct rusage usage;
+};
+
+/* waitid(2) with the resource usage that only the raw system call gives. 0 or -errno. */
+int l_waitid(idtype_t type, id_t id, int options, struct l_exit *how);
+
+/* Push it as a table: pid, code or signal or stopped or continued, times, memory. */
+void l_pushexit(lua_State *L, const struct l_exit *how);
 
 /* ---- each file adds its functions to the table on top. ORDER SYS in l_sys.c */
 void l_sys_constants(lua_State *L);

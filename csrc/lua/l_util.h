@@ -14,7 +14,8 @@ int l_pushresult(lua_State *L, int result, const char *op, const char *path);
 
 /* ---- fd handles: metatable "luactr.fd", owner of one descriptor, -1 when closed */
 
-/* Push a closed handle; acquire into the returned int afterwards, so a memory error leaks nothing. */
+/* Push a closed handle; acquire into the returned int afterwards, so a memory error leaks nothing.
+ */
 int *l_newfd(lua_State *L);
 
 /* The descriptor of argument `arg`: an open handle, or an integer >= 0. Raises otherwise. */
@@ -22,6 +23,11 @@ int l_checkfd(lua_State *L, int arg);
 
 /* The same, or `otherwise` for nil and none. */
 int l_optfd(lua_State *L, int arg, int otherwise);
+
+/* sys.close, sys.read and sys.write; the last two are the handle's methods too. */
+int l_fd_close(lua_State *L);
+int l_fd_read(lua_State *L);
+int l_fd_write(lua_State *L);
 
 /* Each l_<concern>.c: push the table of its functions. ORDER CONCERN in module.c. */
 int l_open_fd(lua_State *L);
