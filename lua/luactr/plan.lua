@@ -122,12 +122,16 @@ end
 --- its filter refuses much of what stands above.
 local PHASES <const> = {
   { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
-  { name = "identity maps", title = "Wait for the user and group maps", module = "luactr.namespaces", call = "wait_for_id_maps" },
-  { name = "parent", title = "Die with luactr", module = "luactr.namespaces", call = "die_with_parent" },
-  { name = "cgroup namespace", title = "See the cgroup as the root of all", module = "luactr.namespaces", call = "unshare_cgroup" },
+  { name = "identity maps", title = "Wait for the user and group maps",
+    module = "luactr.namespaces", call = "wait_for_id_maps" },
+  { name = "parent", title = "Die with luactr", module = "luactr.namespaces",
+    call = "die_with_parent" },
+  { name = "cgroup namespace", title = "See the cgroup as the root of all",
+    module = "luactr.namespaces", call = "unshare_cgroup" },
   { name = "identity", title = "Take a name", module = "luactr.namespaces", call = "identity" },
   { name = "network", title = "Network", module = "luactr.namespaces", call = "loopback" },
-  { name = "propagation", title = "Keep mounts to ourselves", module = "luactr.namespaces", call = "propagation" },
+  { name = "propagation", title = "Keep mounts to ourselves", module = "luactr.namespaces",
+    call = "propagation" },
   { name = "root", title = "Build the root", steps = root },
   { name = "mounts", title = "Mount into the root", module = "luactr.mount" },
   { name = "own steps", title = "The recipe's own steps", steps = own_steps },
@@ -145,8 +149,13 @@ M.phases = PHASES
 
 -- ---- compile
 
-local function all_inherited(spec)
-  return spec.stdin.kind == "inherit" and spec.stdout.kind == "inherit" and spec.stderr.kind == "inherit"
+--- A terminal of its own is for a recipe that leaves all three streams alone, on a terminal.
+local function wants_tty(spec, host)
+  if spec.tty ~= "auto" then
+    return spec.tty
+  end
+  return host.terminal and spec.stdin.kind == "inherit" and spec.stdout.kind == "inherit"
+    and spec.stderr.kind == "inherit" or false
 end
 
 local function all_capabilities(sets, host)
@@ -163,7 +172,7 @@ local function settle(spec, host)
   local settled = setmetatable({}, { __index = spec })
   settled.id = spec.id or spec.name or "container"
   settled.hostname = spec.hostname or settled.id:sub(1, 64)
-  settled.tty = spec.tty == true or (spec.tty == "auto" and host.terminal and all_inherited(spec)) or false
+  settled.tty = wants_tty(spec, host)
   if spec.namespaces.user == "auto" then
     settled.namespaces = {}
     for kind, word in pairs(spec.namespaces) do
@@ -239,7 +248,9 @@ local function compile_cgroup(plan, spec, host)
     return nil, failure(spec, "cgroup", problems)
   end
   plan.cgroup = compiled
-  table.move(compiled.warnings or {}, 1, #(compiled.warnings or {}), #plan.warnings + 1, plan.warnings)
+  for _, warning in ipairs(compiled.warnings or {}) do
+    plan.warnings[#plan.warnings + 1] = warning
+  end
   return true
 end
 

@@ -12,94 +12,98 @@ local M = {}
 local LATER <const> = "not supported yet"
 
 local boolean <const> = check.boolean()
-local size <const> = check.size { min = 1 }
-local size_or_zero <const> = check.size {}
-local count <const> = check.integer { min = 1 }
-local weight <const> = check.integer { min = 1, max = 10000 }
-local cpu_list <const> = check.string { what = "list as \"0-3,5\"", pattern = "^%d[%d,-]*$", max = 4096 }
-local device <const> = check.string { what = "device as \"8:0\" or \"/dev/sda\"", max = 4095 }
-local rate <const> = check.map { key = device, of = size }
-local any <const> = check.data {}
-
-local limits = {
-  { name = "cpu", type = check.cpu(), oci = "cpu.quota, cpu.period", help = "CPUs it may use: 0.4 is 40 % of one" },
-  { name = "cpu_weight", type = weight, oci = "cpu.shares", help = "share when CPUs are short; 100 is normal" },
-  { name = "cpu_burst", type = check.time {}, oci = "cpu.burst", help = "unused CPU time that may be saved up" },
-  { name = "cpus", type = cpu_list, oci = "cpu.cpus", help = "CPUs it may run on" },
-  { name = "mems", type = cpu_list, oci = "cpu.mems", help = "memory nodes it may use" },
-  { name = "memory", type = size, oci = "memory.limit", help = "above it the kernel kills (reason oom)" },
-  { name = "memory_high", type = size, oci = "unified memory.high", help = "above it the kernel reclaims and slows down" },
-  { name = "memory_low", type = size_or_zero, oci = "memory.reservation", help = "below it the kernel does not reclaim" },
-  { name = "swap", type = size_or_zero, oci = "memory.swap", help = "swap beside memory (not memory and swap)" },
-  { name = "pids", type = count, oci = "pids.limit", help = "processes and threads" },
-  { name = "io", type = check.record {
-    { name = "weight", type = weight, help = "share when a disk is busy; 100 is normal" },
-    { name = "read_bps", type = rate, help = "device = bytes per second" },
-    { name = "write_bps", type = rate, help = "device = bytes per second" },
-    { name = "read_iops", type = rate, help = "device = reads per second" },
-    { name = "write_iops", type = rate, help = "device = writes per second" },
-  }, oci = "blockIO", help = "disk shares and rates" },
-  { name = "hugepages", type = check.map { key = check.size {}, of = size_or_zero }, oci = "hugepageLimits", help = "page size = bytes" },
-  { name = "devices", type = check.list(check.string { max = 64 }), oci = "devices", help = "allowed device nodes, as \"c 1:3 rwm\"" },
-  { name = "net_class", type = check.integer { min = 0, max = 0xffffffff }, oci = "network.classID", help = "class of its packets (v1)" },
-  { name = "net_priority", type = check.map { key = check.string { max = 15 }, of = check.integer { min = 0 } }, oci = "network.priorities", help = "interface = priority (v1)" },
-  { name = "unified", type = check.map { key = check.string { pattern = "^[%w_.-]+$", max = 128 }, of = check.string { max = 4096 } }, oci = "unified", help = "cgroup v2 file = text" },
-  { name = "cpu_time", type = check.time {}, help = "CPU time of all its processes, then it is killed" },
-  { name = "wall_time", type = check.time {}, help = "time since start, then it is killed" },
-  { name = "output", type = size, help = "bytes of captured stdout and stderr together" },
-  { name = "optional", type = boolean, default = false, help = "a limit that the host cannot enforce is a warning" },
-}
+local any <const> = check.data()
 
 M.fields = {
-  { name = "name", type = values.name, default_text = "made up", oci = "id", help = "the container's name" },
-  { name = "rootfs", type = values.rootfs, required = true, oci = "root.path", help = "what / is made of" },
-  { name = "readonly", type = boolean, default = false, oci = "root.readonly", help = "make / read-only" },
-  { name = "command", type = values.command, required = true, oci = "process.args", help = "program and arguments" },
-  { name = "env", type = values.env, default = {}, default_text = "PATH, HOME, HOSTNAME, TERM with a tty", oci = "process.env",
+  { name = "name", type = values.name, default_text = "made up", oci = "id",
+    help = "the container's name" },
+  { name = "rootfs", type = values.rootfs, required = true, oci = "root.path",
+    help = "what / is made of" },
+  { name = "readonly", type = boolean, default = false, oci = "root.readonly",
+    help = "make / read-only" },
+  { name = "command", type = values.command, required = true, oci = "process.args",
+    help = "program and arguments" },
+  { name = "env", type = values.env, default = {},
+    default_text = "PATH, HOME, HOSTNAME, TERM with a tty", oci = "process.env",
     help = "variables; NAME = true inherits one, false leaves a default out" },
-  { name = "cwd", type = values.path, default = "/", oci = "process.cwd", help = "working directory" },
-  { name = "user", type = values.user, default = { uid = 0, gid = 0 }, oci = "process.user", help = "who runs the command" },
-  { name = "groups", type = values.groups, default = {}, oci = "process.user.additionalGids", help = "supplementary groups" },
-  { name = "umask", type = check.mode {}, default = 18, oci = "process.user.umask", help = "permission bits taken from new files" },
-  { name = "hostname", type = values.hostname, default_text = "the name", oci = "hostname", help = "host name inside" },
-  { name = "domainname", type = values.domainname, oci = "domainname", help = "NIS domain name inside" },
-  { name = "namespaces", type = values.namespaces, default = values.namespace_defaults, default_text = "all new; user when not root; time the host's",
+  { name = "cwd", type = values.path, default = "/", oci = "process.cwd",
+    help = "working directory" },
+  { name = "user", type = values.user, default = { uid = 0, gid = 0 }, oci = "process.user",
+    help = "who runs the command" },
+  { name = "groups", type = values.groups, default = {}, oci = "process.user.additionalGids",
+    help = "supplementary groups" },
+  { name = "umask", type = check.mode(), default = 18, oci = "process.user.umask",
+    help = "permission bits taken from new files" },
+  { name = "hostname", type = values.hostname, default_text = "the name", oci = "hostname",
+    help = "host name inside" },
+  { name = "domainname", type = values.domainname, oci = "domainname",
+    help = "NIS domain name inside" },
+  { name = "namespaces", type = values.namespaces, default = values.namespace_defaults,
+    default_text = "all new; user when not root; time the host's",
     oci = "linux.namespaces", help = "what the container does not share with the host" },
-  { name = "clock", type = any, unsupported = LATER, oci = "linux.timeOffsets", help = "clock offsets" },
-  { name = "idmap", type = any, unsupported = LATER, oci = "linux.uidMappings", help = "id ranges of a user namespace" },
-  { name = "mounts", type = values.mounts, default = {}, oci = "mounts", help = "mounts, files, links and directories" },
-  { name = "masked_paths", type = values.paths, default = values.masked_paths, oci = "linux.maskedPaths", help = "hidden from the container" },
-  { name = "readonly_paths", type = values.paths, default = values.readonly_paths, oci = "linux.readonlyPaths", help = "read-only in the container" },
-  { name = "devices", type = values.devices, default = {}, oci = "linux.devices", help = "device nodes beside null, zero, full, random, urandom, tty" },
-  { name = "capabilities", type = values.capabilities, default = values.capability_sets(values.default_capabilities), default_text = "a short list",
+  { name = "clock", type = any, unsupported = LATER, oci = "linux.timeOffsets",
+    help = "clock offsets" },
+  { name = "idmap", type = any, unsupported = LATER, oci = "linux.uidMappings",
+    help = "id ranges of a user namespace" },
+  { name = "mounts", type = values.mounts, default = {}, oci = "mounts",
+    help = "mounts, files, links and directories" },
+  { name = "masked_paths", type = values.paths, default = values.masked_paths,
+    oci = "linux.maskedPaths", help = "hidden from the container" },
+  { name = "readonly_paths", type = values.paths, default = values.readonly_paths,
+    oci = "linux.readonlyPaths", help = "read-only in the container" },
+  { name = "devices", type = values.devices, default = {}, oci = "linux.devices",
+    help = "device nodes beside null, zero, full, random, urandom, tty" },
+  { name = "capabilities", type = values.capabilities,
+    default = values.capability_sets(values.default_capabilities), default_text = "a short list",
     oci = "process.capabilities", help = "what root in the container may do" },
-  { name = "no_new_privileges", type = boolean, default = true, oci = "process.noNewPrivileges", help = "exec never gains privilege" },
-  { name = "seccomp", type = values.seccomp, default = "default", oci = "linux.seccomp", help = "system call filter" },
+  { name = "no_new_privileges", type = boolean, default = true, oci = "process.noNewPrivileges",
+    help = "exec never gains privilege" },
+  { name = "seccomp", type = values.seccomp, default = "default", oci = "linux.seccomp",
+    help = "system call filter" },
   { name = "landlock", type = any, unsupported = LATER, help = "path rules enforced by Landlock" },
-  { name = "apparmor", type = any, unsupported = LATER, oci = "process.apparmorProfile", help = "AppArmor profile" },
-  { name = "selinux", type = any, unsupported = LATER, oci = "process.selinuxLabel", help = "SELinux label" },
-  { name = "rlimits", type = values.rlimits, default = {}, oci = "process.rlimits", help = "per-process limits of setrlimit(2)" },
-  { name = "sysctl", type = values.sysctl, default = {}, oci = "linux.sysctl", help = "kernel parameters of its namespaces" },
-  { name = "oom_score_adj", type = check.integer { min = -1000, max = 1000 }, oci = "process.oomScoreAdj", help = "who dies first when memory is short" },
-  { name = "scheduler", type = any, unsupported = LATER, oci = "process.scheduler", help = "scheduling policy" },
-  { name = "io_priority", type = any, unsupported = LATER, oci = "process.ioPriority", help = "disk priority" },
-  { name = "cpu_affinity", type = any, unsupported = LATER, oci = "process.execCPUAffinity", help = "CPUs of the first process" },
-  { name = "personality", type = values.personality, oci = "linux.personality", help = "execution domain" },
+  { name = "apparmor", type = any, unsupported = LATER, oci = "process.apparmorProfile",
+    help = "AppArmor profile" },
+  { name = "selinux", type = any, unsupported = LATER, oci = "process.selinuxLabel",
+    help = "SELinux label" },
+  { name = "rlimits", type = values.rlimits, default = {}, oci = "process.rlimits",
+    help = "per-process limits of setrlimit(2)" },
+  { name = "sysctl", type = values.sysctl, default = {}, oci = "linux.sysctl",
+    help = "kernel parameters of its namespaces" },
+  { name = "oom_score_adj", type = check.integer { min = -1000, max = 1000 },
+    oci = "process.oomScoreAdj", help = "who dies first when memory is short" },
+  { name = "scheduler", type = any, unsupported = LATER, oci = "process.scheduler",
+    help = "scheduling policy" },
+  { name = "io_priority", type = any, unsupported = LATER, oci = "process.ioPriority",
+    help = "disk priority" },
+  { name = "cpu_affinity", type = any, unsupported = LATER, oci = "process.execCPUAffinity",
+    help = "CPUs of the first process" },
+  { name = "personality", type = values.personality, oci = "linux.personality",
+    help = "execution domain" },
   { name = "keyring", type = any, unsupported = LATER, help = "session keyring" },
-  { name = "limits", type = check.record(limits), default = { optional = false }, oci = "linux.resources", help = "cgroup and supervisor limits" },
+  { name = "limits", type = require "luactr.spec.limits", default = { optional = false },
+    oci = "linux.resources", help = "cgroup and supervisor limits" },
   { name = "network", type = values.network, default = "none", help = "\"none\" is lo alone" },
-  { name = "stdin", type = values.stdin, default = { kind = "inherit" }, help = "where input comes from" },
-  { name = "stdout", type = values.stdout, default = { kind = "inherit" }, help = "where output goes" },
-  { name = "stderr", type = values.stderr, default = { kind = "inherit" }, help = "where errors go" },
-  { name = "tty", type = values.tty, default = "auto", oci = "process.terminal", help = "a terminal of its own; auto when on one" },
-  { name = "init", type = boolean, default = true, help = "PID 1 is luactr's init, which reaps and forwards signals" },
-  { name = "stop_signal", type = values.signal, default = 15, default_text = "TERM", help = "what stop() sends first" },
-  { name = "stop_timeout", type = check.time {}, default = 10, help = "then KILL follows" },
+  { name = "stdin", type = values.stdin, default = { kind = "inherit" },
+    help = "where input comes from" },
+  { name = "stdout", type = values.stdout, default = { kind = "inherit" },
+    help = "where output goes" },
+  { name = "stderr", type = values.stderr, default = { kind = "inherit" },
+    help = "where errors go" },
+  { name = "tty", type = values.tty, default = "auto", oci = "process.terminal",
+    help = "a terminal of its own; auto when on one" },
+  { name = "init", type = boolean, default = true,
+    help = "PID 1 is luactr's init, which reaps and forwards signals" },
+  { name = "stop_signal", type = values.signal, default = 15, default_text = "TERM",
+    help = "what stop() sends first" },
+  { name = "stop_timeout", type = check.time(), default = 10, help = "then KILL follows" },
   { name = "restart", type = any, unsupported = LATER, help = "start it again after it ended" },
   { name = "on", type = any, unsupported = LATER, help = "callbacks of events" },
-  { name = "hooks", type = any, unsupported = LATER, oci = "hooks", help = "callbacks of OCI's lifecycle" },
-  { name = "labels", type = values.labels, default = {}, oci = "annotations", help = "names for programs that list containers" },
-  { name = "steps", type = check["function"](), help = "function(p): steps of your own, after the mounts" },
+  { name = "hooks", type = any, unsupported = LATER, oci = "hooks",
+    help = "callbacks of OCI's lifecycle" },
+  { name = "labels", type = values.labels, default = {}, oci = "annotations",
+    help = "names for programs that list containers" },
+  { name = "steps", type = check["function"](),
+    help = "function(p): steps of your own, after the mounts" },
 }
 
 -- What other tools call a field.
@@ -133,14 +137,15 @@ function M.refusal(problems, where)
 end
 
 --- All problems of a container's table, or its normalized form: defaults filled in, sizes in
---- bytes, times in seconds; `given` tells which fields the recipe spoke of. The result is read-only: defaults are shared between specs.
+--- bytes, times in seconds; `given` tells which fields the recipe spoke of. The result is
+--- read-only: defaults are shared between specs.
 ---@param raw any
 ---@param where? luactr.where the line of the ctr.container call
 ---@return luactr.spec?
 ---@return table? error code "ESPEC", with `problems`
 function M.check(raw, where)
-  local problems = {}
-  local result = check.value(M.type, raw, "", problems)
+  local problems = check.problems()
+  local result = problems:check(M.type, raw, "")
   if result then
     require("luactr.spec.rules").apply(result, raw, problems)
   end

@@ -39,7 +39,8 @@ local capability = check.string {
     if sys().cap_mask { full } then
       return full
     end
-    return nil, string.format("unknown capability %s%s", check.show(name), hint(full, sys().cap_names(ALL)))
+    local tail = hint(full, sys().cap_names(ALL))
+    return nil, string.format("unknown capability %s%s", check.show(name), tail)
   end,
 }
 
@@ -82,15 +83,15 @@ function M.capabilities(value, path, problems)
   elseif value == "none" then
     return values.capability_sets {}
   elseif not check.is_plain(value) then
-    return check.add(problems, path,
+    return problems:add(path,
       "list of names, { add =, drop = }, \"none\" or \"all\" expected, got %s", check.show(value))
   elseif rawget(value, "add") ~= nil or rawget(value, "drop") ~= nil then
-    return check.value(change_type, value, path, problems)
+    return problems:check(change_type, value, path)
   elseif rawlen(value) > 0 or next(value) == nil then
-    local list = check.value(capability_list, value, path, problems)
+    local list = problems:check(capability_list, value, path)
     return list and values.capability_sets(list)
   end
-  return check.value(sets_type, value, path, problems)
+  return problems:check(sets_type, value, path)
 end
 
 
@@ -143,24 +144,21 @@ end
 
 function M.rlimits(value, path, problems)
   if not check.is_plain(value) then
-    return check.add(problems, path, "table of limits expected, got %s", check.show(value))
+    return problems:add(path, "table of limits expected, got %s", check.show(value))
   end
-  local result, count = {}, #problems
-  for key, wanted in next, value do
-    local name = type(key) == "string" and key:upper():gsub("^RLIMIT_", "") or nil
-    local at = path .. "." .. check.show(key):gsub('"', "")
-    if not name or not sys().rlimits[name] then
-      check.add(problems, at, "unknown rlimit%s", name and hint(name, names_of(sys().rlimits)):lower() or "")
+  local result, known = {}, sys().rlimits
+  for _, key in ipairs(check.sorted_keys(value, path, problems) or {}) do
+    local name = type(key) == "string" and key:upper():gsub("^RLIMIT_", "") or ""
+    local pair, problem
+    if known[name] then
+      pair, problem = rlimit_pair(name, rawget(value, key))
     else
-      local pair, problem = rlimit_pair(name, wanted)
-      if not pair then
-        check.add(problems, at, "%s", problem)
-      end
-      result[name] = pair
+      problem = "unknown rlimit" .. hint(name, names_of(known)):lower()
     end
-    if #problems > count + 16 then
-      return nil
+    if problem then
+      problems:add(check.join(path, key), "%s", problem)
     end
+    result[name] = pair
   end
   return result
 end
@@ -168,19 +166,18 @@ end
 
 -- ---- sysctl, personality, signals
 
-local sysctl = check.map {
-  key = check.string { what = "sysctl name", pattern = "^[%w_./:-]+$", max = 256,
+local sysctl = check.map(
+  check.string { what = "sysctl name", pattern = "^[%w_./:-]+$", max = 256,
     convert = function(key)
       if key:find("..", 1, true) or key:find("^[./]") or key:find("//", 1, true) then
         return nil, "not a sysctl's name"
       end
       return key
     end },
-  of = check.union({
+  check.union({
     check.string { max = 4096 }, check.integer(),
     check.boolean { convert = function(on) return on and "1" or "0" end },
-  }, { what = "string or integer", convert = function(value) return tostring(value) end }),
-}
+  }, { what = "string or integer", convert = function(value) return tostring(value) end }))
 
 local PERSONALITIES <const> = { -- personality(2)
   linux = 0, linux32 = 0x8, no_aslr = 0x40000, read_implies_exec = 0x400000, uname26 = 0x20000,
@@ -219,7 +216,7 @@ local signal = check.union({
 
 for name, t in pairs { sysctl = sysctl, personality = personality, signal = signal } do
   M[name] = function(value, path, problems)
-    return check.value(t, value, path, problems)
+    return problems:check(t, value, path)
   end
 end
 

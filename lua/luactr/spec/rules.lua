@@ -67,7 +67,7 @@ local function sysctl_of_the_host(spec)
     if not home then
       return "sysctl." .. key, "is not namespaced: it would change the host"
     elseif spec.namespaces and spec.namespaces[home] == "host" then
-      return "sysctl." .. key, "needs a " .. home .. " namespace of its own: it would change the host"
+      return "sysctl." .. key, string.format("needs a namespace of its own: %s is the host's", home)
     end
   end
 end
@@ -123,7 +123,7 @@ function M.apply(spec, raw, problems)
   for _, rule in ipairs(RULES) do
     local path, message = rule(spec, raw)
     if path then
-      check.add(problems, path, "%s", message)
+      problems:add(path, "%s", message)
     end
   end
   settle_network(spec, raw)

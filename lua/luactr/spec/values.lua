@@ -19,12 +19,17 @@ M.name = check.string {
   pattern = "^%w[%w_.-]*$", max = 64,
 }
 
-M.hostname = check.string { what = "host name", max = 64, too_long = "hostname too long: at most %d bytes" }
+M.hostname = check.string {
+  what = "host name", max = 64, too_long = "hostname too long: at most %d bytes",
+}
 
-M.domainname = check.string { what = "domain name", max = 64, too_long = "domain name too long: at most %d bytes" }
+M.domainname = check.string {
+  what = "domain name", max = 64, too_long = "domain name too long: at most %d bytes",
+}
 
 M.command = check.list(check.string { empty = true }, {
-  what = "list of strings", min = 1, hint = "{ \"program\", \"argument\" }: there is no shell in between",
+  what = "list of strings", min = 1,
+  hint = "{ \"program\", \"argument\" } (there is no shell in between)",
   convert = function(words)
     if words[1] == "" then
       return nil, "the program's name is empty"
@@ -37,7 +42,7 @@ local id = check.integer { what = "number", min = 0, max = MAX_ID }
 
 M.groups = check.list(id, { what = "list of group numbers", max = 1024 })
 
-M.labels = check.map { key = check.string {}, of = check.string { empty = true } }
+M.labels = check.map(check.string(), check.string { empty = true })
 
 M.rootfs = check.union({
   check.opaque("luactr.rootfs", "root file system"),
@@ -46,15 +51,16 @@ M.rootfs = check.union({
     max = 4095,
     convert = function(path) return require("luactr.rootfs").dir(path) end,
   },
-}, { what = "root file system (ctr.rootfs.dir(path), ctr.rootfs.host { ... }) or a directory's path" })
+}, { what = "root file system, as ctr.rootfs.dir(path), or a directory's path" })
 
 -- ---- user: 1000, "1000:100", { uid = 1000, gid = 100 } -> { uid, gid }
 
 local function parse_user(text)
   local uid, gid = text:match("^(%d+):?(%d*)$")
-  uid, gid = math.tointeger(tonumber(uid)), math.tointeger(tonumber(gid)) or math.tointeger(tonumber(uid))
+  uid = math.tointeger(tonumber(uid))
+  gid = math.tointeger(tonumber(gid)) or uid
   if not uid then
-    return nil, "names are looked up inside the root, not supported yet: give numbers, as \"1000:100\""
+    return nil, "names are not supported yet: give numbers, as \"1000:100\""
   elseif uid > MAX_ID or gid > MAX_ID then
     return nil, "a user or group number is at most " .. MAX_ID
   end
@@ -92,21 +98,18 @@ end
 
 local function check_env(value, path, problems)
   if not check.is_plain(value) then
-    return check.add(problems, path, "table expected, got %s", check.show(value))
+    return problems:add(path, "table expected, got %s", check.show(value))
   end
-  local result, count = {}, 0
-  for key, entry in next, value do
-    count = count + 1
-    local at = path .. "[" .. check.show(key) .. "]"
-    local name, text = env_entry(key, entry)
+  local result = {}
+  for _, key in ipairs(check.sorted_keys(value, path, problems) or {}) do
+    local at = check.join(path, key)
+    local name, text = env_entry(key, rawget(value, key))
     if not name then
-      check.add(problems, at, "%s", text)
+      problems:add(at, "%s", text)
     elseif type(name) ~= "string" or name == "" or name:find("[=%z]") then
-      check.add(problems, at, "not a variable's name: %s", check.show(name))
+      problems:add(at, "not a variable's name: %s", check.show(name))
     elseif type(text) == "string" and text:find("\0", 1, true) then
-      check.add(problems, at, "contains a NUL byte")
-    elseif count > 65536 then
-      return check.add(problems, path, "more than 65536 variables")
+      problems:add(at, "contains a NUL byte")
     else
       result[name] = text
     end
@@ -141,31 +144,31 @@ end
 local function check_namespace(kind, word, path, problems)
   if not M.namespace_defaults[kind] then
     local known = type(kind) == "string" and hint(kind, NAMESPACES) or ""
-    check.add(problems, path, "unknown namespace %s%s", check.show(kind), known)
+    problems:add(path, "unknown namespace %s%s", check.show(kind), known)
   elseif not (WORDS[word] or (kind == "user" and word == "auto")) then
-    check.add(problems, path, "\"new\" or \"host\" expected, got %s", check.show(word))
+    problems:add(path, "\"new\" or \"host\" expected, got %s", check.show(word))
   elseif kind == "time" and word == "new" then
-    check.add(problems, path, "not supported yet")
+    problems:add(path, "not supported yet")
   elseif kind == "mount" and word == "host" then
-    check.add(problems, path, "cannot be the host's: a container never mounts there")
+    problems:add(path, "cannot be the host's: a container never mounts there")
   end
 end
 
 local function check_namespaces(value, path, problems)
   if not check.is_plain(value) then
-    return check.add(problems, path, "table expected, got %s", check.show(value))
+    return problems:add(path, "table expected, got %s", check.show(value))
   end
   local result = {}
   for kind, word in next, M.namespace_defaults do
     result[kind] = word
   end
   if rawlen(value) > 64 then
-    return check.add(problems, path, "there are %d namespaces", #NAMESPACES)
+    return problems:add(path, "there are %d namespaces", #NAMESPACES)
   end
   local named = rawlen(value) > 0 and listed_namespaces(value) or value
   local count = #problems
   for kind, word in next, named do
-    check_namespace(kind, word, path .. "." .. check.show(kind):gsub('"', ""), problems)
+    check_namespace(kind, word, check.join(path, kind), problems)
     if #problems > count + #NAMESPACES then
       return nil
     end
@@ -174,11 +177,12 @@ local function check_namespaces(value, path, problems)
   return #problems == count and result or nil
 end
 
-M.namespaces = check.custom("table of kind = \"new\" or \"host\", or list of kinds", check_namespaces)
+M.namespaces = check.custom("table of kind = \"new\" or \"host\", or list of the new ones",
+  check_namespaces)
 
 M.network = check.custom("\"none\" or \"host\"", function(value, path, problems)
   if value ~= "none" and value ~= "host" then
-    return check.add(problems, path, "not supported yet: only \"none\" and \"host\"")
+    return problems:add(path, "not supported yet: only \"none\" and \"host\"")
   end
   return value
 end)
@@ -187,22 +191,24 @@ end)
 
 M.mounts = check.list(check.record {
   { name = "type", type = check.string { pattern = "^[%w_.-]+$", max = 64 }, default = "bind",
-    help = "bind, tmpfs, proc, sysfs, devpts, mqueue, cgroup, any file system; file, symlink, dir" },
+    help = "a file system, or bind, file, symlink, dir" },
   { name = "source", type = M.host_path, help = "what is mounted; a symlink's text" },
   { name = "target", type = M.path, required = true, help = "where, inside the root" },
   { name = "options", type = check.list(check.string { max = 4096 }), default = {},
     help = "names of mount(8) and OCI" },
   { name = "content", type = check.string { binary = true, empty = true }, help = "of a file" },
-  { name = "mode", type = check.mode {}, help = "of a file or dir" },
-  { name = "optional", type = check.boolean(), default = false, help = "skip if the source is missing" },
+  { name = "mode", type = check.mode(), help = "of a file or dir" },
+  { name = "optional", type = check.boolean(), default = false,
+    help = "no error if the source is missing" },
 })
 
 M.paths = check.list(M.path)
 
 -- What /proc and /sys tell or do that a container has no business with; the lists that podman uses.
 M.masked_paths = {
-  "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-  "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+  "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+  "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
+  "/proc/timer_stats",
   "/sys/devices/virtual/powercap", "/sys/firmware",
 }
 
@@ -220,7 +226,7 @@ M.devices = check.list(check.union({
     { name = "type", type = check.enum { "c", "b", "p" }, required = true },
     { name = "major", type = number, default = 0 },
     { name = "minor", type = number, default = 0 },
-    { name = "mode", type = check.mode {}, default = 438 }, -- 0666
+    { name = "mode", type = check.mode(), default = 438 }, -- 0666
     { name = "uid", type = id, default = 0 },
     { name = "gid", type = id, default = 0 },
   },
@@ -241,7 +247,8 @@ end
 
 local PROCESS <const> = "luactr.spec.process"
 
-M.capabilities = check.lazy("list of names, { add =, drop = }, \"none\" or \"all\"", PROCESS, "capabilities")
+M.capabilities = check.lazy("list of names, { add =, drop = }, \"none\" or \"all\"",
+  PROCESS, "capabilities")
 M.rlimits = check.lazy("table of name = value or { soft =, hard = }", PROCESS, "rlimits")
 M.sysctl = check.lazy("table of name = value", PROCESS, "sysctl")
 M.personality = check.lazy("linux, linux32, no_aslr, read_implies_exec, uname26, or a list of them",
@@ -250,10 +257,11 @@ M.signal = check.lazy("signal's name or number", PROCESS, "signal")
 
 M.seccomp = check.union({
   check.enum { "default", "unconfined" },
-  check.data { tables = true },
+  check.data(),
 }, { what = "\"default\", \"unconfined\" or a profile" })
 
--- ---- tty, stdin, stdout, stderr -> { kind = "inherit" | "null" | "capture" | "file" | "fd" | "text" | "stdout" }
+-- ---- tty; stdin, stdout, stderr -> { kind = } with file and append, fd or text; kinds: inherit,
+-- null, capture, file, fd, text (stdin), stdout (stderr: the same as stdout)
 
 M.tty = check.union({ check.boolean(), check.enum { "auto" } }, { what = "boolean or \"auto\"" })
 
@@ -267,9 +275,7 @@ local function to_file(value)
 end
 
 local function words(list)
-  local t = check.enum(list)
-  t.convert = function(word) return { kind = word } end
-  return t
+  return check.enum(list, { convert = function(word) return { kind = word } end })
 end
 
 local output_file = check.record({

@@ -1,0 +1,56 @@
+--- The rows of `limits`: what a cgroup enforces, and at the end what the supervisor does. Pure.
+local check = require "luactr.check"
+
+local size <const> = check.size { min = 1 }
+local size_or_zero <const> = check.size {}
+local count <const> = check.integer { min = 1 }
+local weight <const> = check.integer { min = 1, max = 10000 }
+local cpu_list <const> =
+  check.string { what = "list as \"0-3,5\"", pattern = "^%d[%d,-]*$", max = 4096 }
+local device <const> = check.string { what = "device as \"8:0\" or \"/dev/sda\"", max = 4095 }
+local bytes_per_second <const> = check.map(device, size, { what = "table of device = size" })
+local per_second <const> = check.map(device, count, { what = "table of device = integer" })
+local interface <const> = check.string { what = "interface", max = 15 }
+local file <const> = check.string { what = "cgroup file", pattern = "^[%w_.-]+$", max = 128 }
+
+return check.record {
+  { name = "cpu", type = check.cpu(), oci = "cpu.quota, cpu.period",
+    help = "CPUs it may use: 0.4 is 40 % of one" },
+  { name = "cpu_weight", type = weight, oci = "cpu.shares",
+    help = "share when CPUs are short; 100 is normal" },
+  { name = "cpu_burst", type = check.time(), oci = "cpu.burst",
+    help = "unused CPU time that may be saved up" },
+  { name = "cpus", type = cpu_list, oci = "cpu.cpus", help = "CPUs it may run on" },
+  { name = "mems", type = cpu_list, oci = "cpu.mems", help = "memory nodes it may use" },
+  { name = "memory", type = size, oci = "memory.limit",
+    help = "above it the kernel kills (reason oom)" },
+  { name = "memory_high", type = size, oci = "unified",
+    help = "above it the kernel reclaims and slows down (v2)" },
+  { name = "memory_low", type = size_or_zero, oci = "memory.reservation",
+    help = "below it the kernel does not reclaim" },
+  { name = "swap", type = size_or_zero, oci = "memory.swap",
+    help = "swap beside memory, not their sum" },
+  { name = "pids", type = count, oci = "pids.limit", help = "processes and threads" },
+  { name = "io", oci = "blockIO", help = "disk shares and rates", type = check.record {
+    { name = "weight", type = weight, help = "share when a disk is busy; 100 is normal" },
+    { name = "read_bps", type = bytes_per_second, help = "bytes read per second" },
+    { name = "write_bps", type = bytes_per_second, help = "bytes written per second" },
+    { name = "read_iops", type = per_second, help = "reads per second" },
+    { name = "write_iops", type = per_second, help = "writes per second" },
+  } },
+  { name = "hugepages", type = check.map(check.size(), size_or_zero), oci = "hugepageLimits",
+    help = "page size = bytes" },
+  { name = "devices", type = check.list(check.string { max = 64 }), oci = "devices",
+    help = "device nodes that may be opened, as \"c 1:3 rwm\"" },
+  { name = "net_class", type = check.integer { min = 0, max = 0xffffffff },
+    oci = "network.classID", help = "class of its packets (v1)" },
+  { name = "net_priority", type = check.map(interface, check.integer { min = 0 }),
+    oci = "network.priorities", help = "interface = priority (v1)" },
+  { name = "unified", type = check.map(file, check.string { max = 4096 }), oci = "unified",
+    help = "cgroup file = text, as it is (v2)" },
+  { name = "cpu_time", type = check.time(), help = "CPU time of all its processes, then KILL" },
+  { name = "wall_time", type = check.time(), help = "time since start, then KILL" },
+  { name = "output", type = size, help = "bytes of captured stdout and stderr together" },
+  { name = "optional", type = check.boolean(), default = false,
+    help = "what the host cannot enforce is a warning, not an error" },
+}
