@@ -24,8 +24,9 @@ local C_RULES <const> = {
 
 local LAYERS <const> = {
   { name = "core", modules = { "luactr.core" }, uses = {} },
-  { name = "base", modules = { "luactr.error", "luactr.nearest", "luactr.units", "luactr.check" },
-    uses = { "base" }, pure = true },
+  { name = "base", uses = { "core", "base" }, pure = true,
+    modules = { "luactr.error", "luactr.nearest", "luactr.units", "luactr.check",
+      "luactr.check.*" } },
   { name = "sys", modules = { "luactr.sys" }, uses = { "core", "base" } },
   { name = "spec", uses = { "core", "base", "spec", "rootfs" }, pure = true,
     modules = { "luactr.spec", "luactr.spec.*", "luactr.steps", "luactr.namespaces" } },

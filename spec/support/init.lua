@@ -1,6 +1,7 @@
 -- What specs share: what a host can do, temporary directories, running programs.
 
 local lfs = require("lfs")
+local system = require("system")
 local compatibility = require("busted.compatibility")
 
 local support = {}
@@ -141,6 +142,26 @@ function support.luactr(options)
     if type(key) == "string" then copy[key] = value end
   end
   return support.run(copy)
+end
+
+---- fuzzing
+
+local DEFAULT_FUZZ_SECONDS <const> = 0.5
+
+--- Call round(n) with fresh random numbers until LUACTR_FUZZ_SECONDS are over (.ci/run: 60). A
+--- failure names the seed, and LUACTR_FUZZ_SEED repeats it. For specs with the tag #fuzz.
+---@param round fun(n: integer)
+function support.fuzz(round)
+  local seconds = tonumber(os.getenv("LUACTR_FUZZ_SECONDS")) or DEFAULT_FUZZ_SECONDS
+  local seed = math.tointeger(os.getenv("LUACTR_FUZZ_SEED")) or os.time()
+  local deadline = system.monotime() + seconds
+  math.randomseed(seed)
+  local n = 0
+  repeat
+    n = n + 1
+    local done, problem = xpcall(round, debug.traceback, n)
+    if not done then error(("LUACTR_FUZZ_SEED=%d, round %d: %s"):format(seed, n, problem), 0) end
+  until system.monotime() > deadline
 end
 
 ---- what this host can do

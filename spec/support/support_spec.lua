@@ -50,6 +50,13 @@ describe("support", function()
     end)
   end)
 
+  describe("fuzz()", function()
+    it("names the seed and the round that failed", function()
+      local _, message = pcall(support.fuzz, function(n) assert(n < 3, "three") end)
+      assert.matches("^LUACTR_FUZZ_SEED=%d+, round 3: .*three", message)
+    end)
+  end)
+
   describe("lacks()", function()
     it("names the first need that is not met", function()
       assert.is_nil(support.lacks("program:sh", "file:/proc"))
