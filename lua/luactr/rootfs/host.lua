@@ -1,0 +1,172 @@
+--- A root file system of the host's own programs: what they need, bound read-only on a tmpfs or
+--- copied into a directory.
+local M = {}
+
+---@class luactr.rootfs.host_options the list part names the programs: "bash", "/opt/x/tool"
+---@field copy boolean|string? copy instead of bind: into this directory, or (true) a temporary one
+---@field files table? more files and directories: paths, or [path inside] = path on the host
+---@field path string? where programs are looked for, in place of PATH
+
+local OPTIONS <const> = { copy = "boolean or string", files = "table", path = "string" }
+
+-- Directories that are links into /usr where that is merged: recipes say /bin/sh on any host.
+local MERGED <const> = { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" }
+
+local function check_option(key, value)
+  if math.type(key) == "integer" then
+    return type(value) == "string" and value ~= "" or nil, "a program is a string"
+  end
+  local expected = OPTIONS[key]
+  if not expected then
+    local hint = require("luactr.nearest").hint(tostring(key), { "copy", "files", "path" })
+    return nil, string.format("unknown option %s%s", tostring(key), hint)
+  end
+  local fits = expected:find(type(value), 1, true) ~= nil
+  return fits or nil, string.format("%s is a %s, %s expected", key, type(value), expected)
+end
+
+local function check_files(files)
+  for key, value in pairs(files) do
+    local named = type(key) == "string"
+    if type(value) ~= "string" or (named and key or value):sub(1, 1) ~= "/" then
+      return nil, "files are absolute paths, or [path inside] = path on the host"
+    end
+  end
+  return true
+end
+
+local function check(options)
+  if type(options) ~= "table" then
+    return nil, "a list of programs expected, as ctr.rootfs.host { \"bash\", \"ls\" }"
+  end
+  for key, value in pairs(options) do
+    local ok, mistake = check_option(key, value)
+    if not ok then
+      return nil, mistake
+    end
+  end
+  return check_files(options.files or {})
+end
+
+local function add_files(tree, files)
+  for key, path in pairs(files) do
+    local ok, message
+    if type(key) == "string" then
+      ok, message = tree:add_as(key, path)
+    else
+      ok, message = tree:add(path)
+    end
+    if not ok then
+      return nil, { code = "ENOENT", path = path, cause = message }
+    end
+  end
+  return true
+end
+
+local function add_merged_directories(tree)
+  for _, path in ipairs(MERGED) do
+    local stat = tree.fs.lstat(path)
+    local target = stat and stat.type == "symlink" and tree.fs.readlink(path)
+    if target and tree:has("/" .. target:gsub("^/", "")) then
+      tree:add_directory(path)
+    end
+  end
+end
+
+-- The tree of what was asked for; nil, fields of an error object.
+local function gather(options, fs)
+  local tree = require("luactr.rootfs.tree").new(fs)
+  local search_path = options.path or os.getenv("PATH")
+  local ok, problem = require("luactr.rootfs.programs").gather(tree, options, search_path)
+  if ok then
+    ok, problem = add_files(tree, options.files or {})
+  end
+  if not ok then
+    return nil, problem
+  end
+  add_merged_directories(tree)
+  tree:add_directory("/tmp")
+  return tree:list()
+end
+
+--- What a rootfs.host value consists of.
+---
+--- What the host lacks is kept as `problem` until the value is used: a constructor inside a recipe's
+--- table that returned nil would look like a field that is not there.
+---@param options luactr.rootfs.host_options
+---@param fs table? see luactr.rootfs.fs
+---@return table? fields nil, message when the caller is wrong
+function M.new(options, fs)
+  local ok, mistake = check(options)
+  if not ok then
+    return nil, mistake
+  end
+  local list, problem = gather(options, fs or require "luactr.rootfs.fs")
+  if problem then
+    problem.op = "rootfs.host"
+  end
+  local copy = options.copy or nil
+  return { list = list, problem = problem, copy = copy, directory = copy ~= true and copy or nil }
+end
+
+local function read_only_bind(path, entry)
+  local sys = require("luactr.core").sys
+  return {
+    op = "bind", source = entry.source, target = path,
+    recursive = entry.kind == "subtree" and 1 or 0,
+    set = sys.MOUNT_ATTR_RDONLY | sys.MOUNT_ATTR_NOSUID | sys.MOUNT_ATTR_NODEV, clear = 0,
+  }
+end
+
+-- The step that puts an entry in place, by its kind.
+local PLACE <const> = {
+  dir = function(path, entry)
+    return { op = "mkdir", path = path, mode = entry.mode }
+  end,
+  link = function(path, entry)
+    return { op = "symlink", link = entry.link, path = path }
+  end,
+  file = read_only_bind,
+  subtree = read_only_bind,
+}
+
+function M.steps(self, host)
+  if self.copy then
+    local source = self.directory or host.stage .. "/copy"
+    return { { op = "root_bind", source = source, recursive = 0, from = "rootfs" } }
+  end
+  local steps = { { op = "root_tmpfs", stage = host.stage, data = "mode=0755", from = "rootfs" } }
+  for _, item in ipairs(self.list) do
+    if not item.implied then
+      local step = PLACE[item.entry.kind](item.path, item.entry)
+      step.from = "rootfs"
+      steps[#steps + 1] = step
+    end
+  end
+  return steps
+end
+
+--- Copy, where that was asked for. A directory with a name stays; a temporary one goes with close.
+function M.prepare(self, directory)
+  if not self.copy then
+    return { close = function() end }
+  end
+  local copy = require "luactr.rootfs.copy"
+  local temporary = self.copy == true
+  self.directory = temporary and directory .. "/rootfs" or self.directory
+  local ok, problem = copy.into(self.directory, self.list)
+  local resource = {
+    close = function()
+      if temporary then
+        copy.remove(self.directory)
+      end
+    end,
+  }
+  if not ok then
+    resource.close()
+    return nil, problem
+  end
+  return resource
+end
+
+return M

@@ -1,0 +1,90 @@
+--- Where a container's / comes from. Each constructor returns a value whose `steps` are pure: what
+--- has to be looked up on the host is looked up when the value is made.
+local M = {}
+
+---@class luactr.rootfs
+---@field where luactr.where?
+local methods = {}
+local Rootfs <const> = { __name = "luactr.rootfs", __index = methods }
+
+local function new(kind, fields)
+  fields.kind = kind
+  return setmetatable(fields, Rootfs)
+end
+
+--- The steps that make /.
+---@param host table see luactr.host
+---@return table[]? steps nil, error when the value could not be made
+function methods:steps(host)
+  if self.problem then
+    return nil, require("luactr.error").new(self.problem)
+  end
+  return self.kind.steps(self, host)
+end
+
+--- Make ready on the host what the steps rely on.
+---@param directory string a private one, where temporary things may be put
+---@return { close: fun() }? resource nil, error
+function methods:prepare(directory)
+  if self.problem then
+    return nil, require("luactr.error").new(self.problem)
+  end
+  local prepare = self.kind.prepare
+  if not prepare then
+    return { close = function() end }
+  end
+  local resource, problem = prepare(self, directory)
+  if not resource then
+    return nil, require("luactr.error").new(problem)
+  end
+  return resource
+end
+
+local function absolute(path)
+  if path:sub(1, 1) == "/" then
+    return path
+  end
+  return require("luactr.core").sys.getcwd() .. "/" .. path
+end
+
+local directory <const> = {
+  steps = function(self)
+    return { { op = "root_bind", source = self.path, recursive = 1, from = "rootfs" } }
+  end,
+}
+
+--- A directory of the host.
+---@param path string
+---@return luactr.rootfs
+function M.dir(path)
+  if type(path) ~= "string" or path == "" then
+    error("rootfs.dir: a directory's path expected", 2)
+  end
+  return new(directory, { path = absolute(path) })
+end
+
+local empty <const> = {
+  steps = function(_, host)
+    return { { op = "root_tmpfs", stage = host.stage, data = "mode=0755", from = "rootfs" } }
+  end,
+}
+
+--- Nothing: a tmpfs of the container's own.
+---@return luactr.rootfs
+function M.empty()
+  return new(empty, {})
+end
+
+--- Programs of the host with the libraries they need, and nothing else.
+---@param options luactr.rootfs.host_options
+---@return luactr.rootfs
+function M.host(options)
+  local host = require "luactr.rootfs.host"
+  local fields, mistake = host.new(options)
+  if not fields then
+    error("rootfs.host: " .. mistake, 2)
+  end
+  return new(host, fields)
+end
+
+return M
