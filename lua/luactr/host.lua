@@ -59,10 +59,12 @@ local readers = {
     return setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
   end,
   terminal = function()
-    local isatty = sys().isatty
-    return isatty(0) and isatty(1) or false
+    return sys().isatty(0) and sys().isatty(1)
   end,
-  window = function() return sys().window_size and sys().window_size(0) or nil end,
+  window = function()
+    local rows, columns = sys().window_size(0)
+    return rows and { rows = rows, columns = columns }
+  end,
 }
 
 ---@class luactr.host

@@ -47,7 +47,8 @@ local function console(spec, host)
     return {}
   end
   local window = host.window or { rows = 24, columns = 80 }
-  return { { op = "console", rows = window.rows, columns = window.columns, from = "tty" } }
+  return { { op = "console", rows = window.rows, columns = window.columns, uid = spec.user.uid,
+    gid = spec.user.gid, from = "tty" } }
 end
 
 local function enter_root(spec, host)

@@ -125,14 +125,8 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 ---@param problems luactr.problem[]
 ---@param where? luactr.where
 function M.refusal(problems, where)
-  local E = require "luactr.error"
-  local lines = {}
-  for i, problem in ipairs(problems) do
-    lines[i] = (problem.path == "" and "" or problem.path .. ": ") .. problem.message
-  end
-  return E.new {
-    code = "ESPEC", op = "check", where = where, problems = problems,
-    message = table.concat(lines, "\n"),
+  return require("luactr.error").new {
+    code = "ESPEC", message = "the recipe is wrong", problems = problems, where = where,
   }
 end
 

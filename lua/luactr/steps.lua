@@ -24,9 +24,16 @@ local function is_list_of_strings(value)
   return true
 end
 
+local function is_text(value)
+  return type(value) == "string" and not value:find("\0", 1, true)
+end
+
 local CHECKS <const> = { -- by the argument types of plan.h
-  s = function(v) return type(v) == "string" and not v:find("\0", 1, true), "string" end,
-  u = function(v) return math.type(v) == "integer" and v >= 0, "integer from 0" end,
+  s = function(v) return is_text(v), "string" end,
+  p = function(v) return is_text(v) and v ~= "", "path" end,
+  u = function(v) return math.type(v) == "integer" and v >= 0 and v < 1 << 32, "number" end,
+  d = function(v) return math.type(v) == "integer" and v >= 0, "fd number" end,
+  n = function(v) return type(v) == "table", "list of numbers" end,
   i = function(v) return math.type(v) == "integer", "integer" end,
   b = function(v) return type(v) == "string", "string" end,
   v = function(v) return is_list_of_strings(v), "list of strings" end,

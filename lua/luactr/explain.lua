@@ -1,0 +1,151 @@
+--- A plan as text or data for readers: every system call before it happens, and the line of the
+--- recipe that asked for it. Pure: whoever prints passes `locate`, see luactr.source.
+local calls = require "luactr.explain.calls"
+
+local M = {}
+
+---@alias luactr.locate fun(path: string): string? "web.lua:17"
+
+local function origin(step, locate)
+  if step.where then
+    return string.format("%s:%d", step.where.file, step.where.line)
+  elseif step.from == "default" then
+    return step.from
+  end
+  return locate and locate(step.from) or step.from
+end
+
+-- ---- rows: everything that happens, in order, each { heading } or { number?, origin, text }
+
+local function add_clone(rows, plan)
+  rows[#rows + 1] = { heading = "New namespaces" }
+  local flags = calls.flags("CLONE_", plan.flags)
+  rows[#rows + 1] = { origin = "", text = "clone3(" .. flags .. "), execveat(luactr's init)" }
+  for _, kind in ipairs { "setgroups", "uid", "gid" } do
+    local text = plan.id_maps and plan.id_maps[kind]
+    if text then
+      local file = kind == "setgroups" and kind or kind .. "_map"
+      rows[#rows + 1] = { origin = "", text = string.format("write(\"/proc/PID/%s\", \"%s\")", file,
+        (text:gsub("\n", "\\n"))) }
+    end
+  end
+end
+
+local function add_cgroup(rows, plan, locate)
+  local writes = plan.cgroup and plan.cgroup.writes or {}
+  if #writes == 0 then
+    return
+  end
+  rows[#rows + 1] = { heading = "Limits in the cgroup " .. plan.cgroup.path }
+  for _, write in ipairs(writes) do
+    rows[#rows + 1] = {
+      origin = origin(write, locate),
+      text = string.format("write(\"%s\", \"%s\")", write.file, (write.text:gsub("\n", "\\n"))),
+    }
+  end
+end
+
+local function add_steps(rows, plan, locate)
+  local titles, phase = {}, nil
+  for _, row in ipairs(require("luactr.plan").phases) do
+    titles[row.name] = row.title
+  end
+  for number, step in ipairs(plan.steps) do
+    if step.phase ~= phase then
+      phase = step.phase
+      rows[#rows + 1] = { heading = titles[phase] }
+    end
+    rows[#rows + 1] = { number = number, origin = origin(step, locate), text = calls.call(step) }
+  end
+end
+
+local function widest(rows)
+  local width = 0
+  for _, row in ipairs(rows) do
+    width = math.max(width, #(row.origin or ""))
+  end
+  return width
+end
+
+--- The plan as text, grouped by phase.
+---@param plan luactr.plan
+---@param locate? luactr.locate
+---@return string
+function M.text(plan, locate)
+  local rows, lines = {}, {}
+  add_cgroup(rows, plan, locate)
+  add_clone(rows, plan)
+  add_steps(rows, plan, locate)
+  local format = "  %3s  %-" .. widest(rows) .. "s  %s"
+  for _, row in ipairs(rows) do
+    if row.heading then
+      lines[#lines + 1] = (#lines > 0 and "\n" or "") .. row.heading
+    else
+      lines[#lines + 1] = format:format(row.number or "", row.origin, row.text)
+    end
+  end
+  for _, warning in ipairs(plan.warnings) do
+    lines[#lines + 1] = "\nwarning: " .. tostring(warning)
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- ---- data
+
+local NOT_ARGUMENTS <const> = { op = true, from = true, phase = true, where = true }
+
+--- What JSON cannot carry is told as a size.
+local function plain(value)
+  if type(value) == "string" and not utf8.len(value) then
+    return #value .. " bytes"
+  end
+  return value
+end
+
+local function arguments(step)
+  local result = {}
+  for name, value in pairs(step) do
+    if not NOT_ARGUMENTS[name] then
+      result[name] = plain(value)
+    end
+  end
+  return result
+end
+
+local function names(flags)
+  local list = {}
+  for name in calls.flags("CLONE_", flags):gmatch("CLONE_%w+") do
+    list[#list + 1] = name
+  end
+  return list
+end
+
+--- The same as a table of strings, numbers and tables, for --json.
+---@param plan luactr.plan
+---@param locate? luactr.locate
+---@return table
+function M.json(plan, locate)
+  local result = {
+    id = plan.id, clone = names(plan.flags), id_maps = plan.id_maps, tty = plan.tty,
+    warnings = plan.warnings, steps = {}, cgroup = nil,
+  }
+  for number, step in ipairs(plan.steps) do
+    result.steps[number] = {
+      number = number, phase = step.phase, op = step.op, arguments = arguments(step),
+      call = calls.call(step), from = step.from, where = origin(step, locate),
+    }
+  end
+  if plan.cgroup then
+    result.cgroup = { path = plan.cgroup.path, writes = plan.cgroup.writes }
+  end
+  return result
+end
+
+--- One step as a phrase, for errors: "mount proc on /proc".
+---@param step table
+---@return string
+function M.sentence(step)
+  return require("luactr.explain.sentences").sentence(step)
+end
+
+return M

@@ -1,0 +1,146 @@
+--- The library: `local ctr = require "luactr"`. What is behind these names loads when it is used.
+---@class luactr
+---@field version string
+---@field sys luactr.sys the kernel's primitives, one function each
+---@field container fun(spec: luactr.container_spec): luactr.container
+---@field rootfs luactr.rootfs.constructors dir(path), host { programs }, empty()
+local M = {}
+
+--- Make a container and run it to its end.
+---@param spec luactr.container_spec
+---@return luactr.result? result
+---@return luactr.error? error
+function M.run(spec)
+  local new = require("luactr.container").new
+  local box <close> = new(spec, 2)
+  return box:run()
+end
+
+-- ---- mounts: constructors of the tables that `mounts` takes
+
+--- Read a constructor's options: what is not in `known` is the caller's mistake.
+local function options_of(call, options, known)
+  if options ~= nil and type(options) ~= "table" then
+    error(string.format("%s: table of options expected, got %s", call, type(options)), 3)
+  end
+  for name in pairs(options or {}) do
+    if not known[name] then
+      local names = {}
+      for candidate in pairs(known) do
+        names[#names + 1] = candidate
+      end
+      local hint = require("luactr.nearest").hint(tostring(name), names)
+      error(string.format("%s: unknown option %s%s", call, tostring(name), hint), 3)
+    end
+  end
+  return options or {}
+end
+
+-- Options of the constructors that are options of mount(8) under the same name.
+local FLAGS <const> = { "ro", "nosuid", "nodev", "noexec" }
+
+local function mount_options(options, first)
+  local list = { first }
+  for _, flag in ipairs(FLAGS) do
+    list[#list + 1] = options[flag] and flag or nil
+  end
+  for _, text in ipairs(options.options or {}) do
+    list[#list + 1] = text
+  end
+  return list
+end
+
+---@class luactr.mount_options
+---@field ro? boolean
+---@field nosuid? boolean
+---@field nodev? boolean
+---@field noexec? boolean
+---@field optional? boolean no error if the source is missing
+---@field recursive? boolean bind: with what is mounted below (the default)
+---@field mode? string tmpfs: of its top directory, "1777"
+---@field options? string[] more, in the words of mount(8)
+
+local MOUNT_OPTIONS <const> = {
+  ro = true, nosuid = true, nodev = true, noexec = true, options = true, optional = true,
+}
+
+local BIND_OPTIONS <const> = setmetatable({ recursive = true }, { __index = MOUNT_OPTIONS })
+
+local TMPFS_OPTIONS <const> = setmetatable({ mode = true }, { __index = MOUNT_OPTIONS })
+
+--- Show a file or directory of the host inside, with what is mounted below it.
+---@param source string
+---@param target? string the same path if left out
+---@param options? luactr.mount_options
+function M.bind(source, target, options)
+  options = options_of("bind", options, BIND_OPTIONS)
+  local kind = options.recursive == false and "bind" or "rbind"
+  return { type = "bind", source = source, target = target or source,
+    options = mount_options(options, kind), optional = options.optional }
+end
+
+--- An empty file system in memory.
+---@param target string
+---@param size? string|integer "64M" or bytes
+---@param options? luactr.mount_options
+function M.tmpfs(target, size, options)
+  options = options_of("tmpfs", options, TMPFS_OPTIONS)
+  local list = mount_options(options)
+  list[#list + 1] = size and "size=" .. tostring(size)
+  list[#list + 1] = options.mode and "mode=" .. tostring(options.mode)
+  return { type = "tmpfs", source = "tmpfs", target = target, options = list }
+end
+
+--- A file with the given content.
+---@param target string
+---@param content string
+---@param options? { mode?: string }
+function M.file(target, content, options)
+  options = options_of("file", options, { mode = true })
+  return { type = "file", target = target, content = content, mode = options.mode }
+end
+
+--- A symbolic link: `target` is where it is, `text` what it says.
+---@param text string
+---@param target string
+function M.symlink(text, target)
+  return { type = "symlink", source = text, target = target }
+end
+
+--- A directory.
+---@param target string
+---@param options? { mode?: string }
+function M.dir(target, options)
+  options = options_of("dir", options, { mode = true })
+  return { type = "dir", target = target, mode = options.mode }
+end
+
+--- A mount of any file system, in the words of mount(2).
+---@param kind string "proc", "ext4"
+---@param source string
+---@param target string
+---@param options? string[] names of mount(8)
+function M.mount(kind, source, target, options)
+  return { type = kind, source = source, target = target, options = options }
+end
+
+-- ---- the rest, on first use
+
+local LAZY <const> = {
+  container = function() return require("luactr.container").new end,
+  rootfs = function() return require "luactr.rootfs" end,
+  sys = function() return require "luactr.sys" end,
+  version = function() return require("luactr.core").version end,
+}
+
+return setmetatable(M, {
+  __index = function(_, name)
+    local load = LAZY[name]
+    if not load then
+      return nil
+    end
+    local value = load()
+    rawset(M, name, value)
+    return value
+  end,
+})
