@@ -44,6 +44,7 @@ local readers = {
   state_dir = runtime_dir,
   stage = function(facts) return facts.state_dir .. "/stage" end,
   cgroup = function() return require("luactr.core").cgroup.detect() end,
+  cwd = function() return sys().getcwd() end,
   -- pivot_root refuses the initial ramfs (pivot_root(2), EINVAL).
   initramfs = function()
     local mounts <close> = io.open("/proc/self/mounts")
@@ -76,6 +77,7 @@ local readers = {
 ---@field state_dir string
 ---@field stage string where a root is put together
 ---@field cgroup table layout of luactr.core.cgroup.detect
+---@field cwd string
 ---@field initramfs boolean / cannot be pivoted from
 ---@field environment table<string, string>
 ---@field terminal boolean stdin and stdout are a terminal

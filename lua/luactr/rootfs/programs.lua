@@ -1,4 +1,4 @@
---- Finds host programs and all that they need to run: loader, libraries, the interpreters of scripts.
+--- Finds host programs and all that they need to run: loader, libraries, interpreters of scripts.
 local elf = require "luactr.rootfs.elf"
 local libraries = require "luactr.rootfs.libraries"
 

@@ -27,7 +27,8 @@ describe("luactr.rootfs.ldcache #unit", function()
   end
 
   it("finds the new table behind the old one", function()
-    local whole = ldcache.open("ld.so-1.7.0\0\0\0\0\0" .. fake_fs.cache { { "liba.so", "/x/liba.so" } })
+    local new = fake_fs.cache { { "liba.so", "/x/liba.so" } }
+    local whole = ldcache.open("ld.so-1.7.0\0\0\0\0\0" .. new)
     assert.are.same({ "/x/liba.so" }, whole:lookup("liba.so"))
   end)
 

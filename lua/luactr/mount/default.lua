@@ -1,0 +1,138 @@
+--- The mounts that a container has when its recipe says nothing: /proc, a private /dev, /sys. Pure.
+local M = {}
+
+local function sys()
+  return require("luactr.core").sys
+end
+
+-- A new device node needs root of the host; elsewhere the host's nodes are bound.
+local function may_mknod(spec, host)
+  return host.privileged and spec.namespaces.user ~= "new"
+end
+
+local function restricted(...)
+  local flags = sys().MS_NOSUID
+  for _, name in ipairs { ... } do
+    flags = flags | sys()[name]
+  end
+  return flags
+end
+
+local function mount(type, target, flags, data)
+  return { op = "mount", source = type, target = target, type = type, flags = flags, data = data }
+end
+
+local function bind_host(path, set)
+  return { op = "bind", source = path, target = path, recursive = 1, set = set, clear = 0 }
+end
+
+local function proc(spec)
+  if spec.namespaces.user == "new" and spec.namespaces.pid ~= "new" then
+    return { bind_host("/proc", 0) } -- a user namespace may show its own processes only
+  end
+  return { mount("proc", "/proc", restricted("MS_NODEV", "MS_NOEXEC")) }
+end
+
+local NODES <const> = {
+  { "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 },
+  { "tty", 5, 0 },
+}
+
+local LINKS <const> = {
+  { "fd", "/proc/self/fd" }, { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
+  { "stderr", "/proc/self/fd/2" }, { "ptmx", "pts/ptmx" },
+}
+
+local TYPES <const> = { c = "S_IFCHR", b = "S_IFBLK", p = "S_IFIFO" }
+
+local function make_node(path, type, mode, major, minor)
+  local device = sys().makedev(major, minor)
+  return { op = "mknod", path = path, mode = sys()[TYPES[type]] | mode, device = device }
+end
+
+local function bind_node(path)
+  local s = sys()
+  return { op = "bind", source = path, target = path, recursive = 0,
+    set = s.MOUNT_ATTR_NOSUID | s.MOUNT_ATTR_NOEXEC, clear = 0 }
+end
+
+local function dev(spec, host)
+  local steps = {
+    mount("tmpfs", "/dev", restricted("MS_NOEXEC", "MS_STRICTATIME"), "mode=0755,size=65536"),
+  }
+  for _, node in ipairs(NODES) do
+    local path = "/dev/" .. node[1]
+    steps[#steps + 1] = may_mknod(spec, host) and make_node(path, "c", 438, node[2], node[3])
+      or bind_node(path)
+  end
+  for _, link in ipairs(LINKS) do
+    steps[#steps + 1] = { op = "symlink", link = link[2], path = "/dev/" .. link[1] }
+  end
+  return steps
+end
+
+local function pts(spec)
+  -- gid 5 is tty on every distribution; a user namespace that does not map it cannot name it.
+  local group = spec.namespaces.user == "new" and "" or ",gid=5"
+  return { mount("devpts", "/dev/pts", restricted("MS_NOEXEC"),
+    "newinstance,ptmxmode=0666,mode=0620" .. group) }
+end
+
+local function shm()
+  return { mount("tmpfs", "/dev/shm", restricted("MS_NODEV", "MS_NOEXEC"),
+    "mode=1777,size=67108864") }
+end
+
+local function mqueue(spec)
+  if spec.namespaces.user == "new" and spec.namespaces.ipc ~= "new" then
+    return {} -- only the owner of an ipc namespace may mount its queues
+  end
+  return { mount("mqueue", "/dev/mqueue", restricted("MS_NODEV", "MS_NOEXEC")) }
+end
+
+local function sysfs(spec)
+  if spec.namespaces.user == "new" and spec.namespaces.network ~= "new" then
+    -- sysfs belongs to the network namespace, and only its owner may mount it.
+    local s = sys()
+    return { bind_host("/sys", s.MOUNT_ATTR_RDONLY | s.MOUNT_ATTR_NOSUID | s.MOUNT_ATTR_NODEV
+      | s.MOUNT_ATTR_NOEXEC) }
+  end
+  return { mount("sysfs", "/sys", restricted("MS_RDONLY", "MS_NODEV", "MS_NOEXEC")) }
+end
+
+--- Parents before children. A mount of the recipe on one of them replaces it and those below.
+M.list = {
+  { target = "/proc", steps = proc },
+  { target = "/dev", steps = dev },
+  { target = "/dev/pts", steps = pts },
+  { target = "/dev/shm", steps = shm },
+  { target = "/dev/mqueue", steps = mqueue },
+  { target = "/sys", steps = sysfs },
+}
+
+local function device_problem(device, made)
+  if device.type and not made then
+    return "a new node needs root: name the host's, as \"/dev/fuse\""
+  elseif (device.uid or 0) ~= 0 or (device.gid or 0) ~= 0 then
+    return "an owner other than root is not supported yet"
+  end
+end
+
+--- The nodes of the spec's `devices`.
+---@param problem fun(index: integer, message: string)
+function M.devices(spec, host, problem)
+  local steps, made = {}, may_mknod(spec, host)
+  for i, device in ipairs(spec.devices) do
+    local message = device_problem(device, made)
+    if message then
+      problem(i, message)
+    end
+    steps[i] = device.type
+      and make_node(device.path, device.type, device.mode, device.major, device.minor)
+      or bind_node(device.path)
+    steps[i].from = "devices[" .. i .. "]"
+  end
+  return steps
+end
+
+return M
