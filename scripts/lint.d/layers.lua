@@ -30,7 +30,7 @@ local LAYERS <const> = {
   { name = "sys", modules = { "luactr.sys" }, uses = { "core", "base" } },
   { name = "spec", uses = { "core", "base", "spec", "rootfs" }, pure = true,
     modules = { "luactr.spec", "luactr.spec.*", "luactr.steps", "luactr.namespaces" } },
-  { name = "plan", modules = { "luactr.plan", "luactr.explain" }, pure = true,
+  { name = "plan", pure = true, modules = { "luactr.plan", "luactr.explain", "luactr.explain.*" },
     uses = { "core", "base", "spec", "cgroup", "rootfs", "mount", "network", "security", "oci" } },
   { name = "host", modules = { "luactr.host", "luactr.source" }, uses = { "core", "base", "sys" } },
   -- contributors: none requires another

@@ -110,7 +110,7 @@ local function devices()
 end
 
 -- A luactr process keeps the sealed image of the init for its next container.
-local KEPT <const> = "^/memfd:luactr"
+local KEPT <const> = "^/memfd:luactr%-init"
 
 local function descriptors()
   local found, listing = {}, ("^/proc/%d/fd$"):format(own_pid())
@@ -180,15 +180,14 @@ local function reap_orphans()
   if not adopting then return end
   local sys = require("luactr.core").sys
   for pid, process in pairs(process_table()) do
-    if process.parent == own_pid() and process.state == "Z" then sys.waitpid(pid, true) end
+    if process.parent == own_pid() and process.state == "Z" then sys.waitid(pid) end
   end
 end
 
 --- From now on a descendant that loses its parent becomes our child, so that it is still seen as
 --- ours. For specs that kill luactr.
 function world.adopt_orphans()
-  local sys = require("luactr.core").sys
-  assert(sys.prctl(sys.PR_SET_CHILD_SUBREAPER, 1))
+  assert(require("luactr.core").sys.child_subreaper(true))
   adopting = true
 end
 

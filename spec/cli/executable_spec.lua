@@ -1,0 +1,32 @@
+local support = require("support")
+
+-- What csrc/main.c promises, whatever the command line makes of it.
+describe("the luactr executable", function()
+  it("prefers its own modules to a luactr directory on the path", function()
+    local dir <close> = support.tmpdir()
+    dir:write("luactr/cli/init.lua", 'error("the stray one")')
+    local result = support.luactr { "version", cwd = dir.path, env = { LUA_PATH = "./?/init.lua" } }
+    assert.not_matches("stray", result.stderr)
+    assert.equal(0, result.code)
+  end)
+
+  it("does not look for modules in the current directory", function()
+    local dir <close> = support.tmpdir()
+    dir:write("cjson.lua", 'error("the stray one")')
+    dir:write("sub/recipe.lua", 'require("no_such_module")')
+    local result = support.luactr { "sub/recipe.lua", cwd = dir.path }
+    assert.not_matches("%./no_such_module", result.stderr)
+  end)
+
+  it("ignores LUA_INIT", function()
+    local result = support.luactr { "version", env = { LUA_INIT = "error('init')" } }
+    assert.equal(0, result.code)
+  end)
+
+  it("keeps a closed stream from becoming something else", function()
+    local result = support.luactr { "version", stdin = "closed", stdout = "closed",
+      stderr = "closed" }
+    assert.is_nil(result.signal)
+    assert.equal("", result.stdout)
+  end)
+end)
