@@ -1,0 +1,21 @@
+/* Constants that the kernel has and Debian 12's headers lack, or that only libc's headers carry.
+ * The one place for them: nothing else in csrc/ defines a kernel constant. */
+#ifndef LUACTR_KERNEL_SHIM_H
+#define LUACTR_KERNEL_SHIM_H
+
+/* memfd_create(2), Linux 6.3 */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+/* umount2(2): not in any UAPI header */
+#ifndef MNT_DETACH
+#define MNT_DETACH 2
+#endif
+
+/* clone3(2), Linux 5.7 */
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+#endif
