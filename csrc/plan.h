@@ -12,69 +12,77 @@
 
 #include <stdint.h>
 
-#define PLAN_MAGIC 0x6e616c70u /* "plan" */
-#define PLAN_VERSION 1u
-#define PLAN_MAX_ARGS 6
+#define PLAN_MAGIC     0x6e616c70u /* "plan" */
+#define PLAN_VERSION   1u
+#define PLAN_MAX_ARGS  6
 #define PLAN_MAX_SLOTS 256
-#define PLAN_MAX_SIZE (16u << 20)
+#define PLAN_MAX_SIZE  (16u << 20)
+
+#define PLAN_MAX_STEPS  65536u
+#define PLAN_MAX_STRING 131071u /* execve(2): MAX_ARG_STRLEN without the NUL */
+#define PLAN_MAX_PATH   4095u   /* PATH_MAX without the NUL */
+#define PLAN_MAX_FD     1023u   /* highest number that the dup step may fill */
 
 /* Each row is a step kind: enumerator, name in Lua and in `explain`, arguments.
  *
  * An argument is "name:type"; the type is one of
  *   s string        S string or nothing
- *   u unsigned      U unsigned or nothing (0)      i signed
- *   b bytes         v list of strings
+ *   p path, not empty, at most PLAN_MAX_PATH bytes
+ *   u 32-bit number or true or false               U the same or nothing (0)
+ *   i 64-bit number: signed, or a mask; -1 is "no limit" for a limit and "all" for a mask
+ *   d fd number, at most PLAN_MAX_FD
+ *   b bytes         v list of strings              n list of 32-bit numbers
  *   f slot: the name of an fd that the parent passes (plan.slots in Lua), F the same or nothing
- * Paths called "target" and "path" are resolved by fd inside the new root; "source" is resolved
- * in the host's view. ORDER STEP: init/steps.c has one function for each row. */
-#define PLAN_STEPS(X)                                                                             \
-    /* before anything else */                                                                    \
-    X(RENDEZVOUS, "rendezvous", "number:u")                                                       \
-    X(CGROUP_ATTACH, "cgroup_attach", "procs:f")                                                  \
-    X(UNSHARE, "unshare", "flags:u")                                                              \
-    X(SETNS, "setns", "ns:f flags:u")                                                             \
-    X(PARENT_DEATH_SIGNAL, "parent_death_signal", "signal:u")                                     \
-    X(OOM_SCORE_ADJ, "oom_score_adj", "value:i")                                                  \
-    X(SETHOSTNAME, "sethostname", "name:s")                                                       \
-    X(SETDOMAINNAME, "setdomainname", "name:s")                                                   \
-    X(LOOPBACK_UP, "loopback_up", "")                                                             \
-    X(SYSCTL, "sysctl", "key:s value:s")                                                          \
-    /* the root file system: root_* opens it, pivot_root enters it */                             \
-    X(PROPAGATION, "propagation", "flags:u")                                                      \
-    X(ROOT_BIND, "root_bind", "source:s recursive:u")                                             \
-    X(ROOT_TMPFS, "root_tmpfs", "stage:s data:S")                                                 \
-    X(MKDIR, "mkdir", "path:s mode:u")                                                            \
-    X(FILE, "file", "path:s content:b mode:u")                                                    \
-    X(WRITE, "write", "path:s content:b")                                                         \
-    X(SYMLINK, "symlink", "link:s path:s")                                                        \
-    X(MKNOD, "mknod", "path:s mode:u device:u")                                                   \
-    X(MOUNT, "mount", "source:s target:s type:s flags:u data:S")                                  \
-    X(BIND, "bind", "source:s target:s recursive:u set:u clear:u optional:U")                     \
-    X(SETATTR, "mount_setattr", "target:s set:u clear:u propagation:U recursive:U")               \
-    X(MASK, "mask", "path:s")                                                                     \
-    X(READONLY, "readonly", "path:s")                                                             \
-    X(CONSOLE, "console", "rows:u columns:u")                                                     \
-    X(PIVOT_ROOT, "pivot_root", "")                                                               \
-    X(CHROOT, "chroot", "")                                                                       \
-    /* PID 1 stays, the rest of the list is carried out by its child (vfork) */                   \
-    X(INIT, "init", "")                                                                           \
-    /* the payload's own attributes */                                                            \
-    X(SETSID, "setsid", "")                                                                       \
-    X(CONTROLLING_TTY, "controlling_tty", "")                                                     \
-    X(DUP, "dup", "fd:f number:u")                                                                \
-    X(RLIMIT, "setrlimit", "resource:u soft:u hard:u")                                            \
-    X(UMASK, "umask", "mask:u")                                                                   \
-    X(PERSONALITY, "personality", "persona:u")                                                    \
-    X(SETGROUPS, "setgroups", "groups:b")                                                         \
-    X(SETGID, "setresgid", "gid:u")                                                               \
-    X(SETUID, "setresuid", "uid:u")                                                               \
-    X(BOUNDING, "capbset_drop", "keep:u")                                                         \
-    X(CAPSET, "capset", "effective:u permitted:u inheritable:u")                                  \
-    X(AMBIENT, "cap_ambient", "set:u")                                                            \
-    X(SECUREBITS, "securebits", "bits:u")                                                         \
-    X(NO_NEW_PRIVS, "no_new_privs", "")                                                           \
-    X(CHDIR, "chdir", "path:s")                                                                   \
-    X(SECCOMP, "seccomp", "filter:b flags:u")                                                     \
+ * Paths called "target" and "path" are resolved by fd inside the new root; "source" and "stage"
+ * are resolved in the host's view. ORDER STEP: init/steps.c has one function for each row. */
+#define PLAN_STEPS(X)                                                                              \
+    /* before anything else */                                                                     \
+    X(RENDEZVOUS, "rendezvous", "number:u")                                                        \
+    X(CGROUP_ATTACH, "cgroup_attach", "procs:f")                                                   \
+    X(UNSHARE, "unshare", "flags:u")                                                               \
+    X(SETNS, "setns", "ns:f flags:u")                                                              \
+    X(PARENT_DEATH_SIGNAL, "parent_death_signal", "signal:u")                                      \
+    X(OOM_SCORE_ADJ, "oom_score_adj", "value:i")                                                   \
+    X(SETHOSTNAME, "sethostname", "name:s")                                                        \
+    X(SETDOMAINNAME, "setdomainname", "name:s")                                                    \
+    X(LOOPBACK_UP, "loopback_up", "")                                                              \
+    X(SYSCTL, "sysctl", "key:s value:s")                                                           \
+    /* the root file system: root_* opens it, pivot_root enters it */                              \
+    X(PROPAGATION, "propagation", "flags:u")                                                       \
+    X(ROOT_BIND, "root_bind", "source:p recursive:u")                                              \
+    X(ROOT_TMPFS, "root_tmpfs", "stage:p data:S")                                                  \
+    X(MKDIR, "mkdir", "path:p mode:u")                                                             \
+    X(FILE, "file", "path:p content:b mode:u")                                                     \
+    X(WRITE, "write", "path:p content:b")                                                          \
+    X(SYMLINK, "symlink", "link:p path:p")                                                         \
+    X(MKNOD, "mknod", "path:p mode:u device:u")                                                    \
+    X(MOUNT, "mount", "source:s target:p type:s flags:u data:S")                                   \
+    X(BIND, "bind", "source:p target:p recursive:u set:u clear:u optional:U")                      \
+    X(SETATTR, "mount_setattr", "target:p set:u clear:u propagation:U recursive:U")                \
+    X(MASK, "mask", "path:p")                                                                      \
+    X(READONLY, "readonly", "path:p")                                                              \
+    X(CONSOLE, "console", "rows:u columns:u uid:U gid:U")                                          \
+    X(PIVOT_ROOT, "pivot_root", "")                                                                \
+    X(CHROOT, "chroot", "")                                                                        \
+    /* PID 1 stays, the rest of the list is carried out by its child (vfork) */                    \
+    X(INIT, "init", "")                                                                            \
+    /* the payload's own attributes */                                                             \
+    X(SETSID, "setsid", "")                                                                        \
+    X(CONTROLLING_TTY, "controlling_tty", "")                                                      \
+    X(DUP, "dup", "fd:f number:d")                                                                 \
+    X(RLIMIT, "setrlimit", "resource:u soft:i hard:i")                                             \
+    X(UMASK, "umask", "mask:u")                                                                    \
+    X(PERSONALITY, "personality", "persona:u")                                                     \
+    X(SETGROUPS, "setgroups", "groups:n")                                                          \
+    X(SETGID, "setresgid", "gid:u")                                                                \
+    X(SETUID, "setresuid", "uid:u")                                                                \
+    X(BOUNDING, "capbset_drop", "keep:i")                                                          \
+    X(CAPSET, "capset", "effective:i permitted:i inheritable:i")                                   \
+    X(AMBIENT, "cap_ambient", "set:i")                                                             \
+    X(SECUREBITS, "securebits", "bits:u")                                                          \
+    X(NO_NEW_PRIVS, "no_new_privs", "")                                                            \
+    X(CHDIR, "chdir", "path:p")                                                                    \
+    X(SECCOMP, "seccomp", "filter:b flags:u")                                                      \
     X(EXEC, "exec", "file:s argv:v env:v path:S")
 
 enum plan_kind {
@@ -90,12 +98,25 @@ struct plan_header {
     uint32_t size;  /* of the whole buffer, bytes */
     uint32_t steps; /* records that follow the header */
     uint32_t slots; /* fds that the parent passes */
+    uint32_t flags; /* PLAN_FLAG_* */
+
+    /* Written by the init while it works, read by the parent: how many steps were begun. Tells a
+     * launch that was killed half way from one that ended well, without a message of its own. */
+    uint32_t begun;
+
+    /* For specs: the step number (from 1) that fails with this errno instead of being done. */
+    uint32_t fail_step;
+    int32_t fail_error;
     uint32_t reserved;
 };
 
+#define PLAN_FLAG_TIMES 1u /* the init notes in each record when it was begun */
+
 /* One argument. u: the number (i as two's complement, f as slot index, PLAN_NONE for nothing).
- * s, b, v: offset and length (bytes without the final NUL; for v the number of strings, and the
- * offset leads to that many uint32 offsets of NUL-terminated strings). */
+ * s, b, n, v: offset and length. For s and b the length is in bytes without the NUL that follows;
+ * for n the number of uint32; for v the number of strings, and the offset leads to as many uint64
+ * offsets of NUL-terminated strings, and a 0 behind them: what execve(2) wants once the init has
+ * added the buffer's address. Data is 8-byte aligned where it is not a string. */
 union plan_arg {
     uint64_t u;
     struct {
@@ -104,12 +125,13 @@ union plan_arg {
     } data;
 };
 
-#define PLAN_NONE UINT64_MAX
+#define PLAN_NONE      UINT64_MAX
 #define PLAN_NO_OFFSET 0u
 
 struct plan_step {
     uint32_t kind;
     uint32_t reserved;
+    uint64_t began_ns; /* CLOCK_MONOTONIC, with PLAN_FLAG_TIMES */
     union plan_arg arg[PLAN_MAX_ARGS];
 };
 
@@ -143,26 +165,28 @@ struct plan_exit {
     uint64_t max_rss_kib;
 };
 
-/* The one status record, on a CLOEXEC pipe. End-of-file without a record is success. */
+/* The one status record, on a CLOEXEC pipe. End-of-file without a record is success if every step
+ * was begun (plan_header.begun). */
 struct plan_status {
-    uint32_t step;  /* index of the step that failed */
-    uint32_t kind;  /* its enum plan_kind */
-    int32_t error;  /* errno */
-    uint32_t aux;   /* which part of the step: a step-specific enum plan_aux */
+    uint32_t step; /* index of the step that failed */
+    uint32_t kind; /* its enum plan_kind */
+    int32_t error; /* errno */
+    uint32_t aux;  /* which part of the step: a step-specific enum plan_aux */
 };
 
 /* Where inside a step it failed; Lua turns it into words. */
-#define PLAN_AUX(X)                                                                               \
-    X(NONE, "")                                                                                   \
-    X(SOURCE, "source")                                                                           \
-    X(TARGET, "target")                                                                           \
-    X(CREATE, "create")                                                                           \
-    X(TYPE, "type")                                                                               \
-    X(CONFIGURE, "configure")                                                                     \
-    X(ATTACH, "attach")                                                                           \
-    X(ATTRIBUTE, "attribute")                                                                     \
-    X(PEER, "peer")                                                                               \
-    X(VERIFY, "verify")
+#define PLAN_AUX(X)                                                                                \
+    X(NONE, "")                                                                                    \
+    X(SOURCE, "source")                                                                            \
+    X(TARGET, "target")                                                                            \
+    X(CREATE, "create")                                                                            \
+    X(TYPE, "type")                                                                                \
+    X(CONFIGURE, "configure")                                                                      \
+    X(ATTACH, "attach")                                                                            \
+    X(ATTRIBUTE, "attribute")                                                                      \
+    X(PEER, "peer")                                                                                \
+    X(VERIFY, "verify")                                                                            \
+    X(KILLED, "killed") /* the parent's own finding: the init died without a record */
 
 enum plan_aux {
 #define X(id, name) AUX_##id,

@@ -1,0 +1,97 @@
+/* The container's terminal: a pty of its own devpts, whose master goes to the parent. */
+#include "init.h"
+
+/* A name in devpts can be neither a symlink nor renamed, so once the directory is known to be
+ * devpts, its ptmx is the real one. */
+static int open_master(struct init *in) {
+    struct statfs fs;
+    struct statx st;
+    int dir = path_open(in, "dev/pts", O_PATH | O_DIRECTORY);
+    if (dir < 0)
+        return at(in, AUX_SOURCE, dir);
+    int result = k_fstatfs(dir, &fs);
+    if (result >= 0 && fs.f_type != DEVPTS_SUPER_MAGIC)
+        result = -ENODEV;
+    if (result < 0) {
+        k_close(dir);
+        return at(in, AUX_VERIFY, result);
+    }
+    int master = k_openat(dir, "ptmx", O_RDWR | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0);
+    k_close(dir);
+    if (master < 0)
+        return at(in, AUX_SOURCE, master);
+    bool real =
+        path_type(master, &st) == S_IFCHR && st.stx_rdev_major == 5 && st.stx_rdev_minor == 2;
+    if (!real)
+        fds_close(&master);
+    return real ? master : at(in, AUX_VERIFY, -ENODEV);
+}
+
+static int open_slave(struct init *in, int master, const union plan_arg *a) {
+    const int unlocked = 0;
+    const struct winsize size = {.ws_row = (unsigned short)plan_u32(&a[0]),
+                                 .ws_col = (unsigned short)plan_u32(&a[1])};
+    int result = k_ioctl(master, TIOCSPTLCK, &unlocked);
+    if (result >= 0)
+        result = k_ioctl(master, TIOCSWINSZ, &size);
+    if (result < 0)
+        return at(in, AUX_CONFIGURE, result);
+    int slave = k_ioctl_number(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0)
+        return at(in, AUX_PEER, slave);
+    in->tty = fds_keep(in, slave);
+    if (in->tty < 0)
+        return in->tty;
+    return at(in, AUX_ATTRIBUTE, k_fchown(in->tty, plan_u32(&a[2]), plan_u32(&a[3])));
+}
+
+static int bind_console(struct init *in) {
+    int target = path_make_file(in, "dev/console", 0600);
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int tree = k_open_tree(in->tty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    int result = tree;
+    if (result >= 0)
+        result =
+            k_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    fds_close(&tree);
+    k_close(target);
+    return at(in, AUX_ATTACH, result);
+}
+
+static int send_master(struct init *in, int master) {
+    struct plan_message message = {.number = MEET_CONSOLE};
+    struct k_cmsg_fd control = {.length = offsetof(struct k_cmsg_fd, fd) + sizeof(int),
+                                .level = SOL_SOCKET_LEVEL,
+                                .type = SCM_RIGHTS,
+                                .fd = master};
+    struct iovec vector = {.iov_base = &message, .iov_len = sizeof message};
+    const struct k_msghdr header = {
+        .iov = &vector, .iov_count = 1, .control = &control, .control_length = sizeof control};
+    return at(in, AUX_PEER, k_sendmsg(in->sync, &header, MSG_NOSIGNAL));
+}
+
+int step_console(struct init *in, const union plan_arg *a) {
+    int master = open_master(in);
+    if (master < 0)
+        return master;
+    int result = open_slave(in, master, a);
+    if (result >= 0)
+        result = bind_console(in);
+    if (result >= 0)
+        result = send_master(in, master);
+    k_close(master);
+    return result;
+}
+
+/* With a console its slave becomes the terminal and the standard fds; without one fd 0 does, which
+ * a dup step has put there. Needs setsid before. */
+int step_controlling_tty(struct init *in, const union plan_arg *a) {
+    (void)a;
+    if (in->tty < 0)
+        return k_ioctl_number(0, TIOCSCTTY, 0);
+    int result = k_ioctl_number(in->tty, TIOCSCTTY, 0);
+    for (int number = 0; number < 3 && result >= 0; number++)
+        result = k_dup3(in->tty, number, O_CLOEXEC);
+    return result;
+}

@@ -1,0 +1,76 @@
+/* Users, capabilities, no_new_privs, seccomp. */
+#include "init.h"
+
+#define ALL_IDS UINT32_MAX /* setresuid(2): "leave unchanged", never what a plan means */
+
+int step_setgroups(struct init *in, const union plan_arg *a) {
+    return k_setgroups(a[0].data.length, plan_data(in, &a[0]));
+}
+
+int step_setresgid(struct init *in, const union plan_arg *a) {
+    (void)in;
+    return plan_u32(&a[0]) == ALL_IDS ? -EINVAL : k_setresgid(plan_u32(&a[0]));
+}
+
+/* Permitted capabilities survive the change of user, so that capset may stand behind it; exec ends
+ * that. The parent-death signal does not survive: process_settle sets it again. */
+int step_setresuid(struct init *in, const union plan_arg *a) {
+    if (plan_u32(&a[0]) == ALL_IDS)
+        return -EINVAL;
+    int result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_KEEPCAPS, 1, 0, 0));
+    return result < 0 ? result : k_setresuid(plan_u32(&a[0]));
+}
+
+int step_capbset_drop(struct init *in, const union plan_arg *a) {
+    (void)in;
+    for (unsigned long cap = 0; cap < 64; cap++) {
+        if (a[0].u >> cap & 1)
+            continue;
+        int result = k_prctl(PR_CAPBSET_DROP, cap, 0, 0);
+        if (result == -EINVAL) /* past the kernel's last capability */
+            break;
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+int step_capset(struct init *in, const union plan_arg *a) {
+    (void)in;
+    const struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct sets[2] = {
+        {(uint32_t)a[0].u, (uint32_t)a[1].u, (uint32_t)a[2].u},
+        {(uint32_t)(a[0].u >> 32), (uint32_t)(a[1].u >> 32), (uint32_t)(a[2].u >> 32)},
+    };
+    return k_capset(&header, sets);
+}
+
+int step_cap_ambient(struct init *in, const union plan_arg *a) {
+    (void)in;
+    int result = k_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0);
+    for (unsigned long cap = 0; cap < 64 && result >= 0; cap++)
+        if (a[0].u >> cap & 1)
+            result = k_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0);
+    return result;
+}
+
+int step_securebits(struct init *in, const union plan_arg *a) {
+    (void)in;
+    return k_prctl(PR_SET_SECUREBITS, plan_u32(&a[0]), 0, 0);
+}
+
+int step_no_new_privs(struct init *in, const union plan_arg *a) {
+    (void)in;
+    (void)a;
+    return k_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0);
+}
+
+int step_seccomp(struct init *in, const union plan_arg *a) {
+    size_t count = a[0].data.length / sizeof(struct sock_filter);
+    if (!count || count > BPF_MAXINSNS || a[0].data.length % sizeof(struct sock_filter))
+        return at(in, AUX_CONFIGURE, -EINVAL);
+    const struct sock_fprog program = {.len = (unsigned short)count,
+                                       .filter = (struct sock_filter *)plan_data(in, &a[0])};
+    int result = process_settle(in);
+    return result < 0 ? result : k_seccomp(SECCOMP_SET_MODE_FILTER, plan_u32(&a[1]), &program);
+}

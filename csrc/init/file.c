@@ -1,0 +1,98 @@
+/* Files, directories, links and nodes inside the root. Umask is 0: modes are meant as written. */
+#include "init.h"
+
+int step_mkdir(struct init *in, const union plan_arg *a) {
+    int fd = path_make_dir(in, plan_text(in, &a[0]), plan_u32(&a[1]));
+    if (fd < 0)
+        return fd;
+    k_close(fd);
+    return 0;
+}
+
+static int write_all(int fd, const char *data, size_t length) {
+    while (length) {
+        long written = k_write(fd, data, length);
+        if (written < 0)
+            return (int)written;
+        data += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
+/* The last component is never followed: writing through an image's symlink is what `write`, which
+ * stays in the root all the same, is for. */
+int step_file(struct init *in, const union plan_arg *a) {
+    struct place place;
+    int result = at(in, AUX_TARGET, path_place(in, plan_text(in, &a[0]), &place));
+    if (result < 0)
+        return result;
+    int flags = O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    int fd = k_openat(place.dir, place.name, flags, plan_u32(&a[2]));
+    k_close(place.dir);
+    if (fd < 0)
+        return at(in, AUX_CREATE, fd);
+    result = write_all(fd, plan_data(in, &a[1]), a[1].data.length);
+    if (result >= 0)
+        result = at(in, AUX_ATTRIBUTE, k_fchmod(fd, plan_u32(&a[2])));
+    k_close(fd);
+    return result;
+}
+
+/* Into a file that exists; one write, since files of procfs and sysfs take a value whole. */
+int step_write(struct init *in, const union plan_arg *a) {
+    int fd = path_open(in, plan_text(in, &a[0]), O_WRONLY | O_NONBLOCK);
+    if (fd < 0)
+        return at(in, AUX_TARGET, fd);
+    int result = write_all(fd, plan_data(in, &a[1]), a[1].data.length);
+    k_close(fd);
+    return result;
+}
+
+static bool is_link_to(int dir, const char *name, const char *text) {
+    char buffer[PLAN_MAX_PATH + 1];
+    long length = k_readlinkat(dir, name, buffer, sizeof buffer);
+    if (length < 0 || (size_t)length != text_length(text))
+        return false;
+    for (long i = 0; i < length; i++)
+        if (buffer[i] != text[i])
+            return false;
+    return true;
+}
+
+int step_symlink(struct init *in, const union plan_arg *a) {
+    struct place place;
+    int result = at(in, AUX_TARGET, path_place(in, plan_text(in, &a[1]), &place));
+    if (result < 0)
+        return result;
+    const char *text = plan_text(in, &a[0]);
+    result = k_symlinkat(text, place.dir, place.name);
+    if (result == -EEXIST && is_link_to(place.dir, place.name, text))
+        result = 0;
+    k_close(place.dir);
+    return result;
+}
+
+static bool is_node(int dir, const char *name, uint32_t mode, uint32_t device) {
+    struct statx st;
+    if (k_statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st) < 0)
+        return false;
+    uint32_t major = (device >> 8) & 0xfff;
+    uint32_t minor = (device & 0xff) | ((device >> 12) & 0xfff00);
+    return (st.stx_mode & S_IFMT) == (mode & S_IFMT) && st.stx_rdev_major == major &&
+           st.stx_rdev_minor == minor;
+}
+
+int step_mknod(struct init *in, const union plan_arg *a) {
+    struct place place;
+    int result = at(in, AUX_TARGET, path_place(in, plan_text(in, &a[0]), &place));
+    if (result < 0)
+        return result;
+    uint32_t mode = plan_u32(&a[1]);
+    uint32_t device = plan_u32(&a[2]);
+    result = k_mknodat(place.dir, place.name, mode, device);
+    if (result == -EEXIST && is_node(place.dir, place.name, mode, device))
+        result = 0;
+    k_close(place.dir);
+    return result;
+}

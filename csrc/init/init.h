@@ -1,0 +1,123 @@
+/* Shared by the files of the init: its state, and one function for each step kind.
+ *
+ * The rules here: only kernel/ and plan.h, no libc, no allocation, no recursion, nothing global.
+ * A function returns 0 or a value >= 0, or -errno. */
+#ifndef LUACTR_INIT_H
+#define LUACTR_INIT_H
+
+#include "kernel/abi.h"
+#include "kernel/calls.h"
+#include "plan.h"
+
+#include <stdbool.h>
+
+#define EXIT_SETUP 125 /* the init itself failed */
+
+/* What a launch knows. The payload's process is a vfork child and shares it with PID 1: after the
+ * exec PID 1 reads `failed` and its own copies only. */
+struct init {
+    struct plan_header *plan;
+    uint32_t index; /* of the step in hand */
+    uint32_t aux;   /* where in that step, enum plan_aux */
+    bool failed;    /* the status record was written */
+
+    int status;
+    int sync;
+    int floor; /* no fd that is kept lies below: the numbers that dup steps fill */
+    uint32_t slot_count;
+    int slot[PLAN_MAX_SLOTS];
+
+    int root;              /* the new root, -1 until a step needs it */
+    const char *root_path; /* where it can be opened again, in the host's view */
+    int proc;              /* own procfs instance, -1 until a step needs it */
+    int mask;              /* empty read-only tmpfs that masks directories, -1 likewise */
+    int tty;               /* slave of the console, -1 without one */
+
+    uint32_t death_signal; /* what the parent's death sends to this process */
+    int pid1;              /* the reaper above the payload when it is not PID 1 of a namespace */
+    bool umask_set;
+    bool settled;
+};
+
+typedef int step_function(struct init *in, const union plan_arg *a);
+
+/* ---- steps.c */
+__attribute__((noreturn)) void steps_run(struct init *in, uint32_t from);
+
+/* ---- fds.c */
+int fds_parse(struct init *in, const char *text, int *plan_fd, size_t *plan_size);
+void fds_close_undeclared(struct init *in, int plan_fd);
+int fds_raise_all(struct init *in);
+int fds_keep(struct init *in, int fd); /* the same file at a number that no dup step fills */
+void fds_close(int *fd);
+
+/* ---- path.c: everything path-like inside the root */
+int path_root(struct init *in);
+int path_open(struct init *in, const char *path, uint64_t flags);
+int path_type(int fd, struct statx *st);
+
+/* The directory, made with its parents where it is missing: an O_PATH fd. */
+int path_make_dir(struct init *in, const char *path, uint32_t mode);
+
+/* The file, made empty (with its parents) where it is missing: an O_PATH fd. */
+int path_make_file(struct init *in, const char *path, uint32_t mode);
+
+/* A name in its (made) parent directory, for calls that create. `dir` is -1 or has to be closed. */
+struct place {
+    int dir;
+    const char *name;
+    char buffer[PLAN_MAX_PATH + 1];
+};
+int path_place(struct init *in, const char *path, struct place *place);
+
+/* ---- process.c */
+int process_arm(struct init *in); /* set the parent-death signal, die if it came too late */
+int process_settle(struct init *in);
+
+/* ---- text.c */
+size_t text_length(const char *text);
+size_t text_append(char *buffer, size_t size, size_t at, const char *text);
+size_t text_append_number(char *buffer, size_t size, size_t at, int64_t number);
+
+static inline const void *plan_data(const struct init *in, const union plan_arg *a) {
+    return (const char *)in->plan + a->data.offset;
+}
+
+/* A string, or NULL for nothing. */
+static inline const char *plan_text(const struct init *in, const union plan_arg *a) {
+    return a->data.offset == PLAN_NO_OFFSET ? NULL : plan_data(in, a);
+}
+
+static inline uint32_t plan_u32(const union plan_arg *a) {
+    return (uint32_t)a->u;
+}
+
+static inline int plan_slot(const struct init *in, const union plan_arg *a) {
+    return a->u < in->slot_count ? in->slot[a->u] : -EBADF;
+}
+
+static inline struct plan_step *plan_steps(const struct init *in) {
+    return (struct plan_step *)(in->plan + 1);
+}
+
+/* Note where a step failed, and pass the result on. */
+static inline int at(struct init *in, enum plan_aux aux, long result) {
+    if (result < 0)
+        in->aux = aux;
+    return (int)result;
+}
+
+/* ---- the steps, ORDER STEP (steps.c), each in the file of its concern */
+step_function step_rendezvous, step_cgroup_attach, step_unshare, step_setns,
+    step_parent_death_signal, step_oom_score_adj, step_sethostname, step_setdomainname,
+    step_loopback_up, step_sysctl;
+step_function step_propagation, step_root_bind, step_root_tmpfs, step_mkdir, step_file, step_write,
+    step_symlink, step_mknod, step_mount, step_bind, step_mount_setattr, step_mask, step_readonly,
+    step_console, step_pivot_root, step_chroot;
+step_function step_init;
+step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_umask,
+    step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,
+    step_capset, step_cap_ambient, step_securebits, step_no_new_privs, step_chdir, step_seccomp,
+    step_exec;
+
+#endif

@@ -1,0 +1,178 @@
+/* Mounts inside the new root: file systems, binds, masks, attributes. */
+#include "init.h"
+
+#define RECURSIVE(flag) ((flag) ? AT_RECURSIVE : 0)
+#define ONTO_FD         (MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
+
+static int set_attributes(int mount, uint32_t set, uint32_t clear, uint32_t propagation,
+                          bool recursive) {
+    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+    /* The access-time modes are one field: the kernel wants it cleared as a whole. */
+    if (set & MOUNT_ATTR__ATIME)
+        attributes.attr_clr |= MOUNT_ATTR__ATIME;
+    return k_mount_setattr(mount, "", AT_EMPTY_PATH | RECURSIVE(recursive), &attributes,
+                           sizeof attributes);
+}
+
+/* A copy of the mount that belongs to nothing yet. */
+static int clone_tree(int dir, const char *path, bool recursive) {
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | RECURSIVE(recursive);
+    if (!*path)
+        flags |= AT_EMPTY_PATH;
+    return k_open_tree(dir, path, flags);
+}
+
+int step_propagation(struct init *in, const union plan_arg *a) {
+    (void)in;
+    return k_mount(NULL, "/", NULL, plan_u32(&a[0]), NULL);
+}
+
+/* What is mounted over the root is the root from now on; only its path leads there, since a walk
+ * never steps from its starting point to a mount above it. */
+static int reopen_root(struct init *in, int target) {
+    struct statx top;
+    struct statx root;
+    if (path_type(target, &top) < 0 || path_type(in->root, &root) < 0)
+        return 0;
+    bool same = top.stx_ino == root.stx_ino && top.stx_dev_major == root.stx_dev_major &&
+                top.stx_dev_minor == root.stx_dev_minor;
+    if (!same || !in->root_path)
+        return 0;
+    fds_close(&in->root);
+    in->root = fds_keep(in, k_openat(AT_FDCWD, in->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
+    return in->root < 0 ? in->root : 0;
+}
+
+/* mount(2) on "." needs neither /proc nor a kernel with fsopen, and no path is walked twice. */
+int step_mount(struct init *in, const union plan_arg *a) {
+    int target = path_make_dir(in, plan_text(in, &a[1]), 0755);
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int result = at(in, AUX_TARGET, k_fchdir(target));
+    if (result >= 0)
+        result = k_mount(plan_text(in, &a[0]), ".", plan_text(in, &a[2]), plan_u32(&a[3]),
+                         plan_text(in, &a[4]));
+    if (result >= 0)
+        result = at(in, AUX_TARGET, reopen_root(in, target));
+    k_close(target);
+    return result;
+}
+
+static int attach(struct init *in, int tree, const char *path, int type) {
+    int target = type == S_IFDIR ? path_make_dir(in, path, 0755) : path_make_file(in, path, 0644);
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
+    if (result >= 0 && type == S_IFDIR)
+        result = at(in, AUX_TARGET, reopen_root(in, target));
+    k_close(target);
+    return result;
+}
+
+int step_bind(struct init *in, const union plan_arg *a) {
+    bool recursive = plan_u32(&a[2]);
+    uint32_t set = plan_u32(&a[3]);
+    uint32_t clear = plan_u32(&a[4]);
+    bool optional = plan_u32(&a[5]);
+    int tree = clone_tree(AT_FDCWD, plan_text(in, &a[0]), recursive);
+    if (tree == -ENOENT && optional)
+        return 0;
+    if (tree < 0)
+        return at(in, AUX_SOURCE, tree);
+    struct statx st;
+    int result = at(in, AUX_SOURCE, path_type(tree, &st));
+    if (result >= 0 && (set || clear))
+        result = at(in, AUX_ATTRIBUTE, set_attributes(tree, set, clear, 0, recursive));
+    if (result >= 0)
+        result = attach(in, tree, plan_text(in, &a[1]), st.stx_mode & S_IFMT);
+    k_close(tree);
+    return result;
+}
+
+int step_mount_setattr(struct init *in, const union plan_arg *a) {
+    int target = path_open(in, plan_text(in, &a[0]), O_PATH);
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int result =
+        set_attributes(target, plan_u32(&a[1]), plan_u32(&a[2]), plan_u32(&a[3]), plan_u32(&a[4]));
+    k_close(target);
+    return result;
+}
+
+/* A bind of the path on itself keeps the flags it has (nosuid, nodev, noexec), and hides no
+ * submount. */
+int step_readonly(struct init *in, const union plan_arg *a) {
+    int target = path_open(in, plan_text(in, &a[0]), O_PATH);
+    if (target == -ENOENT)
+        return 0;
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int tree = clone_tree(target, "", true);
+    int result = at(in, AUX_SOURCE, tree);
+    if (result >= 0)
+        result = at(in, AUX_ATTRIBUTE, set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, true));
+    if (result >= 0)
+        result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
+    fds_close(&tree);
+    k_close(target);
+    return result;
+}
+
+/* ---- masks */
+
+/* The host's null device, not the image's, and only if it is the real one. */
+static int null_tree(struct init *in) {
+    struct statx st;
+    int fd = k_openat(AT_FDCWD, "/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0)
+        return at(in, AUX_SOURCE, fd);
+    int type = path_type(fd, &st);
+    bool real = type == S_IFCHR && st.stx_rdev_major == 1 && st.stx_rdev_minor == 3;
+    int tree = real ? at(in, AUX_SOURCE, clone_tree(fd, "", false)) : at(in, AUX_VERIFY, -ENODEV);
+    k_close(fd);
+    return tree;
+}
+
+static int new_empty_tree(void) {
+    int context = k_fsopen("tmpfs", FSOPEN_CLOEXEC);
+    if (context < 0)
+        return context;
+    int result = k_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    if (result >= 0)
+        result =
+            k_fsmount(context, FSMOUNT_CLOEXEC,
+                      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    k_close(context);
+    return result;
+}
+
+/* One empty file system serves all masked directories: the first mask attaches it, the others
+ * attach clones (which older kernels make of an attached mount only). */
+static int empty_tree(struct init *in) {
+    if (in->mask >= 0)
+        return clone_tree(in->mask, "", false);
+    int tree = new_empty_tree();
+    if (tree >= 0) {
+        in->mask = k_fcntl(tree, F_DUPFD_CLOEXEC, in->floor);
+        if (in->mask < 0)
+            fds_close(&tree);
+    }
+    return tree < 0 && in->mask < 0 ? at(in, AUX_SOURCE, tree) : tree;
+}
+
+int step_mask(struct init *in, const union plan_arg *a) {
+    struct statx st;
+    int target = path_open(in, plan_text(in, &a[0]), O_PATH);
+    if (target == -ENOENT || target == -ENOTDIR)
+        return 0;
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int type = path_type(target, &st);
+    int tree = type == S_IFDIR ? empty_tree(in) : null_tree(in);
+    int result = tree;
+    if (result >= 0)
+        result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
+    fds_close(&tree);
+    k_close(target);
+    return result;
+}

@@ -1,0 +1,62 @@
+/* Namespaces, their names, cgroup membership, and meetings with the parent. */
+#include "init.h"
+
+int step_cgroup_attach(struct init *in, const union plan_arg *a) {
+    int procs = plan_slot(in, &a[0]);
+    return procs < 0 ? procs : (int)k_write(procs, "0", 1);
+}
+
+/* A new user namespace is a change of credentials, which disarms the parent-death signal; a new
+ * mount namespace makes "/" another mount. */
+static int namespaces_changed(struct init *in, int result) {
+    if (result < 0)
+        return result;
+    fds_close(&in->root);
+    in->root_path = NULL;
+    return process_arm(in);
+}
+
+int step_unshare(struct init *in, const union plan_arg *a) {
+    return namespaces_changed(in, k_unshare(plan_u32(&a[0])));
+}
+
+int step_setns(struct init *in, const union plan_arg *a) {
+    int ns = plan_slot(in, &a[0]);
+    return ns < 0 ? ns : namespaces_changed(in, k_setns(ns, plan_u32(&a[1])));
+}
+
+int step_sethostname(struct init *in, const union plan_arg *a) {
+    return k_sethostname(plan_text(in, &a[0]), a[0].data.length);
+}
+
+int step_setdomainname(struct init *in, const union plan_arg *a) {
+    return k_setdomainname(plan_text(in, &a[0]), a[0].data.length);
+}
+
+/* Any socket takes interface requests; a unix one exists in every kernel. */
+int step_loopback_up(struct init *in, const union plan_arg *a) {
+    (void)a;
+    const struct k_ifreq request = {.name = "lo", .flags = IFF_UP};
+    int fd = k_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return at(in, AUX_SOURCE, fd);
+    int result = k_ioctl(fd, SIOCSIFFLAGS, &request);
+    k_close(fd);
+    return result;
+}
+
+/* Tell the parent which meeting this is, and wait for the same number. A parent that is gone or
+ * says anything else has given this launch up. */
+int step_rendezvous(struct init *in, const union plan_arg *a) {
+    struct plan_message message = {.number = plan_u32(&a[0])};
+    struct iovec vector = {.iov_base = &message, .iov_len = sizeof message};
+    struct k_msghdr header = {.iov = &vector, .iov_count = 1};
+    long result = k_sendmsg(in->sync, &header, MSG_NOSIGNAL);
+    if (result < 0)
+        return (int)result;
+    message.number = 0;
+    result = k_recvmsg(in->sync, &header, 0);
+    if (result != sizeof message || message.number != plan_u32(&a[0]))
+        k_exit(EXIT_SETUP);
+    return 0;
+}

@@ -1,0 +1,129 @@
+/* Paths inside the new root. The root is hostile: it may contain any symlink anywhere, and somebody
+ * may change it while we work. So nothing is done by path: a path becomes a descriptor here, and
+ * calls work on descriptors. */
+#include "init.h"
+
+/* The one function that turns a path into a descriptor. The kernel keeps the walk inside the root:
+ * "..", absolute symlinks and relative ones included. */
+static int resolve(struct init *in, const char *path, uint64_t flags, uint32_t mode) {
+    const struct open_how how = {
+        .flags = flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY),
+        .mode = mode,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    int root = path_root(in);
+    if (root < 0)
+        return root;
+    return k_openat2(root, path, &how, sizeof how);
+}
+
+/* Without a root_* step the root is the one we run in. */
+int path_root(struct init *in) {
+    if (in->root < 0)
+        in->root = fds_keep(in, k_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
+    return in->root;
+}
+
+int path_open(struct init *in, const char *path, uint64_t flags) {
+    return resolve(in, path, flags, 0);
+}
+
+/* Returns the S_IFMT bits. */
+int path_type(int fd, struct statx *st) {
+    int result = k_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MODE | STATX_INO, st);
+    return result < 0 ? result : st->stx_mode & S_IFMT;
+}
+
+/* Make one directory below an open one and open it. The name is a single component that did not
+ * exist a moment ago; if a symlink stands there by now, the open refuses it. */
+static int make_one(int parent, const char *name, uint32_t mode) {
+    const struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+    };
+    int result = k_mkdirat(parent, name, mode);
+    if (result < 0 && result != -EEXIST)
+        return result;
+    return k_openat2(parent, name, &how, sizeof how);
+}
+
+/* Open directory after directory, each from the root by the path up to it, so that symlinks on the
+ * way mean what they mean inside; make what is missing. Restores `path`. */
+static int make_walk(struct init *in, char *path, uint32_t mode) {
+    int current = resolve(in, "/", O_PATH | O_DIRECTORY, 0);
+    char *name = path;
+    while (current >= 0) {
+        while (*name == '/')
+            name++;
+        if (!*name)
+            break;
+        char *end = name;
+        while (*end && *end != '/')
+            end++;
+        char separator = *end;
+        char *rest = end;
+        while (*rest == '/')
+            rest++;
+        *end = '\0';
+        int next = resolve(in, path, O_PATH | O_DIRECTORY, 0);
+        if (next == -ENOENT)
+            next = make_one(current, name, *rest ? 0755 : mode);
+        *end = separator;
+        k_close(current);
+        current = next;
+        name = rest;
+    }
+    return current;
+}
+
+int path_make_dir(struct init *in, const char *path, uint32_t mode) {
+    int fd = resolve(in, path, O_PATH | O_DIRECTORY, 0);
+    if (fd != -ENOENT)
+        return fd;
+    char buffer[PLAN_MAX_PATH + 1];
+    if (text_append(buffer, sizeof buffer, 0, path) == sizeof buffer)
+        return -ENAMETOOLONG;
+    return make_walk(in, buffer, mode);
+}
+
+static bool is_plain_name(const char *name) {
+    bool dots = name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+    return *name && !dots;
+}
+
+int path_place(struct init *in, const char *path, struct place *place) {
+    place->dir = -1;
+    size_t length = text_append(place->buffer, sizeof place->buffer, 0, path);
+    if (length == sizeof place->buffer)
+        return -ENAMETOOLONG;
+    while (length > 1 && place->buffer[length - 1] == '/')
+        place->buffer[--length] = '\0';
+    while (length && place->buffer[length - 1] != '/')
+        length--;
+    place->name = place->buffer + length;
+    if (!is_plain_name(place->name))
+        return -EINVAL;
+    if (length)
+        place->buffer[length - 1] = '\0';
+    const char *parent = length > 1 ? place->buffer : "/";
+    place->dir = path_make_dir(in, parent, 0755);
+    return place->dir < 0 ? place->dir : 0;
+}
+
+/* The plain open with O_CREAT follows a symlink at the end, inside the root: an image whose
+ * resolv.conf dangles gets the file that the link names. */
+int path_make_file(struct init *in, const char *path, uint32_t mode) {
+    int fd = resolve(in, path, O_PATH, 0);
+    if (fd != -ENOENT)
+        return fd;
+    struct place place;
+    int result = path_place(in, path, &place);
+    if (result < 0)
+        return result;
+    k_close(place.dir);
+    fd = resolve(in, path, O_CREAT | O_WRONLY | O_NONBLOCK, mode);
+    if (fd < 0)
+        return fd;
+    k_close(fd);
+    return resolve(in, path, O_PATH, 0);
+}

@@ -1,0 +1,100 @@
+/* PID 1 of the container: start the payload, forward signals to it, reap everything, end with it.
+ */
+#include "init.h"
+
+#define ALL_SIGNALS UINT64_MAX
+
+/* The payload carries out the rest of the plan. It shares our memory until it has exec'ed, while we
+ * sleep; what it writes there is its own frames and the state of its steps. */
+static void payload_main(void *state) {
+    struct init *in = state;
+    steps_run(in, in->index + 1);
+}
+
+/* Nobody needs to see or change anything here, and nothing needs rights but kill(2). */
+static void shed(int sync, struct plan_header *plan) {
+    const struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct only_kill[2] = {
+        {.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
+    const struct __user_cap_data_struct none[2] = {0};
+    if (k_capset(&header, only_kill) < 0)
+        k_capset(&header, none);
+    k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
+    k_prctl(PR_SET_NAME, (unsigned long)"luactr-init", 0, 0);
+    if (sync > 0)
+        k_close_range(0, (unsigned)sync - 1, 0);
+    k_close_range((unsigned)sync + 1, ~0u, 0);
+    k_munmap(plan, plan->size);
+}
+
+static uint64_t microseconds(struct __kernel_old_timeval time) {
+    return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
+}
+
+static void tell_end(int sync, int status, const struct rusage *usage) {
+    struct plan_exit message = {
+        .head = {.number = MEET_EXIT},
+        .status = status,
+        .user_us = microseconds(usage->ru_utime),
+        .system_us = microseconds(usage->ru_stime),
+        .max_rss_kib = (uint64_t)usage->ru_maxrss,
+    };
+    struct iovec vector = {.iov_base = &message, .iov_len = sizeof message};
+    const struct k_msghdr header = {.iov = &vector, .iov_count = 1};
+    k_sendmsg(sync, &header, MSG_NOSIGNAL);
+}
+
+/* wait(2): the low 7 bits are the signal that ended it, the next byte is its exit code. */
+static int exit_code(int status) {
+    int signal = status & 0x7f;
+    return signal ? 128 + signal : status >> 8 & 0xff;
+}
+
+/* Ends the process when the payload has ended; PID 1's end takes all others in the namespace. */
+static void reap(int payload, int sync) {
+    int status;
+    struct rusage usage;
+    for (;;) {
+        int pid = k_wait4(-1, &status, WNOHANG | __WALL, &usage);
+        if (pid <= 0)
+            return;
+        if (pid == payload) {
+            tell_end(sync, status, &usage);
+            k_exit(exit_code(status));
+        }
+    }
+}
+
+/* No timer wakes this loop. A signal from the kernel (SI_KERNEL: the terminal's Ctrl-C, its window
+ * size) has gone to the whole foreground group, so the payload has its own copy if it is for it. */
+__attribute__((noreturn)) static void idle(int payload, int sync) {
+    const uint64_t all = ALL_SIGNALS;
+    siginfo_t info;
+    reap(payload, sync);
+    for (;;) {
+        int signal = k_sigwait(&all, &info);
+        if (signal == SIGCHLD)
+            reap(payload, sync);
+        else if (signal > 0 && info.si_code != SI_KERNEL)
+            k_kill(payload, signal);
+    }
+}
+
+int step_init(struct init *in, const union plan_arg *a) {
+    (void)a;
+    int pid = k_getpid();
+    int result = process_arm(in);
+    if (result >= 0 && pid != 1)
+        result = k_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0);
+    if (result < 0)
+        return result;
+    in->pid1 = pid;
+    int payload =
+        (int)k_clone_call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, payload_main, in);
+    if (payload < 0)
+        return payload;
+    if (in->failed)
+        k_exit(EXIT_SETUP);
+    shed(in->sync, in->plan);
+    idle(payload, in->sync);
+}

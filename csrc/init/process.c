@@ -1,0 +1,99 @@
+/* Attributes of this process that the payload inherits. */
+#include "init.h"
+
+/* The signal comes when the parent dies from now on; if it died before, the socket says so, or for
+ * the payload its parent's number. */
+int process_arm(struct init *in) {
+    int result = k_prctl(PR_SET_PDEATHSIG, in->death_signal, 0, 0);
+    if (result < 0 || !in->death_signal)
+        return result;
+    struct {
+        int fd;
+        short events;
+        short revents;
+    } sync = {.fd = in->sync};
+    const struct __kernel_timespec now = {0};
+    result = k_ppoll(&sync, 1, &now);
+    bool orphan = (result > 0 && sync.revents) || (in->pid1 && k_getppid() != in->pid1);
+    if (orphan)
+        k_exit(EXIT_SETUP);
+    return result < 0 ? result : 0;
+}
+
+int step_parent_death_signal(struct init *in, const union plan_arg *a) {
+    in->death_signal = plan_u32(&a[0]);
+    return process_arm(in);
+}
+
+static int keep_open(int number) {
+    return k_fcntl(number, F_SETFD, 0);
+}
+
+/* Of all descriptors only those survive exec that steps have put at their numbers. */
+static int release_fds(struct init *in) {
+    int result = k_close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);
+    for (uint32_t i = 0; i < in->index && result >= 0; i++) {
+        const struct plan_step *step = plan_steps(in) + i;
+        if (step->kind == STEP_DUP)
+            result = keep_open((int)plan_u32(&step->arg[1]));
+        if (step->kind == STEP_CONTROLLING_TTY && in->tty >= 0)
+            for (int number = 0; number < 3 && result >= 0; number++)
+                result = keep_open(number);
+    }
+    return result;
+}
+
+/* The last things that are the same for every payload. They come before a seccomp filter, since a
+ * filter need not allow them. A process whose reaper is PID 1 of its namespace dies with it; any
+ * other needs the signal, which a change of user has disarmed. */
+int process_settle(struct init *in) {
+    if (in->settled)
+        return 0;
+    in->settled = true;
+    int result = release_fds(in);
+    if (result >= 0 && in->pid1 != 1)
+        result = process_arm(in);
+    if (!in->umask_set)
+        k_umask(022);
+    const uint64_t none = 0;
+    return result < 0 ? result : k_sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int step_setsid(struct init *in, const union plan_arg *a) {
+    (void)in;
+    (void)a;
+    return k_setsid();
+}
+
+int step_dup(struct init *in, const union plan_arg *a) {
+    int fd = plan_slot(in, &a[0]);
+    return fd < 0 ? fd : k_dup3(fd, (int)plan_u32(&a[1]), O_CLOEXEC);
+}
+
+int step_setrlimit(struct init *in, const union plan_arg *a) {
+    (void)in;
+    const struct rlimit64 limit = {.rlim_cur = a[1].u, .rlim_max = a[2].u};
+    return k_prlimit((int)plan_u32(&a[0]), &limit);
+}
+
+int step_umask(struct init *in, const union plan_arg *a) {
+    in->umask_set = true;
+    k_umask(plan_u32(&a[0]));
+    return 0;
+}
+
+int step_personality(struct init *in, const union plan_arg *a) {
+    (void)in;
+    return k_personality(plan_u32(&a[0]));
+}
+
+/* Opened inside the root, and with the payload's own rights if this stands behind setresuid: a cwd
+ * outside the container can't come out of it. */
+int step_chdir(struct init *in, const union plan_arg *a) {
+    int fd = path_open(in, plan_text(in, &a[0]), O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    int result = k_fchdir(fd);
+    k_close(fd);
+    return result;
+}

@@ -1,0 +1,56 @@
+/* What is set by writing to procfs. The container's /proc is never used for it: anything may be
+ * mounted there. The instance here is our own, attached nowhere. */
+#include "init.h"
+
+static int open_procfs(void) {
+    int context = k_fsopen("proc", FSOPEN_CLOEXEC);
+    if (context < 0)
+        return context;
+    int result = k_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    if (result >= 0)
+        result = k_fsmount(context, FSMOUNT_CLOEXEC, 0);
+    k_close(context);
+    return result;
+}
+
+static int write_procfs(struct init *in, const char *path, uint64_t resolve, const char *value) {
+    const struct open_how how = {.flags = O_WRONLY | O_CLOEXEC, .resolve = resolve};
+    if (in->proc < 0)
+        in->proc = fds_keep(in, open_procfs());
+    if (in->proc < 0)
+        return at(in, AUX_SOURCE, in->proc);
+    int fd = k_openat2(in->proc, path, &how, sizeof how);
+    if (fd < 0)
+        return at(in, AUX_TARGET, fd);
+    long written = k_write(fd, value, text_length(value));
+    k_close(fd);
+    return written < 0 ? (int)written : 0;
+}
+
+int step_oom_score_adj(struct init *in, const union plan_arg *a) {
+    char value[24];
+    text_append_number(value, sizeof value, 0, (int64_t)a[0].u);
+    return write_procfs(in, "self/oom_score_adj", RESOLVE_BENEATH | RESOLVE_NO_XDEV, value);
+}
+
+/* As sysctl(8) reads a key: dots separate, unless the first separator is a slash; then a dot
+ * belongs to a name, such as that of a network device. */
+static void key_to_path(char *key) {
+    char *c = key;
+    while (*c && *c != '.' && *c != '/')
+        c++;
+    if (*c == '/')
+        return;
+    for (; *c; c++)
+        *c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+}
+
+int step_sysctl(struct init *in, const union plan_arg *a) {
+    char path[256];
+    size_t prefix = text_append(path, sizeof path, 0, "sys/");
+    if (text_append(path, sizeof path, prefix, plan_text(in, &a[0])) == sizeof path)
+        return -ENAMETOOLONG;
+    key_to_path(path + prefix);
+    return write_procfs(in, path, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+                        plan_text(in, &a[1]));
+}

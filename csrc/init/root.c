@@ -1,0 +1,76 @@
+/* The new root: open it, enter it. */
+#include "init.h"
+
+static int take_root(struct init *in, int fd, const char *path) {
+    if (fd < 0)
+        return fd;
+    fds_close(&in->root);
+    in->root = fds_keep(in, fd);
+    in->root_path = path;
+    return in->root < 0 ? in->root : 0;
+}
+
+/* Bind the directory on itself: pivot_root(2) wants a mount point. */
+int step_root_bind(struct init *in, const union plan_arg *a) {
+    const char *source = plan_text(in, &a[0]);
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (plan_u32(&a[1]) ? AT_RECURSIVE : 0);
+    int tree = k_open_tree(AT_FDCWD, source, flags);
+    if (tree < 0)
+        return at(in, AUX_SOURCE, tree);
+    int result = at(
+        in, AUX_ATTACH,
+        k_move_mount(tree, "", AT_FDCWD, source, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS));
+    if (result < 0) {
+        k_close(tree);
+        return result;
+    }
+    return take_root(in, tree, source);
+}
+
+int step_root_tmpfs(struct init *in, const union plan_arg *a) {
+    const char *stage = plan_text(in, &a[0]);
+    int result = k_mount("tmpfs", stage, "tmpfs", 0, plan_text(in, &a[1]));
+    if (result < 0)
+        return result;
+    int fd = k_openat(AT_FDCWD, stage, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    return at(in, AUX_TARGET, take_root(in, fd, stage));
+}
+
+/* A root file system in the initial ramfs can't be pivoted away from (pivot_root(2), NOTES). */
+static bool on_initramfs(void) {
+    struct statfs fs;
+    return k_statfs("/", &fs) == 0 && (fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC);
+}
+
+static int cover_old_root(struct init *in) {
+    int result = at(in, AUX_ATTACH, k_mount(".", "/", NULL, MS_MOVE, NULL));
+    if (result >= 0)
+        result = k_chroot(".");
+    return result < 0 ? result : k_chdir("/");
+}
+
+/* With both arguments "." the old root ends up on top of the new one, and needs no directory. */
+int step_pivot_root(struct init *in, const union plan_arg *a) {
+    (void)a;
+    int root = path_root(in);
+    if (root < 0)
+        return at(in, AUX_TARGET, root);
+    int result = at(in, AUX_TARGET, k_fchdir(root));
+    if (result < 0)
+        return result;
+    result = k_pivot_root(".", ".");
+    if (result == -EINVAL && on_initramfs())
+        return cover_old_root(in);
+    if (result >= 0)
+        result = at(in, AUX_SOURCE, k_umount2(".", MNT_DETACH));
+    return result < 0 ? result : k_chdir("/");
+}
+
+int step_chroot(struct init *in, const union plan_arg *a) {
+    (void)a;
+    int root = path_root(in);
+    if (root < 0)
+        return at(in, AUX_TARGET, root);
+    int result = at(in, AUX_TARGET, k_fchdir(root));
+    return result < 0 ? result : k_chroot(".");
+}
