@@ -1,4 +1,5 @@
-/* Owned descriptors for the Lua-free C: start at -1, closed on scope exit, handed over by take_fd. */
+/* Owned descriptors for the Lua-free C: start at -1, closed on scope exit, handed over by take_fd.
+ */
 #ifndef LUACTR_CORE_FD_H
 #define LUACTR_CORE_FD_H
 

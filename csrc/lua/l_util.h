@@ -32,6 +32,8 @@ int l_fd_write(lua_State *L);
 /* Each l_<concern>.c: push the table of its functions. ORDER CONCERN in module.c. */
 int l_open_fd(lua_State *L);
 int l_open_sys(lua_State *L);
+int l_open_plan(lua_State *L);
+int l_open_spawn(lua_State *L);
 
 /* Register a metatable: `methods` become __index, `meta` the metamethods. */
 void l_newclass(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta);

@@ -9,9 +9,12 @@ struct concern {
     lua_CFunction open; /* pushes its table and returns 1, or only registers and returns 0 */
 };
 
-static const struct concern concerns[] = { /* ORDER CONCERN */
+static const struct concern concerns[] = {
+    /* ORDER CONCERN */
     {NULL, l_open_fd},
     {"sys", l_open_sys},
+    {"plan", l_open_plan},
+    {NULL, l_open_spawn},
 };
 
 static void merge(lua_State *L, int into) {

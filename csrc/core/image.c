@@ -1,0 +1,74 @@
+#include "image.h"
+
+#include "fd.h"
+#include "kernel/shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+extern const char lctr_init_image[];
+extern const char lctr_init_image_end[];
+
+#define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* EINVAL: before Linux 6.3, which knows no MFD_EXEC and makes every memfd executable. */
+static int new_memfd(void) {
+    int fd = memfd_create("luactr-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("luactr-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+static int make_sealed(void) {
+    size_t size = (size_t)(lctr_init_image_end - lctr_init_image);
+    cleanup_fd fd = new_memfd();
+    if (fd < 0)
+        return fd;
+    ssize_t written = write(fd, lctr_init_image, size);
+    if (written < 0)
+        return -errno;
+    if ((size_t)written != size)
+        return -ENOSPC;
+    if (fchmod(fd, 0555) < 0 || fcntl(fd, F_ADD_SEALS, ALL_SEALS) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+/* vm.memfd_noexec=2 refuses executable memfds: the copy that `install` put down is as good, since
+ * only root can change it. */
+static int open_installed(void) {
+    int fd = open(LUACTR_INIT_PATH, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
+}
+
+static int make(void) {
+    int fd = make_sealed();
+    if (fd == -EACCES || fd == -ENOSYS || fd == -EPERM) {
+        int installed = open_installed();
+        return installed < 0 ? fd : installed;
+    }
+    return fd;
+}
+
+/* The one cached thing of this library. A program may close descriptors behind our back and get the
+ * number for a file of its own, so the cache is believed only while it is the same file. */
+int lctr_image_open(void) {
+    static int cached = -1;
+    static struct stat identity;
+    struct stat now;
+    if (cached >= 0 && fstat(cached, &now) == 0 && now.st_dev == identity.st_dev &&
+        now.st_ino == identity.st_ino)
+        return cached;
+    int fd = make();
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &identity) < 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return cached = fd;
+}

@@ -1,0 +1,8 @@
+/* The init's program as a descriptor that can be executed and by nobody changed. */
+#ifndef LUACTR_CORE_IMAGE_H
+#define LUACTR_CORE_IMAGE_H
+
+/* Borrowed: one per process, made at the first call. Returns the fd or -errno. */
+int lctr_image_open(void);
+
+#endif

@@ -1,0 +1,80 @@
+/* Launch a plan in a new process and follow it to its end. Knows no Lua. Returns 0 or -errno. */
+#ifndef LUACTR_CORE_SPAWN_H
+#define LUACTR_CORE_SPAWN_H
+
+#include "../plan.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct lctr_launch {
+    const void *plan; /* as core/plan.c encodes it */
+    size_t plan_size;
+    const int *fds; /* one for each slot of the plan; borrowed */
+    size_t fd_count;
+    uint64_t flags; /* CLONE_NEW* */
+    int cgroup;     /* cgroup v2 directory to be born in, or -1 */
+    bool times;     /* note when each step was begun */
+
+    /* For specs: step number (from 1, 0 for none) that fails with this errno. */
+    uint32_t fail_step;
+    int fail_error;
+};
+
+/* How a process ended. */
+struct lctr_end {
+    int status; /* as wait(2) gives it */
+    uint64_t user_us;
+    uint64_t system_us;
+    uint64_t max_rss_kib;
+};
+
+struct lctr_process {
+    pid_t owner; /* the process that may signal and reap it: a fork of it may not */
+    pid_t pid;   /* 0 when there is none */
+    int pidfd;
+    int sync;
+    int status; /* read end of the status pipe, -1 once the launch is decided */
+    int plan;   /* shared with the init while it launches, -1 afterwards */
+    bool reaped;
+    bool told;               /* `payload` is what PID 1 reported */
+    struct lctr_end payload; /* valid with told */
+    struct lctr_end init;    /* valid with reaped: the end of the process itself */
+};
+
+enum lctr_event_kind { LCTR_RENDEZVOUS, LCTR_STARTED, LCTR_FAILED };
+
+struct lctr_event {
+    enum lctr_event_kind kind;
+    uint32_t number;           /* of the rendezvous */
+    int fd;                    /* that came with it, or -1; the caller's from now on */
+    struct plan_status record; /* of the failure */
+};
+
+/* An inert process, which may be closed. */
+void lctr_process_init(struct lctr_process *p);
+
+/* Start the init on the plan. `p` is inert before, and stays so on failure. */
+int lctr_spawn(struct lctr_process *p, const struct lctr_launch *launch);
+
+/* Wait for what the init says next. After started or failed there is no more to wait for:
+ * -ESRCH. */
+int lctr_process_launch(struct lctr_process *p, struct lctr_event *event);
+
+/* Go on from a rendezvous. */
+int lctr_process_answer(struct lctr_process *p, uint32_t number);
+
+int lctr_process_signal(struct lctr_process *p, int signal);
+
+/* Wait for the end and reap, at most this long (negative: for ever): -ETIMEDOUT. Idempotent. */
+int lctr_process_wait(struct lctr_process *p, int64_t timeout_ms);
+
+/* When step `index` was begun (CLOCK_MONOTONIC, ns), 0 if it was not or times were not wanted. To
+ * be asked after the launch is decided. */
+int lctr_process_step_time(struct lctr_process *p, uint32_t index, uint64_t *ns);
+
+/* Kill it if it lives, reap it, close everything. Idempotent. */
+void lctr_process_close(struct lctr_process *p);
+
+#endif

@@ -1,0 +1,246 @@
+/* core.spawn: a plan becomes a process; the handle follows it. */
+#include "core/plan.h"
+#include "core/spawn.h"
+#include "l_plan.h"
+#include "l_util.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sys/wait.h>
+
+#define PROCESS_CLASS "luactr.process"
+
+static struct lctr_process *check_process(lua_State *L) {
+    return luaL_checkudata(L, 1, PROCESS_CLASS);
+}
+
+static struct lctr_process *check_open(lua_State *L) {
+    struct lctr_process *p = check_process(L);
+    luaL_argcheck(L, p->pid, 1, "closed process");
+    return p;
+}
+
+/* ---- spawn{ plan =, flags =, fds =, cgroup =, times =, fail = } */
+
+enum { OPTIONS = 1, PROCESS };
+
+static lua_Integer integer_field(lua_State *L, int table, const char *name, lua_Integer otherwise) {
+    lua_Integer value = otherwise;
+    int is_integer = 1;
+    if (lua_getfield(L, table, name) != LUA_TNIL)
+        value = lua_tointegerx(L, -1, &is_integer);
+    if (!is_integer)
+        luaL_error(L, "%s: integer expected, got %s", name, luaL_typename(L, -1));
+    lua_pop(L, 1);
+    return value;
+}
+
+static void read_fds(lua_State *L, struct lctr_launch *launch, int *fds) {
+    size_t count = 0;
+    if (lua_getfield(L, OPTIONS, "fds") == LUA_TTABLE)
+        count = lua_rawlen(L, -1);
+    else if (!lua_isnil(L, -1))
+        luaL_error(L, "fds: list expected, got %s", luaL_typename(L, -1));
+    const struct plan_header *plan = launch->plan;
+    if (count != plan->slots)
+        luaL_error(L, "fds: %I expected, one for each slot of the plan, got %I",
+                   (lua_Integer)plan->slots, (lua_Integer)count);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        fds[i] = l_checkfd(L, lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    launch->fds = fds;
+    launch->fd_count = count;
+}
+
+static void read_fault(lua_State *L, struct lctr_launch *launch) {
+    if (lua_getfield(L, OPTIONS, "fail") != LUA_TNIL) {
+        luaL_checktype(L, -1, LUA_TTABLE);
+        int fail = lua_gettop(L);
+        launch->fail_step = (uint32_t)integer_field(L, fail, "step", 0);
+        launch->fail_error = (int)integer_field(L, fail, "errno", EIO);
+    }
+    lua_pop(L, 1);
+}
+
+static void read_options(lua_State *L, struct lctr_launch *launch, int *fds) {
+    lua_getfield(L, OPTIONS, "plan");
+    const struct plan_header *plan = l_checkplan(L, -1);
+    lua_pop(L, 1); /* the options table keeps it */
+    launch->plan = plan;
+    launch->plan_size = plan->size;
+    launch->flags = (uint64_t)integer_field(L, OPTIONS, "flags", 0);
+    lua_getfield(L, OPTIONS, "cgroup");
+    launch->cgroup = l_optfd(L, lua_gettop(L), -1);
+    lua_getfield(L, OPTIONS, "times");
+    launch->times = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    read_fds(L, launch, fds);
+    read_fault(L, launch);
+}
+
+static int l_spawn(lua_State *L) {
+    int fds[PLAN_MAX_SLOTS];
+    struct lctr_launch launch = {0};
+    luaL_checktype(L, OPTIONS, LUA_TTABLE);
+    lua_settop(L, OPTIONS);
+    read_options(L, &launch, fds);
+    struct lctr_process *p = lua_newuserdatauv(L, sizeof *p, 0);
+    lctr_process_init(p);
+    luaL_setmetatable(L, PROCESS_CLASS);
+    int result = lctr_spawn(p, &launch);
+    return result < 0 ? l_pushfail(L, -result, "spawn", NULL) : 1;
+}
+
+/* ---- methods */
+
+static int l_pid(lua_State *L) {
+    lua_pushinteger(L, check_open(L)->pid);
+    return 1;
+}
+
+static int l_pidfd(lua_State *L) {
+    lua_pushinteger(L, check_open(L)->pidfd);
+    return 1;
+}
+
+static int l_syncfd(lua_State *L) {
+    lua_pushinteger(L, check_open(L)->sync);
+    return 1;
+}
+
+static int push_failure(lua_State *L, const struct plan_status *record) {
+    lua_pushliteral(L, "failed");
+    lua_pushinteger(L, (lua_Integer)record->step + 1);
+    lua_pushstring(L, lctr_plan_name(record->kind));
+    lua_pushinteger(L, record->error);
+    lua_pushstring(L, lctr_plan_aux(record->aux));
+    return 5;
+}
+
+/* "rendezvous", number, fd | "started" | "failed", step, op, errno, part of the step */
+static int l_launch(lua_State *L) {
+    struct lctr_process *p = check_open(L);
+    struct lctr_event event;
+    int *fd = l_newfd(L);
+    int result = lctr_process_launch(p, &event);
+    if (result < 0)
+        return l_pushfail(L, -result, "launch", NULL);
+    *fd = event.fd;
+    switch (event.kind) {
+    case LCTR_RENDEZVOUS:
+        lua_pushliteral(L, "rendezvous");
+        lua_pushinteger(L, event.number);
+        if (event.fd < 0)
+            return 2;
+        lua_pushvalue(L, -3);
+        return 3;
+    case LCTR_STARTED:
+        lua_pushliteral(L, "started");
+        return 1;
+    default:
+        return push_failure(L, &event.record);
+    }
+}
+
+static int l_answer(lua_State *L) {
+    struct lctr_process *p = check_open(L);
+    lua_Integer number = luaL_checkinteger(L, 2);
+    return l_pushresult(L, lctr_process_answer(p, (uint32_t)number), "answer", NULL);
+}
+
+static int l_signal(lua_State *L) {
+    struct lctr_process *p = check_open(L);
+    lua_Integer number = luaL_checkinteger(L, 2);
+    return l_pushresult(L, lctr_process_signal(p, (int)number), "signal", NULL);
+}
+
+static void set_status(lua_State *L, int status, const char *code, const char *signal) {
+    bool by_signal = WIFSIGNALED(status);
+    lua_pushinteger(L, by_signal ? WTERMSIG(status) : WEXITSTATUS(status));
+    lua_setfield(L, -2, by_signal ? signal : code);
+}
+
+static void set_seconds(lua_State *L, uint64_t microseconds, const char *name) {
+    lua_pushnumber(L, (lua_Number)microseconds / 1e6);
+    lua_setfield(L, -2, name);
+}
+
+static void push_end(lua_State *L, const struct lctr_process *p) {
+    const struct lctr_end *end = p->told ? &p->payload : &p->init;
+    lua_createtable(L, 0, 6);
+    set_status(L, end->status, "code", "signal");
+    lua_pushboolean(L, WIFSIGNALED(end->status) && WCOREDUMP(end->status));
+    lua_setfield(L, -2, "core_dumped");
+    set_seconds(L, end->user_us, "user_seconds");
+    set_seconds(L, end->system_us, "system_seconds");
+    lua_pushinteger(L, (lua_Integer)end->max_rss_kib * 1024);
+    lua_setfield(L, -2, "max_rss");
+    set_status(L, p->init.status, "init_code", "init_signal");
+}
+
+/* wait(seconds | nil) -> end | nil, "timeout" */
+static int l_wait(lua_State *L) {
+    struct lctr_process *p = check_open(L);
+    lua_Number seconds = luaL_optnumber(L, 2, -1);
+    luaL_argcheck(L, seconds < 1e15, 2, "too long");
+    int result = lctr_process_wait(p, seconds < 0 ? -1 : (int64_t)ceil(seconds * 1000));
+    if (result == -ETIMEDOUT) {
+        luaL_pushfail(L);
+        lua_pushliteral(L, "timeout");
+        return 2;
+    }
+    if (result < 0)
+        return l_pushfail(L, -result, "wait", NULL);
+    push_end(L, p);
+    return 1;
+}
+
+/* step_time(step) -> seconds on the monotonic clock when it was begun | nil if it was not */
+static int l_step_time(lua_State *L) {
+    struct lctr_process *p = check_open(L);
+    lua_Integer step = luaL_checkinteger(L, 2);
+    uint64_t ns = 0;
+    luaL_argcheck(L, step > 0 && step <= PLAN_MAX_STEPS, 2, "not a step number");
+    int result = lctr_process_step_time(p, (uint32_t)step - 1, &ns);
+    if (result < 0)
+        return l_pushfail(L, -result, "step_time", NULL);
+    if (ns)
+        lua_pushnumber(L, (lua_Number)ns / 1e9);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int l_close(lua_State *L) {
+    lctr_process_close(check_process(L));
+    return 0;
+}
+
+static int l_tostring(lua_State *L) {
+    const struct lctr_process *p = check_process(L);
+    if (p->pid)
+        lua_pushfstring(L, "process %d", (int)p->pid);
+    else
+        lua_pushliteral(L, "process (closed)");
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"pid", l_pid},       {"pidfd", l_pidfd},   {"syncfd", l_syncfd},
+    {"launch", l_launch}, {"answer", l_answer}, {"signal", l_signal},
+    {"wait", l_wait},     {"close", l_close},   {"step_time", l_step_time},
+    {NULL, NULL}};
+
+static const luaL_Reg meta[] = {
+    {"__gc", l_close}, {"__close", l_close}, {"__tostring", l_tostring}, {NULL, NULL}};
+
+int l_open_spawn(lua_State *L) {
+    l_newclass(L, PROCESS_CLASS, methods, meta);
+    lua_newtable(L);
+    lua_pushcfunction(L, l_spawn);
+    lua_setfield(L, -2, "spawn");
+    return 1;
+}
