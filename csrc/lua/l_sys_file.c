@@ -105,10 +105,17 @@ struct target {
     int flags; /* AT_EMPTY_PATH for a descriptor */
 };
 
-static struct target check_target(lua_State *L, int arg, int dir_arg) {
+static struct target check_file(lua_State *L, int arg) {
     if (lua_type(L, arg) != LUA_TSTRING)
         return (struct target){.dir = l_checkfd(L, arg), .path = "", .flags = AT_EMPTY_PATH};
-    return (struct target){.dir = l_optfd(L, dir_arg, AT_FDCWD), .path = l_checkcstring(L, arg)};
+    return (struct target){.dir = AT_FDCWD, .path = l_checkcstring(L, arg)};
+}
+
+static struct target check_target(lua_State *L, int arg, int dir_arg) {
+    struct target target = check_file(L, arg);
+    if (!target.flags)
+        target.dir = l_optfd(L, dir_arg, AT_FDCWD);
+    return target;
 }
 
 static const char *path_for_message(const struct target *target) {
@@ -191,7 +198,7 @@ static int l_stat(lua_State *L) {
 }
 
 static int l_statfs(lua_State *L) {
-    struct target target = check_target(L, 1, 0);
+    struct target target = check_file(L, 1);
     struct statfs fs;
     int result = target.flags ? fstatfs(target.dir, &fs) : statfs(target.path, &fs);
     if (result < 0)
