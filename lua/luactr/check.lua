@@ -27,6 +27,7 @@ local MAX_PROBLEMS <const> = 50 -- enough to read; a hostile table has millions
 -- ---- the list of problems, which carries the checkers along
 
 ---@class luactr.problems
+---@field total integer how many there were, also of those that are not kept
 local Problems = {}
 Problems.__index = Problems
 
@@ -34,6 +35,7 @@ Problems.__index = Problems
 ---@param path string
 ---@param message string a format
 function Problems:add(path, message, ...)
+  self.total = self.total + 1
   if #self < MAX_PROBLEMS then
     self[#self + 1] = { path = path, message = string.format(message, ...) }
   end
@@ -49,10 +51,12 @@ end
 ---@param path string
 ---@return any normalized
 function Problems:check(t, value, path)
-  local checker = scalars[t.kind] or tables.kinds[t.kind]
+  local checker, before = scalars[t.kind] or tables.kinds[t.kind], self.total
   local result = checker(t, value, path, self)
   if result == nil or not t.convert then
     return result
+  elseif self.total > before then
+    return nil -- converters rely on a complete value
   end
   local converted, problem = t.convert(result)
   if converted == nil then
@@ -62,7 +66,7 @@ function Problems:check(t, value, path)
 end
 
 function Problems.new()
-  return setmetatable({}, Problems)
+  return setmetatable({ total = 0 }, Problems)
 end
 
 M.problems = Problems.new

@@ -56,6 +56,7 @@ local readers = {
     end
     return false
   end,
+  cwd = function() return sys().getcwd() end,
   environment = function()
     return setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
   end,
@@ -79,6 +80,7 @@ local readers = {
 ---@field cgroup table layout of luactr.core.cgroup.detect
 ---@field cwd string
 ---@field initramfs boolean / cannot be pivoted from
+---@field cwd string
 ---@field environment table<string, string>
 ---@field terminal boolean stdin and stdout are a terminal
 ---@field window? { rows: integer, columns: integer }

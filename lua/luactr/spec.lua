@@ -144,7 +144,7 @@ function M.check(raw, where)
     require("luactr.spec.rules").apply(result, raw, problems)
   end
   if #problems > 0 then
-    return nil, M.refusal(problems, where)
+    return nil, M.refusal(table.move(problems, 1, #problems, 1, {}), where)
   end
   result.where, result.given = where, {}
   for name in next, raw do

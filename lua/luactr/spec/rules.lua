@@ -21,19 +21,6 @@ local function tty_with_redirected_output(spec)
   end
 end
 
---- `network` is the short word for namespaces.network; both may be given if they agree.
-local function network_and_namespaces(spec, raw)
-  if not spec.namespaces or not spec.network then
-    return
-  end
-  local said, namespaces = rawget(raw, "network"), rawget(raw, "namespaces")
-  local wanted = spec.network == "host" and "host" or "new"
-  if said ~= nil and namespaces ~= nil and spec.namespaces.network ~= wanted then
-    return "network", string.format("%s contradicts namespaces.network = %q",
-      check.show(said), spec.namespaces.network)
-  end
-end
-
 local function names_without_uts(spec)
   if spec.namespaces and spec.namespaces.uts ~= "host" then
     return
@@ -96,37 +83,42 @@ local function mount_without_source(spec)
 end
 
 local RULES <const> = {
-  tty_with_redirected_output, network_and_namespaces, names_without_uts, sysctl_of_the_host,
-  output_without_capture, mount_without_source,
+  tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
+  mount_without_source,
 }
 
---- Whichever of the two was said decides both.
-local function settle_network(spec, raw)
+--- `network` is the short word for namespaces.network: whichever was said decides both.
+local function settle_network(spec, raw, problems)
   local namespaces = spec.namespaces
   if not namespaces or not spec.network then
     return
   elseif rawget(raw, "network") == nil then
     spec.network = namespaces.network == "host" and "host" or "none"
-  elseif spec.network == "host" then
-    spec.namespaces = {}
-    for kind, word in pairs(namespaces) do
-      spec.namespaces[kind] = word
-    end
-    spec.namespaces.network = "host"
+    return
   end
+  local word = spec.network == "host" and "host" or "new"
+  if rawget(raw, "namespaces") ~= nil and namespaces.network ~= word then
+    problems:add("network", "%s contradicts namespaces.network = %q", check.show(spec.network),
+      namespaces.network)
+  end
+  spec.namespaces = {}
+  for kind, chosen in pairs(namespaces) do
+    spec.namespaces[kind] = chosen
+  end
+  spec.namespaces.network = word
 end
 
 ---@param spec table normalized
 ---@param raw table as given
----@param problems luactr.problem[]
+---@param problems luactr.problems
 function M.apply(spec, raw, problems)
+  settle_network(spec, raw, problems)
   for _, rule in ipairs(RULES) do
     local path, message = rule(spec, raw)
     if path then
       problems:add(path, "%s", message)
     end
   end
-  settle_network(spec, raw)
 end
 
 return M

@@ -4,10 +4,6 @@ local check = require "luactr.check"
 local M = {}
 
 local MAX_ID <const> = 0xfffffffe -- (uid_t)-1 means "leave it"
-local function hint(name, known)
-  return require("luactr.nearest").hint(name, known)
-end
-
 -- ---- plain ones
 
 M.path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
@@ -121,64 +117,60 @@ M.env = check.custom("table of NAME = value, or list of \"NAME=value\"", check_e
 
 -- ---- namespaces: { network = "host" } or the list of new ones -> kind to "new", "host", "auto"
 
-local NAMESPACES <const> = { "mount", "pid", "uts", "ipc", "network", "cgroup", "user", "time" }
-
 M.namespace_defaults = {
   mount = "new", pid = "new", uts = "new", ipc = "new", network = "new", cgroup = "new",
   user = "auto", time = "host",
 }
 
-local WORDS <const> = { new = true, host = true }
-
-local function listed_namespaces(value)
-  local named = {}
-  for _, kind in ipairs(NAMESPACES) do
-    named[kind] = kind == "mount" and "new" or "host" -- there is no container without it
-  end
-  for i = 1, #value do
-    named[rawget(value, i)] = "new"
-  end
-  return named
+--- A namespace for which one of the two words is refused.
+local function only(refused, why)
+  return check.enum({ "new", "host" }, {
+    convert = function(word)
+      if word == refused then
+        return nil, why
+      end
+      return word
+    end,
+  })
 end
 
-local function check_namespace(kind, word, path, problems)
-  if not M.namespace_defaults[kind] then
-    local known = type(kind) == "string" and hint(kind, NAMESPACES) or ""
-    problems:add(path, "unknown namespace %s%s", check.show(kind), known)
-  elseif not (WORDS[word] or (kind == "user" and word == "auto")) then
-    problems:add(path, "\"new\" or \"host\" expected, got %s", check.show(word))
-  elseif kind == "time" and word == "new" then
-    problems:add(path, "not supported yet")
-  elseif kind == "mount" and word == "host" then
-    problems:add(path, "cannot be the host's: a container never mounts there")
-  end
+local either <const> = check.enum { "new", "host" }
+
+local namespace_table <const> = check.record {
+  { name = "mount", type = only("host", "cannot be the host's: a container never mounts there") },
+  { name = "pid", type = either },
+  { name = "uts", type = either },
+  { name = "ipc", type = either },
+  { name = "network", type = either },
+  { name = "cgroup", type = either },
+  { name = "user", type = check.enum { "new", "host", "auto" } },
+  { name = "time", type = only("new", "not supported yet") },
+}
+
+for _, row in ipairs(namespace_table.fields) do
+  row.default = M.namespace_defaults[row.name]
 end
 
-local function check_namespaces(value, path, problems)
-  if not check.is_plain(value) then
-    return problems:add(path, "table expected, got %s", check.show(value))
-  end
-  local result = {}
-  for kind, word in next, M.namespace_defaults do
-    result[kind] = word
-  end
-  if rawlen(value) > 64 then
-    return problems:add(path, "there are %d namespaces", #NAMESPACES)
-  end
-  local named = rawlen(value) > 0 and listed_namespaces(value) or value
-  local count = #problems
-  for kind, word in next, named do
-    check_namespace(kind, word, check.join(path, kind), problems)
-    if #problems > count + #NAMESPACES then
-      return nil
-    end
-    result[kind] = word
-  end
-  return #problems == count and result or nil
-end
+local namespace_list <const> = check.list(
+  check.enum { "mount", "pid", "uts", "ipc", "network", "cgroup", "user" }, {
+    convert = function(kinds)
+      local result = {}
+      for kind in pairs(M.namespace_defaults) do
+        result[kind] = "host"
+      end
+      result.mount = "new" -- there is no container without it
+      for _, kind in ipairs(kinds) do
+        result[kind] = "new"
+      end
+      return result
+    end,
+  })
 
 M.namespaces = check.custom("table of kind = \"new\" or \"host\", or list of the new ones",
-  check_namespaces)
+  function(value, path, problems)
+    local is_list = check.is_plain(value) and rawlen(value) > 0
+    return problems:check(is_list and namespace_list or namespace_table, value, path)
+  end)
 
 M.network = check.custom("\"none\" or \"host\"", function(value, path, problems)
   if value ~= "none" and value ~= "host" then

@@ -1,0 +1,111 @@
+-- Throws made-up recipes at the schema for LUACTR_FUZZ_SECONDS: it may refuse, never raise.
+local spec = require "luactr.spec"
+
+local root <const> = setmetatable({}, { __name = "luactr.rootfs" })
+
+local function bomb() error("a metamethod ran") end
+
+local words <const> = {
+  "", "x", "/", "/proc", "..", "a=b", "A\0B", "64M", "9e9", "1.5s", "-1", "0644", "new", "host",
+  "none", "all", "default", "inherit", "capture", "%s%n", ("x"):rep(70), ("/"):rep(5000),
+  "\xff\xfe",
+  "nofile", "CAP_KILL", "TERM", "net.ipv4.ip_forward", "1000:1000", "c 1:3 rwm",
+}
+
+local numbers <const> = {
+  0, 1, -1, 18, 755, 0.5, -0.0, 0 / 0, math.huge, -math.huge, 1e308, 2 ^ 53, math.mininteger,
+  math.maxinteger, 1 << 32,
+}
+
+local names = { 1, 2, 3, 1.5, true, root, "rootfs", "command" }
+
+local function collect(fields)
+  for _, row in ipairs(fields) do
+    names[#names + 1] = row.name
+    collect(row.type.fields or {})
+  end
+end
+
+collect(spec.fields)
+for _, name in ipairs { "soft", "hard", "add", "drop", "uid", "gid", "file", "source", "target",
+  "type", "options", "content", "mode", "pid", "user", "nofile", "kernel.sem" } do
+  names[#names + 1] = name
+end
+
+local function pick(list)
+  return list[math.random(#list)]
+end
+
+local value
+
+local function random_table(depth)
+  local result = {}
+  for _ = 1, math.random(0, 6) do
+    result[pick(names)] = value(depth + 1)
+  end
+  for i = 1, math.random(0, 3) do
+    result[i] = value(depth + 1)
+  end
+  if math.random(20) == 1 then
+    result[1], result.x = result, result
+  elseif math.random(20) == 1 then
+    setmetatable(result, { __index = bomb, __len = bomb, __pairs = bomb, __tostring = bomb })
+  end
+  return result
+end
+
+local makers <const> = {
+  function() return pick(words) end,
+  function() return pick(numbers) end,
+  function() return math.random(2) == 1 end,
+  function() return nil end,
+  function() return bomb end,
+  function() return root end,
+  function() return io.stdout end,
+  function() return coroutine.create(bomb) end,
+  function()
+    local bytes = {}
+    for i = 1, math.random(0, 12) do
+      bytes[i] = string.char(math.random(0, 255))
+    end
+    return table.concat(bytes)
+  end,
+}
+
+function value(depth)
+  if depth < 5 and math.random(5) < 3 then
+    return random_table(depth)
+  end
+  return pick(makers)()
+end
+
+--- A recipe of known fields with random values, so that most of it gets past the first check.
+local function random_recipe()
+  if math.random(50) == 1 then
+    return value(0)
+  end
+  local raw = { rootfs = root, command = { "/bin/true" } }
+  for _ = 1, math.random(0, 5) do
+    raw[pick(spec.fields).name] = value(1)
+  end
+  if math.random(10) == 1 then
+    raw[pick(names)] = value(1)
+  end
+  return raw
+end
+
+describe("luactr.spec #unit #fuzz", function()
+  it("never raises, whatever the recipe", function()
+    local seed = tonumber(os.getenv("LUACTR_FUZZ_SEED")) or os.time()
+    local stop = os.clock() + (tonumber(os.getenv("LUACTR_FUZZ_SECONDS")) or 0.5)
+    math.randomseed(seed)
+    repeat
+      local fine, result, err = xpcall(spec.check, debug.traceback, random_recipe())
+      assert(fine, string.format("LUACTR_FUZZ_SEED=%d: %s", seed, tostring(result)))
+      if not result then
+        assert.is_true(#err.problems > 0)
+        assert.is_string(tostring(err))
+      end
+    until os.clock() > stop
+  end)
+end)
