@@ -35,7 +35,7 @@ local LAYERS <const> = {
   { name = "host", modules = { "luactr.host", "luactr.source" }, uses = { "core", "base", "sys" } },
   -- contributors: none requires another
   { name = "rootfs", modules = { "luactr.rootfs", "luactr.rootfs.*" } },
-  { name = "mount", modules = { "luactr.mount" } },
+  { name = "mount", modules = { "luactr.mount", "luactr.mount.*" } },
   { name = "cgroup", modules = { "luactr.cgroup" } },
   { name = "image", modules = { "luactr.image", "luactr.image.*" } },
   { name = "network", modules = { "luactr.network", "luactr.network.*" } },

@@ -10,9 +10,9 @@ local CHUNK <const> = 1 << 20
 local NEW <const> = ".luactr-new"
 local TRIES <const> = 2 -- a leftover of a copy that was killed is removed once
 
-local function failure(operation, path, message, errno)
-  return nil, { code = errno and sys.errname(errno), errno = errno, op = operation, path = path,
-    cause = message }
+local function failure(path, message, errno)
+  return nil, { op = "rootfs.host", path = path, errno = errno, cause = message,
+    message = "cannot copy the host's programs" }
 end
 
 local function lstat(name, dir)
@@ -191,7 +191,7 @@ function M.into(directory, list)
   make_parents(directory)
   local base, message, errno = open_directory(directory)
   if not base then
-    return failure("open", directory, message, errno)
+    return failure(directory, message, errno)
   end
   local open <close> = setmetatable({ [""] = base }, {
     __close = function(self)
@@ -204,7 +204,7 @@ function M.into(directory, list)
     local ok
     ok, message, errno = place(item, open)
     if not ok then
-      return failure("copy", directory .. item.path, message, errno)
+      return failure(directory .. item.path, message, errno)
     end
   end
   return true

@@ -1,4 +1,4 @@
---- What the dynamic loader would read from an ELF file, without running it. Pure: bytes in, table out.
+--- What the dynamic loader would read from an ELF file, found without running it. Pure.
 local M = {}
 
 --- Facts of an ELF file that decide what it needs to run.
@@ -11,7 +11,7 @@ local M = {}
 ---@field rpath string? DT_RPATH, unexpanded
 ---@field runpath string? DT_RUNPATH, unexpanded
 ---@field soname string?
----@field nodeflib boolean linked with -z nodeflib: neither cache nor default directories are searched
+---@field nodeflib boolean linked with -z nodeflib: no cache, no default directories
 
 local PT_LOAD <const>, PT_DYNAMIC <const>, PT_INTERP <const> = 1, 2, 3
 local DT_NULL <const>, DT_NEEDED <const>, DT_STRTAB <const>, DT_SONAME <const> = 0, 1, 5, 14
@@ -51,7 +51,9 @@ end
 local function read_segments(read, layout, order, elf)
   local format = order .. layout.header
   local header = read(16, string.packsize(format))
-  if not header or #header < string.packsize(format) then return nil, "the ELF header is cut off" end
+  if not header or #header < string.packsize(format) then
+    return nil, "the ELF header is cut off"
+  end
   local _, machine, _, _, phoff, _, _, _, phentsize, phnum = string.unpack(format, header)
   elf.machine = machine
   local size = string.packsize(order .. layout.segment)
@@ -75,7 +77,7 @@ local function first_segment(segments, type)
   end
 end
 
--- .dynamic names its string table by address; the file offset follows from the segment that holds it.
+-- .dynamic names its string table by address; the segment that holds it tells the offset.
 local function file_offset(segments, address)
   for _, s in ipairs(segments) do
     if s.type == PT_LOAD and address >= s.vaddr and address < s.vaddr + s.filesz then
@@ -95,7 +97,8 @@ local function dynamic_entries(bytes, format)
   end
 end
 
-local STRING_TAGS <const> = { [DT_RPATH] = "rpath", [DT_RUNPATH] = "runpath", [DT_SONAME] = "soname" }
+local STRING_TAGS <const> =
+  { [DT_RPATH] = "rpath", [DT_RUNPATH] = "runpath", [DT_SONAME] = "soname" }
 
 local function read_dynamic(read, segments, format, elf)
   local segment = first_segment(segments, PT_DYNAMIC)
@@ -127,13 +130,14 @@ end
 local function read_interpreter(read, segments, elf)
   local segment = first_segment(segments, PT_INTERP)
   if not segment then return true end
-  elf.interpreter = segment.filesz <= MAX_STRING and read_string(read, segment.offset, segment.filesz)
+  local size = segment.filesz
+  elf.interpreter = size <= MAX_STRING and read_string(read, segment.offset, size)
   if not elf.interpreter then return nil, "the name of its loader is cut off" end
   return true
 end
 
 --- Parse an ELF file.
----@param read fun(offset: integer, size: integer): string? bytes at an offset; fewer at the end, nil out of range
+---@param read fun(offset: integer, size: integer): string? bytes; fewer at the end, nil behind it
 ---@return luactr.elf? elf nil when it is no ELF file or a broken one
 ---@return string? reason
 function M.parse(read)

@@ -91,8 +91,8 @@ end
 
 --- What a rootfs.host value consists of.
 ---
---- What the host lacks is kept as `problem` until the value is used: a constructor inside a recipe's
---- table that returned nil would look like a field that is not there.
+--- What the host lacks is kept as `problem` until the value is used: a constructor inside a
+--- recipe's table that returned nil would look like a field that is not there.
 ---@param options luactr.rootfs.host_options
 ---@param fs table? see luactr.rootfs.fs
 ---@return table? fields nil, message when the caller is wrong
@@ -104,6 +104,7 @@ function M.new(options, fs)
   local list, problem = gather(options, fs or require "luactr.rootfs.fs")
   if problem then
     problem.op = "rootfs.host"
+    problem.message = "cannot build a root file system from the host's programs"
   end
   local copy = options.copy or nil
   return { list = list, problem = problem, copy = copy, directory = copy ~= true and copy or nil }

@@ -7,9 +7,18 @@ local M = {}
 local methods = {}
 local Rootfs <const> = { __name = "luactr.rootfs", __index = methods }
 
+-- Called by a constructor for its caller, whose line an error names.
 local function new(kind, fields)
+  local caller = debug.getinfo(3, "Sl")
   fields.kind = kind
+  fields.where = caller and { file = caller.short_src, line = caller.currentline }
   return setmetatable(fields, Rootfs)
+end
+
+local function failure(self, problem)
+  problem.errno = problem.errno or require("luactr.core").sys.errno[problem.code]
+  problem.where, problem.checked = self.where, true
+  return require("luactr.error").new(problem)
 end
 
 --- The steps that make /.
@@ -17,7 +26,7 @@ end
 ---@return table[]? steps nil, error when the value could not be made
 function methods:steps(host)
   if self.problem then
-    return nil, require("luactr.error").new(self.problem)
+    return nil, failure(self, self.problem)
   end
   return self.kind.steps(self, host)
 end
@@ -27,7 +36,7 @@ end
 ---@return { close: fun() }? resource nil, error
 function methods:prepare(directory)
   if self.problem then
-    return nil, require("luactr.error").new(self.problem)
+    return nil, failure(self, self.problem)
   end
   local prepare = self.kind.prepare
   if not prepare then
@@ -35,7 +44,7 @@ function methods:prepare(directory)
   end
   local resource, problem = prepare(self, directory)
   if not resource then
-    return nil, require("luactr.error").new(problem)
+    return nil, failure(self, problem)
   end
   return resource
 end

@@ -37,7 +37,7 @@ local function not_found(fs, name, directories)
   local nearest = require("luactr.nearest").find(name, names)
   return problem("ENOENT", name,
     string.format("no program %s in %s", name, table.concat(directories, ":")),
-    nearest and "did you mean " .. nearest .. "?" or "install it, or give its path")
+    nearest and nearest .. ", which is there" or "install it, or give its path")
 end
 
 --- The absolute host path of a program.
@@ -157,8 +157,8 @@ function add(gathering, path, needed_by, depth)
     return true
   end
   gathering.done[path] = true
-  local ok, err = add_path(gathering, path, needed_by)
-  if not ok then
+  local real, err = add_path(gathering, path, needed_by)
+  if not real then
     return nil, err
   end
   local interpreter, argument = shebang(gathering.fs, path)
@@ -167,7 +167,7 @@ function add(gathering, path, needed_by, depth)
   end
   local parsed, reason, errno = libraries.inspect(gathering.fs, path)
   if parsed then
-    return add_elf(gathering, path, parsed)
+    return add_elf(gathering, real, parsed) -- its $ORIGIN is that of the real path
   elseif errno then
     return nil, problem("EACCES", path, reason)
   end

@@ -30,7 +30,7 @@ describe("luactr.rootfs.programs #unit", function()
       local found, problem = programs.find(fs, "hs", "/usr/bin")
       assert.is_nil(found)
       assert.are.equal("ENOENT", problem.code)
-      assert.are.equal("did you mean sh?", problem.remedy)
+      assert.are.equal("sh, which is there", problem.remedy)
     end)
 
     it("refuses a file that is not executable", function()
@@ -60,6 +60,17 @@ describe("luactr.rootfs.programs #unit", function()
         ["/usr/bin/tool"] = fake_fs.program("liba.so"),
       }, { "tool" }))
       assert.are.equal("file", entries["/etc/ld.so.cache"].kind)
+    end)
+
+    it("takes $ORIGIN from where a link leads", function()
+      local entries = assert(gather({
+        ["/usr/bin/tool"] = { link = "/opt/tool/bin/tool" },
+        ["/opt/tool/bin/tool"] = fake_fs.elf {
+          interpreter = fake_fs.LOADER, needed = { "liba.so" }, runpath = "$ORIGIN/../lib",
+        },
+        ["/opt/tool/lib/liba.so"] = fake_fs.library("liba.so"),
+      }, { "tool" }))
+      assert.is_not_nil(entries["/opt/tool/lib/liba.so"])
     end)
 
     it("follows #! to its interpreter", function()
