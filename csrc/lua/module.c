@@ -15,6 +15,7 @@ static const struct concern concerns[] = {
     {"sys", l_open_sys},
     {"plan", l_open_plan},
     {NULL, l_open_spawn},
+    {"supervise", l_open_supervise},
 };
 
 static void merge(lua_State *L, int into) {

@@ -1,0 +1,240 @@
+/* core.supervise: what a supervisor in the foreground needs and Lua has not: poll, signals as a
+ * descriptor, the terminal's raw mode, advisory locks. */
+#include "l_util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* ---- poll */
+
+#define POLL_MAX 1024
+
+static short wanted_events(lua_State *L, int entry) {
+    lua_getfield(L, entry, "events");
+    const char *events = luaL_optstring(L, -1, "r");
+    short wanted =
+        (short)((strchr(events, 'r') ? POLLIN : 0) | (strchr(events, 'w') ? POLLOUT : 0));
+    lua_pop(L, 1);
+    return wanted;
+}
+
+/* Fill one pollfd from the entry on top of the stack, { fd = handle or integer, events = "r" }. */
+static void read_entry(lua_State *L, struct pollfd *slot) {
+    luaL_checktype(L, -1, LUA_TTABLE);
+    int entry = lua_gettop(L);
+    slot->events = wanted_events(L, entry);
+    lua_getfield(L, entry, "fd");
+    slot->fd = l_checkfd(L, entry + 1);
+    lua_pop(L, 1);
+}
+
+/* Rounded up, so that a caller that waits for a deadline is not woken just before it. */
+static int milliseconds(lua_State *L, int arg) {
+    if (lua_isnoneornil(L, arg))
+        return -1;
+    double wait = ceil(luaL_checknumber(L, arg) * 1e3);
+    if (!(wait > 0))
+        return 0;
+    return wait < INT_MAX ? (int)wait : INT_MAX;
+}
+
+/* poll(entries, [seconds]) -> how many are ready. Each entry's `ready` becomes true or false; an
+ * end-of-file or an error is ready too. A signal that interrupts the wait gives 0. */
+static int l_poll(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    int timeout = milliseconds(L, 2);
+    lua_Integer count = luaL_len(L, 1);
+    luaL_argcheck(L, count <= POLL_MAX, 1, "too many entries");
+    lua_settop(L, 1);
+    struct pollfd *fds = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *fds, 0);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(L, 1, i + 1);
+        read_entry(L, &fds[i]);
+        lua_pop(L, 1);
+    }
+    int ready = poll(fds, (nfds_t)count, timeout);
+    if (ready < 0 && errno != EINTR)
+        return l_pushfail(L, errno, "poll", NULL);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(L, 1, i + 1);
+        lua_pushboolean(L, ready > 0 && fds[i].revents);
+        lua_setfield(L, -2, "ready");
+        lua_pop(L, 1);
+    }
+    lua_pushinteger(L, ready > 0 ? ready : 0);
+    return 1;
+}
+
+/* ---- signals: metatable "luactr.signals", owner of a signalfd and of the mask before it */
+
+#define SIGNALS_CLASS "luactr.signals"
+
+struct signals {
+    int fd; /* -1 when closed */
+    bool blocked;
+    sigset_t before;
+};
+
+static void release_signals(struct signals *signals) {
+    if (signals->fd >= 0)
+        close(signals->fd);
+    signals->fd = -1;
+    if (signals->blocked)
+        pthread_sigmask(SIG_SETMASK, &signals->before, NULL);
+    signals->blocked = false;
+}
+
+static void check_set(lua_State *L, int arg, sigset_t *set) {
+    luaL_checktype(L, arg, LUA_TTABLE);
+    sigemptyset(set);
+    lua_Integer count = luaL_len(L, arg);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_geti(L, arg, i);
+        lua_Integer number = luaL_checkinteger(L, -1);
+        if (number < 1 || number >= NSIG || sigaddset(set, (int)number) < 0)
+            luaL_argerror(L, arg, "not a list of signal numbers");
+        lua_pop(L, 1);
+    }
+}
+
+/* signals{ number, ... } -> handle. From now until close() these signals are blocked in this
+ * thread and read from the handle. */
+static int l_signals(lua_State *L) {
+    sigset_t set;
+    check_set(L, 1, &set);
+    struct signals *signals = lua_newuserdatauv(L, sizeof *signals, 0);
+    *signals = (struct signals){.fd = -1};
+    luaL_setmetatable(L, SIGNALS_CLASS);
+    signals->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals->fd < 0)
+        return l_pushfail(L, errno, "signalfd", NULL);
+    signals->blocked = pthread_sigmask(SIG_BLOCK, &set, &signals->before) == 0;
+    return 1;
+}
+
+static struct signals *check_signals(lua_State *L) {
+    struct signals *signals = luaL_checkudata(L, 1, SIGNALS_CLASS);
+    luaL_argcheck(L, signals->fd >= 0, 1, "closed");
+    return signals;
+}
+
+/* signals:read() -> number of a signal that has come; nothing when there is none. */
+static int l_signals_read(lua_State *L) {
+    struct signalfd_siginfo info;
+    ssize_t got = read(check_signals(L)->fd, &info, sizeof info);
+    if (got != (ssize_t)sizeof info)
+        return 0;
+    lua_pushinteger(L, info.ssi_signo);
+    return 1;
+}
+
+static int l_signals_fileno(lua_State *L) {
+    lua_pushinteger(L, check_signals(L)->fd);
+    return 1;
+}
+
+static int l_signals_close(lua_State *L) {
+    release_signals(luaL_checkudata(L, 1, SIGNALS_CLASS));
+    return 0;
+}
+
+static const luaL_Reg signals_methods[] = {{"read", l_signals_read},
+                                           {"fileno", l_signals_fileno},
+                                           {"close", l_signals_close},
+                                           {NULL, NULL}};
+
+static const luaL_Reg signals_meta[] = {
+    {"__gc", l_signals_close}, {"__close", l_signals_close}, {NULL, NULL}};
+
+/* ---- terminal: metatable "luactr.raw_mode", owner of a terminal's settings before raw mode */
+
+#define RAW_CLASS "luactr.raw_mode"
+
+struct raw_mode {
+    int fd; /* -1 when restored; borrowed */
+    struct termios before;
+};
+
+/* A background process that sets a terminal is stopped by SIGTTOU, unless it blocks it: leaving
+ * raw mode has to work from there too. */
+static int set_terminal(int fd, const struct termios *settings) {
+    sigset_t set;
+    sigset_t before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTTOU);
+    pthread_sigmask(SIG_BLOCK, &set, &before);
+    int error = tcsetattr(fd, TCSADRAIN, settings) < 0 ? errno : 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+/* raw_mode(fd) -> handle whose close() restores the settings. The fd must outlive it. */
+static int l_raw_mode(lua_State *L) {
+    int fd = l_checkfd(L, 1);
+    struct raw_mode *raw = lua_newuserdatauv(L, sizeof *raw, 1);
+    raw->fd = -1;
+    luaL_setmetatable(L, RAW_CLASS);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    if (tcgetattr(fd, &raw->before) < 0)
+        return l_pushfail(L, errno, "tcgetattr", NULL);
+    struct termios settings = raw->before;
+    cfmakeraw(&settings);
+    if (tcsetattr(fd, TCSADRAIN, &settings) < 0)
+        return l_pushfail(L, errno, "tcsetattr", NULL);
+    raw->fd = fd;
+    return 1;
+}
+
+static int l_raw_close(lua_State *L) {
+    struct raw_mode *raw = luaL_checkudata(L, 1, RAW_CLASS);
+    if (raw->fd >= 0)
+        set_terminal(raw->fd, &raw->before);
+    raw->fd = -1;
+    return 0;
+}
+
+static const luaL_Reg raw_methods[] = {{"close", l_raw_close}, {NULL, NULL}};
+
+static const luaL_Reg raw_meta[] = {{"__gc", l_raw_close}, {"__close", l_raw_close}, {NULL, NULL}};
+
+/* nonblock(fd): for a descriptor that belongs to luactr alone, since the flag is the open file's.
+ */
+static int l_nonblock(lua_State *L) {
+    int fd = l_checkfd(L, 1);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return l_pushfail(L, errno, "fcntl", NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* lock(fd) -> true, or the triple (EAGAIN when another process holds it). The lock belongs to the
+ * open file and ends with it, however its owner ends. */
+static int l_lock(lua_State *L) {
+    if (flock(l_checkfd(L, 1), LOCK_EX | LOCK_NB) < 0)
+        return l_pushfail(L, errno, "flock", NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"poll", l_poll},         {"signals", l_signals},
+                                     {"raw_mode", l_raw_mode}, {"nonblock", l_nonblock},
+                                     {"lock", l_lock},         {NULL, NULL}};
+
+int l_open_supervise(lua_State *L) {
+    l_newclass(L, SIGNALS_CLASS, signals_methods, signals_meta);
+    l_newclass(L, RAW_CLASS, raw_methods, raw_meta);
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,135 @@
+-- luactr.core.supervise: poll, signals as a descriptor, raw mode, locks.
+
+local core = require("luactr.core")
+local support = require("support")
+
+local supervise, sys = core.supervise, core.sys
+
+local function pipe()
+  local reader, writer = sys.pipe()
+  assert(reader, writer)
+  return reader, writer
+end
+
+describe("core.supervise #core", function()
+  describe("poll()", function()
+    it("waits for the time that was given, not less", function()
+      local reader <close> = pipe()
+      local before = sys.clock_gettime()
+      assert.equal(0, supervise.poll({ { fd = reader } }, 0.02))
+      assert.is_true(sys.clock_gettime() - before >= 0.02)
+    end)
+
+    it("marks what is ready and only that", function()
+      local quiet_reader, quiet_writer = pipe()
+      local reader, writer = pipe()
+      local entries = { { fd = quiet_reader }, { fd = reader }, { fd = writer, events = "w" } }
+      writer:write("x")
+      assert.equal(2, supervise.poll(entries, 0))
+      assert.same({ false, true, true },
+        { entries[1].ready, entries[2].ready, entries[3].ready })
+      assert.is_truthy(quiet_writer)
+    end)
+
+    it("finds an end-of-file ready", function()
+      local reader <close>, writer = pipe()
+      writer:close()
+      local entry = { fd = reader }
+      assert.equal(1, supervise.poll({ entry }))
+      assert.is_true(entry.ready)
+    end)
+
+    it("takes an empty list", function()
+      assert.equal(0, supervise.poll({}, 0))
+    end)
+
+    it("raises on what is no list of entries", function()
+      local closed = pipe()
+      closed:close()
+      for _, wrong in ipairs { 1, { 1 }, { {} }, { { fd = -1 } }, { { fd = closed } } } do
+        assert.has_error(function() supervise.poll(wrong, 0) end)
+      end
+      assert.has_error(function() supervise.poll({}, "soon") end)
+    end)
+  end)
+
+  describe("signals()", function()
+    it("delivers a signal to its reader while it is open", function()
+      local signals <close> = supervise.signals { sys.signals.USR1, sys.signals.USR2 }
+      assert.is_nil(signals:read())
+      sys.kill(sys.getpid(), sys.signals.USR2)
+      assert.equal(1, supervise.poll({ { fd = signals:fileno() } }, 1))
+      assert.equal(sys.signals.USR2, signals:read())
+      assert.is_nil(signals:read())
+    end)
+
+    it("gives the old mask back when closed", function()
+      local function blocked()
+        return support.read("/proc/thread-self/status"):match("SigBlk:%s*(%x+)")
+      end
+      local before = blocked()
+      local signals = supervise.signals { sys.signals.USR1 }
+      assert.not_equal(before, blocked())
+      signals:close()
+      signals:close()
+      assert.equal(before, blocked())
+      assert.has_error(function() signals:read() end)
+    end)
+
+    it("raises on what is no signal", function()
+      for _, wrong in ipairs { { 0 }, { 65 }, { "TERM!" }, 15 } do
+        assert.has_error(function() supervise.signals(wrong) end)
+      end
+    end)
+  end)
+
+  describe("raw_mode()", function()
+    local function settings(path)
+      return support.run { "stty", "-F", path, "-a" }.stdout
+    end
+
+    it("is left by close, as often as that is called", function()
+      local master, terminal, path = sys.openpty()
+      assert(master)
+      local before = settings(path)
+      local raw = supervise.raw_mode(terminal)
+      assert.is_truthy(settings(path):find("-icanon", 1, true))
+      raw:close()
+      raw:close()
+      assert.equal(before, settings(path))
+    end)
+
+    it("fails on what is no terminal", function()
+      local reader <close> = pipe()
+      local raw, message, errno = supervise.raw_mode(reader)
+      assert.is_nil(raw)
+      assert.is_string(message)
+      assert.equal(sys.errno.ENOTTY, errno)
+    end)
+  end)
+
+  describe("lock()", function()
+    it("is held by one open file and ends with it", function()
+      local dir <close> = support.tmpdir()
+      local first = sys.open(dir.path, "rdonly")
+      local second <close> = sys.open(dir.path, "rdonly")
+      assert.is_true(supervise.lock(first))
+      local held, _, errno = supervise.lock(second)
+      assert.is_nil(held)
+      assert.equal(sys.errno.EAGAIN, errno)
+      first:close()
+      assert.is_true(supervise.lock(second))
+    end)
+  end)
+
+  describe("nonblock()", function()
+    it("makes reading from an empty pipe fail", function()
+      local reader, writer = pipe()
+      assert.is_true(supervise.nonblock(reader))
+      local data, _, errno = reader:read(1)
+      assert.is_nil(data)
+      assert.equal(sys.errno.EAGAIN, errno)
+      assert.is_truthy(writer)
+    end)
+  end)
+end)
