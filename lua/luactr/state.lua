@@ -1,0 +1,300 @@
+--- What luactr keeps on disk about a container while it exists: STATE/containers/ID, with
+--- state.json in it and room for temporary files; and the cleaning after a luactr that was killed.
+--
+-- Whoever holds the lock on ID (flock of the directory itself) owns the container. The kernel drops
+-- the lock with its owner, however that ends, so a directory that can be locked is a leftover. A
+-- pid would have to be compared with a start time, and still be a guess.
+local core = require "luactr.core"
+
+local sys <const> = core.sys
+local lock <const> = core.supervise.lock
+
+local M = {}
+
+local STATE_FILE <const> = "state.json"
+local PRIVATE <const> = 448 -- 0700
+local CLAIM_ATTEMPTS <const> = 10
+local CLAIM_PAUSE <const> = 0.001
+
+local function failure(message, errno, op, path)
+  return nil, require("luactr.error").from_sys(message, errno, op, path)
+end
+
+-- ---- the directories
+
+local function make_parents(path)
+  for parent in path:gmatch("()/") do
+    if parent > 1 then
+      sys.mkdir(path:sub(1, parent - 1), PRIVATE)
+    end
+  end
+  return sys.mkdir(path, PRIVATE)
+end
+
+--- A state directory that somebody else can write into would let them choose what luactr removes.
+local function check_owner(path, uid)
+  local stat, message, errno = sys.stat(path, "symlink_nofollow")
+  if not stat then
+    return failure(message, errno, "stat", path)
+  elseif stat.type ~= "directory" or stat.uid ~= uid or stat.mode & 18 ~= 0 then -- 0022
+    return nil, require("luactr.error").new {
+      code = "EPERM", errno = sys.errno.EPERM, op = "open", path = path,
+      message = "the state directory cannot be trusted",
+      cause = "it is not a directory that only its owner can write to", checked = true,
+      remedy = "remove it, or set XDG_RUNTIME_DIR",
+    }
+  end
+  return true
+end
+
+local checked = {} -- state directories that this process has looked at
+
+local function containers_directory(host)
+  local base = host.state_dir
+  local containers = base .. "/containers"
+  if not checked[base] then
+    make_parents(containers)
+    sys.mkdir(host.stage, PRIVATE)
+    local fine, err = check_owner(base, host.uid)
+    if not fine then
+      return nil, err
+    end
+    checked[base] = true
+  end
+  return containers
+end
+
+-- ---- state.json
+
+local function json_string(text)
+  return '"' .. text:gsub('[%c"\\]', function(c)
+    return string.format("\\u%04x", c:byte())
+  end) .. '"'
+end
+
+local ENCODE = {}
+
+local function json(value)
+  return ENCODE[math.type(value) or type(value)](value)
+end
+
+ENCODE.string = json_string
+ENCODE.boolean = tostring
+ENCODE.integer = tostring
+ENCODE.float = function(number) return string.format("%.6f", number) end
+
+function ENCODE.table(value)
+  local parts = {}
+  for i, entry in ipairs(value) do
+    parts[i] = json(entry)
+  end
+  if #parts > 0 then
+    return "[" .. table.concat(parts, ",") .. "]"
+  end
+  for key, entry in pairs(value) do
+    parts[#parts + 1] = json_string(key) .. ":" .. json(entry)
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+--- When a process was started, in clock ticks since boot: with its pid it names it for ever.
+---@param pid integer|"self"
+---@return integer?
+function M.start_time(pid)
+  local file <close> = sys.open("/proc/" .. pid .. "/stat", sys.O_RDONLY)
+  local text = file and file:read(1024)
+  -- The command's name may contain anything, so count from its end: the field after it is the 3rd.
+  local rest = text and text:match(".*%) (.*)")
+  return rest and math.tointeger(tonumber(rest:match(("%S+ "):rep(19) .. "(%d+)")))
+end
+
+local owner -- this process, as state.json tells it
+
+local function this_process()
+  local pid = sys.getpid()
+  if not owner or owner.pid ~= pid then
+    owner = { pid = pid, start = M.start_time("self") }
+  end
+  return owner
+end
+
+-- ---- an entry
+
+---@class luactr.state.entry a container's directory, owned by this process until close()
+---@field id string
+---@field path string
+local Entry = {}
+Entry.__index = Entry
+
+--- Replace state.json; a reader sees the old one or the new one.
+---@param record table of strings, numbers and lists
+---@return boolean? done
+---@return string? message
+---@return integer? errno
+function Entry:write(record)
+  record.id, record.owner = self.id, this_process()
+  local temporary = STATE_FILE .. ".new"
+  local file <close>, message, errno = sys.open(temporary,
+    sys.O_WRONLY | sys.O_CREAT | sys.O_TRUNC, PRIVATE & ~64, { dir = self.directory })
+  if not file then
+    return nil, message, errno
+  end
+  local written
+  written, message, errno = file:write(json(record) .. "\n")
+  if not written then
+    return nil, message, errno
+  end
+  return sys.rename(temporary, STATE_FILE, self.directory)
+end
+
+--- Remove what is in a directory, without following a link or crossing into another file system.
+local function empty(directory, device)
+  for _, found in ipairs(sys.readdir(directory) or {}) do
+    if not sys.unlink(found.name, directory) then
+      local flags <const> = { "directory", "nofollow" }
+      local child <close> = sys.open(found.name, flags, 0, { dir = directory })
+      if child and sys.stat(child).dev == device then
+        empty(child, device)
+        sys.rmdir(found.name, directory)
+      end
+    end
+  end
+end
+
+--- Remove it. A fork of the owner has the lock too, and leaves the directory to the owner.
+function Entry:close()
+  if not self.directory or self.pid ~= sys.getpid() then
+    return
+  end
+  sys.unlink(STATE_FILE, self.directory)
+  if not sys.rmdir(self.path) then
+    empty(self.directory, sys.stat(self.directory).dev)
+    sys.rmdir(self.path)
+  end
+  self.directory:close()
+  self.directory = nil
+end
+
+Entry.__close = Entry.close
+Entry.__gc = Entry.close
+
+-- ---- leftovers
+
+local function read_state(directory)
+  local file <close> = sys.open(STATE_FILE, { "rdonly", "nofollow" }, 0, { dir = directory })
+  local text = file and file:read(65536)
+  local fine, record = pcall(require("cjson").decode, text or "")
+  return fine and record or {}
+end
+
+--- Remove what a dead owner left, all but the directory itself, which is locked by us now.
+local function clean(directory, id)
+  local record = read_state(directory)
+  require("luactr.cgroup").remove(id, record.cgroups)
+  empty(directory, sys.stat(directory).dev)
+end
+
+--- Open and lock an entry: the directory, or nil and whether somebody else holds it.
+local function open_locked(path)
+  local directory = sys.open(path, { "rdonly", "directory", "nofollow" })
+  if not directory then
+    return nil, false
+  elseif not lock(directory) then
+    directory:close()
+    return nil, true
+  end
+  return directory
+end
+
+--- Clean up after luactrs that were killed: whatever has no living owner goes.
+---@param host luactr.host
+function M.sweep(host)
+  local containers = host.state_dir .. "/containers"
+  for _, found in ipairs(sys.readdir(containers) or {}) do
+    local path = containers .. "/" .. found.name
+    local directory <close> = open_locked(path)
+    if directory then
+      clean(directory, found.name)
+      sys.rmdir(path)
+    end
+  end
+end
+
+local swept = {} -- state directories, by process
+
+--- The same, once in each process.
+---@param host luactr.host
+function M.sweep_once(host)
+  local key = host.state_dir .. ":" .. sys.getpid()
+  if not swept[key] then
+    swept[key] = true
+    M.sweep(host)
+  end
+end
+
+-- ---- claim
+
+--- One attempt: an entry; or nil and an error; or nil when it lost a race and should try again.
+local function attempt(containers, id, record)
+  local path = containers .. "/" .. id
+  local made, message, errno = sys.mkdir(path, PRIVATE)
+  if not made and errno ~= sys.errno.EEXIST then
+    checked = {} -- the directory above may be gone
+    return failure(message, errno, "mkdir", path)
+  end
+  local directory = open_locked(path)
+  if not directory then
+    return nil
+  end
+  local entry = setmetatable({
+    id = id, path = path, directory = directory, pid = sys.getpid(),
+  }, Entry)
+  if not made then
+    clean(directory, id)
+  end
+  made, message, errno = entry:write(record)
+  if made then
+    return entry
+  end
+  entry:close()
+  if errno == sys.errno.ENOENT then -- swept between mkdir and lock
+    return nil
+  end
+  return failure(message, errno, "write", path)
+end
+
+--- Become the owner of a container's directory. A leftover of the same name is cleaned first.
+---@param host luactr.host
+---@param id string
+---@param record table what state.json says
+---@return luactr.state.entry?
+---@return table? error code "EEXIST" when a living container has the name
+function M.claim(host, id, record)
+  local containers, err = containers_directory(host)
+  if not containers then
+    return nil, err
+  end
+  for try = 1, CLAIM_ATTEMPTS do
+    local entry
+    entry, err = attempt(containers, id, record)
+    if entry or err then
+      return entry, err
+    end
+    sys.nanosleep(try * CLAIM_PAUSE)
+  end
+  return nil, require("luactr.error").new {
+    code = "EEXIST", errno = sys.errno.EEXIST, op = "claim", path = containers .. "/" .. id,
+    message = string.format("the name %q is in use", id),
+    cause = "another luactr runs a container of this name", checked = true,
+    remedy = "stop that one, or choose another name",
+  }
+end
+
+--- A name for a container that has none. Not math.random: the recipe may rely on its sequence.
+---@return string
+function M.random_id()
+  local file <close> = assert(sys.open("/dev/urandom", sys.O_RDONLY))
+  return (file:read(6):gsub(".", function(c) return string.format("%02x", c:byte()) end))
+end
+
+return M
