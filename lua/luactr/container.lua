@@ -1,0 +1,309 @@
+--- The container object: what ctr.container returns. Inert until started; a box can run again and
+--- again, one life at a time.
+local core = require "luactr.core"
+
+local sys <const> = core.sys
+
+local M = {}
+
+---@class luactr.container
+---@field spec luactr.spec
+---@field id string its name, or a random one
+---@field plan? luactr.plan made by the first start
+---@field result? luactr.result of the last life
+local Box = { __name = "luactr.container" }
+Box.__index = Box
+
+local host -- facts, read once
+
+local function facts()
+  host = host or require("luactr.host").facts()
+  return host
+end
+
+--- The recipe's line that a level of the call stack is at.
+local function line_of(level)
+  local caller = debug.getinfo(level, "Sl")
+  if not caller or caller.currentline < 1 then
+    return nil
+  end
+  local file = caller.source:match("^@(.*)") or caller.short_src
+  return { file = file, line = caller.currentline }
+end
+
+--- A container from a table of the fields in luactr.spec. Raises an error object that lists all
+--- that is wrong with it.
+---@param raw table
+---@param level? integer whose line it is: 1, the default, is the caller's
+---@return luactr.container
+function M.new(raw, level)
+  level = (level or 1) + 1
+  local spec, err = require("luactr.spec").check(raw, line_of(level + 1))
+  if not spec then
+    error(err, level)
+  end
+  local id = spec.name or require("luactr.state").random_id()
+  return setmetatable({ spec = spec, id = id }, Box)
+end
+
+---@return boolean
+function M.is(value)
+  return getmetatable(value) == Box
+end
+
+-- ---- one life
+
+---@param box luactr.container
+---@return luactr.run
+local function running(box)
+  return box.life or error(string.format("container %q is not running", box.id), 3)
+end
+
+--- Nothing in the container survives this, frozen or not, with a pid namespace or without.
+local function kill_all(run)
+  run.process:signal(sys.signals.KILL)
+  if run.cgroup then
+    run.cgroup:kill(sys.signals.KILL)
+    run.cgroup:thaw()
+  end
+end
+
+local function limits_of(box)
+  return box.limits or box.spec.limits
+end
+
+local function job_for(box, run)
+  local captures = {}
+  for _, capture in pairs(run.captures) do
+    captures[#captures + 1] = capture
+  end
+  return {
+    process = run.process, started = run.started, captures = captures, relay = run.relay,
+    limits = limits_of(box), cpus = sys.ncpu(), signals = run.signals,
+    kill = function() kill_all(run) end,
+    cpu_seconds = function() return run.cgroup and run.cgroup:meters().cpu_seconds end,
+    on_signal = function(number) require("luactr.forward").signal(run, number) end,
+  }
+end
+
+--- Start it and return when its command runs. Until wait() or run(), nothing reads its output and
+--- no limit of the supervisor acts.
+---@param options? luactr.start_options
+---@return boolean? started
+---@return table? error
+function Box:start(options)
+  if self.life then
+    error(string.format("container %q is running already", self.id), 2)
+  end
+  self.result = nil
+  local run, err = require("luactr.launch").start(self, facts(), options)
+  if not run then
+    self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))
+    return nil, err
+  end
+  run.job = job_for(self, run)
+  self.life = run
+  return true
+end
+
+local function text_of(capture)
+  return capture and capture:text()
+end
+
+local function finish(box, run, ending)
+  local result = require("luactr.result").of {
+    ending = ending,
+    meters = run.cgroup and run.cgroup:meters(),
+    fired = run.job.fired,
+    sent = run.sent,
+    wall_seconds = sys.clock_gettime() - run.started,
+    started_at = run.started_at,
+    finished_at = sys.clock_gettime("realtime"),
+    stdout = text_of(run.captures.stdout),
+    stderr = text_of(run.captures.stderr),
+    truncated = run.job.truncated,
+  }
+  box.result, box.life = result, nil
+  run:close()
+  return result
+end
+
+--- Wait until it has ended; then all that it held is released.
+---@param timeout? number seconds
+---@return luactr.result? result
+---@return table? error code "ETIMEDOUT" when it still runs
+function Box:wait(timeout)
+  if not self.life then
+    return self.result or error(string.format("container %q was not started", self.id), 2)
+  end
+  local run = self.life
+  local ending, message, errno = require("luactr.supervise").wait(run.job, timeout)
+  if ending then
+    return finish(self, run, ending)
+  end
+  return nil, require("luactr.error").new {
+    errno = errno or sys.errno.ETIMEDOUT, op = "wait",
+    message = string.format("waiting for %q: %s", self.id, message),
+  }
+end
+
+--- Start, wait, release.
+---@param options? luactr.start_options
+---@return luactr.result?
+---@return table? error why it did not start
+function Box:run(options)
+  local _ <close> = setmetatable({}, { __close = function() self:close() end })
+  local started, err = self:start(options)
+  if not started then
+    return nil, err
+  end
+  return self:wait()
+end
+
+-- ---- from outside
+
+--- Send a signal to the command (its PID 1 passes it on). KILL ends everything, even frozen.
+---@param signal? string|integer default "KILL"
+---@return boolean? done
+---@return table? error
+function Box:kill(signal)
+  local run = running(self)
+  local number = M.signal_number(signal or "KILL")
+  run.sent = number
+  if number == sys.signals.KILL then
+    kill_all(run)
+    return true
+  end
+  local done, message, errno = run.process:signal(number)
+  if not done then
+    return nil, require("luactr.error").from_sys(message, errno, "kill")
+  end
+  return true
+end
+
+--- Ask it to end with spec.stop_signal; after spec.stop_timeout, make it.
+---@return luactr.result?
+---@return table? error
+function Box:stop()
+  running(self)
+  local asked, err = self:kill(self.spec.stop_signal)
+  if not asked then
+    return nil, err
+  end
+  local result
+  result, err = self:wait(self.spec.stop_timeout)
+  if result or err.code ~= "ETIMEDOUT" then
+    return result, err
+  end
+  self:kill("KILL")
+  return self:wait()
+end
+
+local function cgroup_of(box, what)
+  local cgroup = running(box).cgroup
+  if cgroup then
+    return cgroup
+  end
+  return nil, require("luactr.error").new {
+    code = "ENOTSUP", errno = sys.errno.ENOTSUP, op = what,
+    message = string.format("cannot %s %q", what, box.id),
+    cause = "it has no cgroup", checked = true,
+  }
+end
+
+local function cgroup_call(box, what, ...)
+  local cgroup, err = cgroup_of(box, what)
+  if not cgroup then
+    return nil, err
+  end
+  local done, message, errno = cgroup[what](cgroup, ...)
+  if done then
+    return done
+  end
+  return nil, require("luactr.error").from_sys(message, errno, what)
+end
+
+--- Stop all its processes where they are, by the freezer.
+function Box:pause()
+  return cgroup_call(self, "freeze")
+end
+
+function Box:resume()
+  return cgroup_call(self, "thaw")
+end
+
+--- What it has used so far: the meters of its cgroup.
+---@return table? meters
+---@return table? error
+function Box:stats()
+  return cgroup_call(self, "meters")
+end
+
+--- Change limits of this life; fields that are not named stay.
+---@param limits table as the spec's `limits`
+---@return boolean? done
+---@return table? error
+function Box:update(limits)
+  local cgroup, err = cgroup_of(self, "update")
+  if not cgroup then
+    return nil, err
+  end
+  local wanted
+  wanted, err = require("luactr.update").check(limits, self.spec.where)
+  if not wanted then
+    error(err, 2)
+  end
+  return require("luactr.update").apply(self, wanted, facts())
+end
+
+---@class luactr.process
+---@field pid integer inside
+---@field host_pid integer outside
+---@field parent? integer inside; 0 for PID 1
+---@field command string its short name
+---@field state string letter as in ps(1)
+
+--- Its processes, with their pids on both sides.
+---@return luactr.process[]
+function Box:processes()
+  return require("luactr.processes").list(running(self))
+end
+
+--- The host's pid of its PID 1.
+---@return integer
+function Box:pid()
+  return running(self).process:pid()
+end
+
+--- End it if it runs, release all that it holds. Idempotent; it can be started again. In a fork of
+--- the process that started it, it only forgets.
+function Box:close()
+  local run = self.life
+  self.life = nil
+  if run and run.owner == sys.getpid() then
+    kill_all(run)
+    run:close()
+  end
+end
+
+Box.__close = Box.close
+Box.__gc = Box.close
+
+function Box:__tostring()
+  return string.format("container %q (%s)", self.id, self.life and "running" or "not running")
+end
+
+---@param signal string|integer
+---@return integer
+function M.signal_number(signal)
+  local number = math.tointeger(signal)
+  if type(signal) == "string" then
+    number = sys.signals[signal:upper():gsub("^SIG", "")]
+  end
+  if not number or number < 1 or number > 64 then
+    error("unknown signal " .. tostring(signal), 3)
+  end
+  return number
+end
+
+return M

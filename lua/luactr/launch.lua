@@ -1,0 +1,344 @@
+--- Start a container: acquire what its plan needs, spawn the init, meet it until the command runs.
+--
+-- Everything acquired is on one list and closed backwards, after a failure and after the end alike.
+local core = require "luactr.core"
+local state = require "luactr.state"
+
+local sys <const> = core.sys
+
+local M = {}
+
+---@class luactr.run one life of a container, from start to the end of its resources
+---@field resources { close: fun(self) }[]
+---@field passed { close: fun(self) }[] what the container got; closed once it has it
+---@field process luactr.process
+---@field cgroup? luactr.cgroup
+---@field captures table<string, luactr.capture> by stream
+---@field relay? luactr.relay
+---@field signals? luactr.signals
+---@field owner integer pid of the process that started it: a fork of it has copies of all handles
+---@field started number monotonic
+---@field started_at number seconds since the epoch
+local Run = {}
+Run.__index = Run
+
+function Run:own(resource)
+  self.resources[#self.resources + 1] = resource
+  return resource
+end
+
+--- Close all, last acquired first. Idempotent.
+function Run:close()
+  for i = #self.resources, 1, -1 do
+    self.resources[i]:close()
+    self.resources[i] = nil
+  end
+end
+
+--- Leaving M.start by an error, returned or raised, closes what there is already.
+function Run:__close()
+  if not self.started then
+    self:close()
+  end
+end
+
+function Run:pass(fd)
+  self.passed[#self.passed + 1] = self:own(fd)
+  return fd
+end
+
+-- ---- errors
+
+local function failure(box, fields)
+  local E = require "luactr.error"
+  fields.message = string.format("cannot start %q", box.id)
+  fields.where = fields.where or box.spec.where
+  return E.new(fields)
+end
+
+local function sys_failure(box, message, errno, op, path)
+  return failure(box, { op = op, path = path, errno = errno, action = message })
+end
+
+--- The record of a failed step, told with the plan that it was a step of.
+local function step_failure(box, index, op, errno, aux)
+  local step = box.plan.steps[index] or {}
+  return failure(box, {
+    op = op, errno = errno, step = index, steps = #box.plan.steps, aux = aux,
+    path = step.target or step.path or step.source or step.file, where = step.where,
+  })
+end
+
+-- ---- stdio
+
+local STREAMS <const> = { stdin = 0, stdout = 1, stderr = 2 }
+
+local function open_file(run, stream, where)
+  local flags = sys.O_RDONLY
+  if stream ~= "stdin" then
+    flags = sys.O_WRONLY | sys.O_CREAT | (where.append and sys.O_APPEND or sys.O_TRUNC)
+  end
+  local fd, message, errno = sys.open(where.file, flags | sys.O_NOCTTY, "0666")
+  return fd and run:pass(fd), message, errno
+end
+
+local function open_capture(run, stream)
+  local reader, writer, errno = sys.pipe()
+  if not reader then
+    return nil, writer, errno
+  end
+  run.captures[stream] = run:own(require("luactr.supervise").capture(reader))
+  return run:pass(writer)
+end
+
+--- Text to feed is put into sealed memory: unlike a pipe it needs nobody who pumps.
+local function open_text(run, _, where)
+  local fd, message, errno = sys.memfd_create("stdin", "MFD_ALLOW_SEALING")
+  if not fd then
+    return nil, message, errno
+  end
+  run:pass(fd)
+  local text, done = where.text, 0
+  while done < #text do
+    local count
+    count, message, errno = fd:write(done == 0 and text or text:sub(done + 1))
+    if not count then
+      return nil, message, errno
+    end
+    done = done + count
+  end
+  sys.lseek(fd, 0)
+  sys.add_seals(fd, { "F_SEAL_WRITE", "F_SEAL_GROW", "F_SEAL_SHRINK" })
+  return fd
+end
+
+local OPEN <const> = {
+  inherit = function(_, stream) return STREAMS[stream] end,
+  null = function(run)
+    local fd, message, errno = sys.open("/dev/null", sys.O_RDWR)
+    return fd and run:pass(fd), message, errno
+  end,
+  fd = function(_, _, where) return where.fd end,
+  file = open_file,
+  capture = open_capture,
+  text = open_text,
+  stdout = function(_, _, _, opened) return opened.stdout end,
+}
+
+--- The fd for each slot of the plan, in the order of the slots.
+local function open_slots(box, run)
+  local opened = run.cgroup and run.cgroup:attach_fds() or {}
+  for _, stream in ipairs { "stdin", "stdout", "stderr" } do
+    if box.slots[stream] then
+      local where = box.spec[stream]
+      local fd, message, errno = OPEN[where.kind](run, stream, where, opened)
+      if not fd then
+        return nil, sys_failure(box, message, errno, "open", where.file)
+      end
+      opened[stream] = fd
+    end
+  end
+  local fds = {}
+  for i, name in ipairs(box.plan.slots) do
+    fds[i] = opened[name]
+  end
+  return fds
+end
+
+-- ---- the plan, made once for a box
+
+local function compile(box, _, host)
+  if box.encoded then
+    return true
+  end
+  box.spec.id = box.id
+  local plan, err = require("luactr.plan").compile(box.spec, host)
+  if not plan then
+    return nil, err
+  end
+  box.plan, box.slots = plan, {}
+  for _, name in ipairs(plan.slots) do
+    box.slots[name] = true
+  end
+  box.encoded = core.plan.encode(plan.steps, plan.slots)
+  return true
+end
+
+-- ---- what has to exist before the process
+
+local function claim(box, run, host)
+  local entry, err = state.claim(host, box.id, run.record)
+  run.entry = entry and run:own(entry)
+  return entry, err
+end
+
+local function prepare_rootfs(box, run)
+  if not box.spec.rootfs.prepare then
+    return true
+  end
+  local resource, err = box.spec.rootfs:prepare(run.entry.path)
+  return resource and run:own(resource), err
+end
+
+local function open_cgroup(box, run)
+  if not box.plan.cgroup then
+    return true
+  end
+  local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
+  run.cgroup = cgroup and run:own(cgroup)
+  return cgroup, err
+end
+
+-- In CLI mode luactr stands for the command: what it is sent is meant for that.
+local FORWARDED <const> = { "INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "WINCH", "TSTP", "CONT" }
+
+--- Blocked before the process exists, so that none is lost and none ends luactr half-way.
+local function take_signals(box, run)
+  if not run.forward_signals and not box.plan.tty then
+    return true
+  end
+  local numbers = {}
+  for i, name in ipairs(FORWARDED) do
+    numbers[i] = sys.signals[name]
+  end
+  run.signals = run:own(core.supervise.signals(numbers))
+  return run.signals
+end
+
+local function spawn(box, run)
+  local fds, err = open_slots(box, run)
+  if not fds then
+    return nil, err
+  end
+  local process, message, errno = core.spawn {
+    plan = box.encoded, flags = box.plan.flags, fds = fds,
+    cgroup = run.cgroup and run.cgroup:fd(),
+  }
+  if not process then
+    return nil, sys_failure(box, message, errno, "clone")
+  end
+  run.process = run:own(process)
+  for _, fd in ipairs(run.passed) do
+    fd:close()
+  end
+  return true
+end
+
+--- While the init is at work. Readers of state.json learn the pid; a state directory that fails now
+--- (a full disk) is no reason to end the container.
+local function publish(_, run, host)
+  local pid = run.process:pid()
+  run.record.pid, run.record.start = pid, state.start_time(pid)
+  run.entry:write(run.record)
+  state.sweep_once(host)
+  return true
+end
+
+-- ---- meetings with the init
+
+local function write_map(pid, name, text)
+  local path = string.format("/proc/%d/%s", pid, name)
+  local file <close>, message, errno = sys.open(path, sys.O_WRONLY)
+  if not file then
+    return nil, message, errno
+  end
+  local count
+  count, message, errno = file:write(text)
+  return count, message, errno
+end
+
+--- setgroups goes first: the kernel refuses an unprivileged gid_map before it.
+local function write_id_maps(box, run)
+  local maps = box.plan.id_maps
+  for _, row in ipairs { { "setgroups", maps.setgroups }, { "uid_map", maps.uid },
+    { "gid_map", maps.gid } } do
+    if row[2] then
+      local done, message, errno = write_map(run.process:pid(), row[1], row[2])
+      if not done then
+        return nil, sys_failure(box, message, errno, "write", row[1])
+      end
+    end
+  end
+  return true
+end
+
+local function take_console(_, run, fd)
+  run.relay = run:own(require("luactr.terminal").relay(fd))
+  return true
+end
+
+local MEETINGS <const> = { -- by the names of plan.h
+  id_maps = { meet = write_id_maps, answer = true },
+  console = { meet = take_console },
+}
+
+local function meet(box, run, number, fd)
+  for name, wanted in pairs(core.plan.rendezvous) do
+    local row = wanted == number and MEETINGS[name]
+    if row then
+      local fine, err = row.meet(box, run, fd)
+      if fine and row.answer then
+        run.process:answer(number)
+      end
+      return fine, err
+    end
+  end
+  return true
+end
+
+local function launch(box, run)
+  while true do
+    local event, a, b, c, d = run.process:launch()
+    if event == "started" then
+      return true
+    elseif event == "failed" then
+      return nil, step_failure(box, a, b, c, d)
+    elseif event ~= "rendezvous" then
+      return nil, sys_failure(box, a, b, "launch")
+    end
+    local fine, err = meet(box, run, a, b)
+    if not fine then
+      return nil, err
+    end
+  end
+end
+
+--- The order is the design: each line may rely on those above it. The root file system comes before
+--- the plan, since a copied one decides its own place.
+local PHASES <const> = {
+  claim, prepare_rootfs, compile, open_cgroup, take_signals, spawn, publish, launch,
+}
+
+local function explain(box, host, err)
+  if err.step or err.op then
+    require("luactr.cause").explain(err, box.plan, host)
+  end
+  return err
+end
+
+---@class luactr.start_options
+---@field forward_signals? boolean pass on the signals that luactr gets
+
+--- Start a box. On failure everything is closed again.
+---@param box luactr.container
+---@param host luactr.host
+---@param options? luactr.start_options
+---@return luactr.run?
+---@return table? error
+function M.start(box, host, options)
+  local run <close> = setmetatable({
+    resources = {}, passed = {}, captures = {},
+    forward_signals = options and options.forward_signals, owner = sys.getpid(),
+  }, Run)
+  run.record = { name = box.spec.name or box.id, created = sys.clock_gettime("realtime") }
+  for _, phase in ipairs(PHASES) do
+    local fine, err = phase(box, run, host)
+    if not fine then
+      return nil, explain(box, host, err)
+    end
+  end
+  run.started, run.started_at = sys.clock_gettime(), sys.clock_gettime("realtime")
+  return run
+end
+
+return M
