@@ -258,9 +258,9 @@ static lua_Integer value_at(lua_State *L, int index, int arg, const struct l_nam
     const char *name = lua_tostring(L, index);
     const struct l_name *found = find(family, name);
     if (!found)
-        luaL_argerror(L, arg,
-                      lua_pushfstring(L, "unknown name '%s' (want one like '%s')", name,
-                                      family->name + family->skip));
+        return luaL_argerror(L, arg,
+                             lua_pushfstring(L, "unknown name '%s' (want one like '%s')", name,
+                                             family->name + family->skip));
     return found->value;
 }
 

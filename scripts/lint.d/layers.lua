@@ -27,7 +27,7 @@ local LAYERS <const> = {
   { name = "base", uses = { "core", "base" }, pure = true,
     modules = { "luactr.error", "luactr.nearest", "luactr.units", "luactr.check",
       "luactr.check.*" } },
-  { name = "sys", modules = { "luactr.sys" }, uses = { "core", "base" } },
+  { name = "sys", modules = { "luactr.sys", "luactr.sys.*" }, uses = { "core", "base", "sys" } },
   { name = "spec", uses = { "core", "base", "spec", "rootfs" }, pure = true,
     modules = { "luactr.spec", "luactr.spec.*", "luactr.steps", "luactr.namespaces" } },
   { name = "plan", pure = true, modules = { "luactr.plan", "luactr.explain", "luactr.explain.*" },
