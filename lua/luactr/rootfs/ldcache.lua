@@ -13,16 +13,18 @@ local function compare(a, b)
   local i, j = 1, 1
   while i <= #a do
     local x, y = a:byte(i), b:byte(j)
-    if is_digit(x) and is_digit(y) then
+    if x == y and not is_digit(x) then
+      i, j = i + 1, j + 1
+    elseif is_digit(x) and is_digit(y) then
       local m, n = a:match("^%d+", i), b:match("^%d+", j)
-      if tonumber(m) ~= tonumber(n) then return tonumber(m) - tonumber(n) end
+      if tonumber(m) ~= tonumber(n) then
+        return tonumber(m) - tonumber(n)
+      end
       i, j = i + #m, j + #n
     elseif is_digit(x) or is_digit(y) then
       return is_digit(x) and 1 or -1
-    elseif x ~= y then
-      return x - (y or 0)
     else
-      i, j = i + 1, j + 1
+      return x - (y or 0)
     end
   end
   return j <= #b and -1 or 0
@@ -44,7 +46,11 @@ function methods:lower_bound(name)
   local low, high = 0, self.count
   while low < high do
     local middle = (low + high) // 2
-    if compare((self:entry(middle)), name) > 0 then low = middle + 1 else high = middle end
+    if compare((self:entry(middle)), name) > 0 then
+      low = middle + 1
+    else
+      high = middle
+    end
   end
   return low
 end
@@ -56,7 +62,12 @@ end
 ---@param name string
 ---@return string[]
 function methods:lookup(name)
-  local paths = {}
+  local paths = self.found[name]
+  if paths then
+    return paths
+  end
+  paths = {}
+  self.found[name] = paths
   for index = self:lower_bound(name), self.count - 1 do
     local key, value, hwcap = self:entry(index)
     if compare(key, name) ~= 0 then break end
@@ -77,7 +88,8 @@ function M.open(bytes)
   local entries = start + HEADER_SIZE
   local count = string.unpack("=I4", bytes, start + #MAGIC)
   count = math.min(count, (#bytes - entries + 1) // ENTRY_SIZE)
-  return setmetatable({ bytes = bytes, base = start, entries = entries, count = count }, Cache)
+  return setmetatable(
+    { bytes = bytes, base = start, entries = entries, count = count, found = {} }, Cache)
 end
 
 return M

@@ -3,6 +3,7 @@
 --- Of ld.so(8)'s search order LD_LIBRARY_PATH is left out, since a container starts with a clean
 --- environment, and what a running program asks for with dlopen(3) cannot be known.
 local elf = require "luactr.rootfs.elf"
+local inspect = require "luactr.rootfs.inspect"
 local ldcache = require "luactr.rootfs.ldcache"
 
 local M = {}
@@ -122,48 +123,18 @@ local musl <const> = {
   end,
 }
 
--- What is known of a path, until the file changes. Keyed by file system, for those of specs.
-local known <const> = setmetatable({}, { __mode = "k" })
-
-local function remembered(fs, path, stat, make)
-  local table_of_fs = known[fs]
-  if not table_of_fs then
-    table_of_fs = {}
-    known[fs] = table_of_fs
-  end
-  local stamp = string.format("%s:%s:%s:%s", stat.dev, stat.ino, stat.size, stat.mtime)
-  local entry = table_of_fs[path]
-  if not entry or entry.stamp ~= stamp then
-    local value, reason = make()
-    entry = { stamp = stamp, value = value, reason = reason }
-    table_of_fs[path] = entry
-  end
-  return entry.value, entry.reason
-end
-
---- Read what an ELF file needs.
----@return luactr.elf? elf nil, reason, errno
-function M.inspect(fs, path)
-  local stat, message, errno = fs.stat(path)
-  if not stat then
-    return nil, message, errno
-  elseif stat.type ~= "file" then
-    return nil, "not a regular file"
-  end
-  return remembered(fs, path, stat, function()
-    return fs.with_reader(path, elf.parse)
-  end)
-end
-
 local methods = {}
 local Search <const> = { __index = methods }
 
+-- Read at most once for a program, looked at again for the next.
 function methods:cache_lookup(name)
-  local stat = self.fs.stat(M.CACHE_PATH)
-  local cache = stat and remembered(self.fs, M.CACHE_PATH, stat, function()
-    return ldcache.open(self.fs.read(M.CACHE_PATH) or "")
-  end)
-  return cache and cache:lookup(name) or {}
+  if self.cache == nil then
+    local stat = self.fs.stat(M.CACHE_PATH)
+    self.cache = stat and inspect.remember(self.fs, M.CACHE_PATH, stat, function()
+      return ldcache.open(self.fs.read(M.CACHE_PATH) or "")
+    end) or false
+  end
+  return self.cache and self.cache:lookup(name) or {}
 end
 
 -- The first candidate that is there and has the program's ABI, as the loader passes over others.
@@ -176,7 +147,8 @@ function methods:find(object, name)
   end
   local searched, foreign = {}, nil
   for _, candidate in ipairs(candidates) do
-    local parsed = M.inspect(self.fs, candidate.path)
+    local file = inspect.file(self.fs, candidate.path)
+    local parsed = file and file.elf
     if parsed and elf.same_abi(parsed, self.program.elf) then
       return { path = candidate.path, elf = parsed, loader = object, cached = candidate.cached }
     end

@@ -1,5 +1,6 @@
 --- Finds host programs and all that they need to run: loader, libraries, interpreters of scripts.
 local elf = require "luactr.rootfs.elf"
+local inspect = require "luactr.rootfs.inspect"
 local libraries = require "luactr.rootfs.libraries"
 
 local M = {}
@@ -7,7 +8,6 @@ local M = {}
 local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 local EXECUTABLE <const> = 73 -- 0111
 local MAX_INTERPRETERS <const> = 4 -- the kernel's own limit on scripts that run scripts
-local MAX_FIRST_LINE <const> = 256 -- the kernel reads no more of a script
 
 -- Why a program cannot be had, as the fields of an error object.
 local function problem(code, path, cause, remedy)
@@ -63,16 +63,6 @@ function M.find(fs, name, search_path)
   return nil, not_found(fs, name, directories)
 end
 
--- The words of a "#!" line: interpreter and, as the kernel passes it, the rest as one argument.
-local function shebang(fs, path)
-  local line = fs.with_reader(path, function(read)
-    return read(0, MAX_FIRST_LINE)
-  end)
-  if line and line:sub(1, 2) == "#!" then
-    return line:match("^#![ \t]*([^ \t\n]+)[ \t]*([^\n]*)")
-  end
-end
-
 -- The program that env(1) will look for: the first word that is neither option nor assignment.
 local function env_program(argument)
   for word in argument:gmatch("[^ \t]+") do
@@ -92,14 +82,14 @@ end
 
 local add
 
-local function add_script(gathering, path, interpreter, argument, depth)
+local function add_script(gathering, path, script, depth)
   if depth == MAX_INTERPRETERS then
     return nil, problem("ELOOP", path, "scripts that run scripts: the kernel gives up after "
       .. MAX_INTERPRETERS)
   end
-  local ok, err = add(gathering, interpreter, path, depth + 1)
-  if ok and interpreter:match("[^/]*$") == "env" then
-    local name = env_program(argument)
+  local ok, err = add(gathering, script.interpreter, path, depth + 1)
+  if ok and script.interpreter:match("[^/]*$") == "env" then
+    local name = env_program(script.argument)
     local found
     found, err = nil, problem("ENOENT", path, "its first line names no program for env")
     if name then
@@ -161,17 +151,15 @@ function add(gathering, path, needed_by, depth)
   if not real then
     return nil, err
   end
-  local interpreter, argument = shebang(gathering.fs, path)
-  if interpreter then
-    return add_script(gathering, path, interpreter, argument, depth)
-  end
-  local parsed, reason, errno = libraries.inspect(gathering.fs, path)
-  if parsed then
-    return add_elf(gathering, real, parsed) -- its $ORIGIN is that of the real path
-  elseif errno then
+  local file, reason, errno = inspect.file(gathering.fs, path)
+  if not file and errno then
     return nil, problem("EACCES", path, reason)
+  elseif not file then
+    return nil, problem("ENOEXEC", path, "it is " .. reason)
+  elseif file.script then
+    return add_script(gathering, path, file.script, depth)
   end
-  return nil, problem("ENOEXEC", path, "it is " .. reason .. " and has no #! line")
+  return add_elf(gathering, real, file.elf) -- its $ORIGIN is that of the real path
 end
 
 --- Add programs and their needs to a tree.
@@ -180,12 +168,12 @@ end
 ---@param search_path string? PATH
 ---@return true? ok nil, problem (fields of an error object)
 function M.gather(tree, names, search_path)
-  local machine, reason = libraries.inspect(tree.fs, "/proc/self/exe")
-  if not machine then
+  local own, reason = inspect.file(tree.fs, "/proc/self/exe")
+  if not own then
     return nil, problem("ENOENT", "/proc/self/exe", "cannot tell the host's machine: " .. reason)
   end
   local gathering =
-    { tree = tree, fs = tree.fs, machine = machine, search_path = search_path, done = {} }
+    { tree = tree, fs = tree.fs, machine = own.elf, search_path = search_path, done = {} }
   for _, name in ipairs(names) do
     local path, err = M.find(tree.fs, name, search_path)
     local ok = path and true

@@ -163,21 +163,17 @@ local function mark_implied(list)
   end
 end
 
--- "/" sorts before every other byte, so that a directory is followed by what is in it.
-local function by_path(a, b)
-  return a.path:gsub("/", "\0") < b.path:gsub("/", "\0")
-end
-
 --- The set as a list of path and entry, parents first.
 ---@return { path: string, entry: luactr.rootfs.entry, implied: true? }[]
 function methods:list()
   local list = {}
   for path, entry in pairs(self.entries) do
     if path ~= "/" and not brought_by_subtree(self.entries, path) then
-      list[#list + 1] = { path = path, entry = entry }
+      -- "/" sorts before every other byte, so that a directory is followed by what is in it.
+      list[#list + 1] = { path = path, entry = entry, key = (path:gsub("/", "\0")) }
     end
   end
-  table.sort(list, by_path)
+  table.sort(list, function(a, b) return a.key < b.key end)
   mark_implied(list)
   return list
 end

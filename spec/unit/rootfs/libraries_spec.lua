@@ -1,4 +1,5 @@
 local fake_fs = require "support.fake_fs"
+local inspect = require "luactr.rootfs.inspect"
 local libraries = require "luactr.rootfs.libraries"
 
 local LIB <const> = "/lib/x86_64-linux-gnu/"
@@ -7,7 +8,7 @@ local function closure(files, options)
   local fs = fake_fs.host(files)
   options.interpreter = options.interpreter or fake_fs.LOADER
   fs.nodes["/usr/bin/tool"] = { data = fake_fs.elf(options), ino = 999 }
-  local elf = libraries.inspect(fs, "/usr/bin/tool")
+  local elf = inspect.file(fs, "/usr/bin/tool").elf
   return libraries.closure(fs, { path = "/usr/bin/tool", elf = elf })
 end
 
@@ -107,24 +108,6 @@ describe("luactr.rootfs.libraries #unit", function()
         needed = { "liba.so", "libc.musl-x86_64.so.1" },
       })
       assert.are.same({ "/opt/more/liba.so", "/opt/own/libb.so" }, found.paths)
-    end)
-  end)
-
-  describe("inspect()", function()
-    it("reads a file once until it changes", function()
-      local fs = fake_fs.host()
-      libraries.inspect(fs, "/usr/bin/sh")
-      libraries.inspect(fs, "/usr/bin/sh")
-      assert.are.equal(1, fs.reads)
-      fs.nodes["/usr/bin/sh"].mtime = 5
-      libraries.inspect(fs, "/usr/bin/sh")
-      assert.are.equal(2, fs.reads)
-    end)
-
-    it("refuses a directory", function()
-      local parsed, reason = libraries.inspect(fake_fs.host(), "/usr")
-      assert.is_nil(parsed)
-      assert.are.equal("not a regular file", reason)
     end)
   end)
 end)
