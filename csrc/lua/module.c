@@ -16,6 +16,7 @@ static const struct concern concerns[] = {
     {"plan", l_open_plan},
     {NULL, l_open_spawn},
     {"supervise", l_open_supervise},
+    {"seccomp", l_open_seccomp},
 };
 
 static void merge(lua_State *L, int into) {

@@ -1,7 +1,7 @@
 --- The error object: made once, near the cause; printed as one paragraph, compared by its code.
 --
--- World's failures are returned as `nil, err`; a caller's mistake is raised. Nobody matches on text:
--- programs look at `err.code`, `err.step`, `err.op`, `err.path`, `err.cause`, `err.remedy`.
+-- World's failures are returned as `nil, err`; a caller's mistake is raised. Nobody matches on
+-- text: programs look at `err.code`, `err.step`, `err.op`, `err.path`, `err.cause`, `err.remedy`.
 local M = {}
 
 ---@class luactr.error
@@ -74,8 +74,8 @@ local function step_line(err)
   return err.action
 end
 
---- "EINVAL (Invalid argument): the cause". A message that ends with the system's own words, as those
---- of the primitives do, needs no repetition of them.
+--- "EINVAL (Invalid argument): the cause". A message that ends with the system's own words, as
+--- those of the primitives do, needs no repetition of them.
 local function cause_line(err)
   local text = err.errno and sys().strerror(err.errno)
   local known = text and string.format("%s (%s)", err.code, text)

@@ -35,8 +35,13 @@ luactr: cannot start "web"
     end)
 
     it("names the step by op and path when it has no words", function()
-      local err = E.new { message = "no", errno = 1, op = "mkdir", path = "/x", step = 2, steps = 3 }
-      assert.equal("luactr: no\n  step 2 of 3: mkdir /x\n  EPERM (Operation not permitted)", tostring(err))
+      local err = E.new {
+        message = "no", errno = 1, op = "mkdir", path = "/x", step = 2, steps = 3,
+      }
+      assert.equal([[
+luactr: no
+  step 2 of 3: mkdir /x
+  EPERM (Operation not permitted)]], tostring(err))
     end)
 
     it("lists every problem of a spec", function()
@@ -46,7 +51,8 @@ luactr: cannot start "web"
     end)
 
     it("makes a single problem the headline", function()
-      local err = E.new { code = "ESPEC", message = "x", problems = { { path = "a", message = "bad" } } }
+      local problems = { { path = "a", message = "bad" } }
+      local err = E.new { code = "ESPEC", message = "x", problems = problems }
       assert.equal("luactr: a: bad", tostring(err))
     end)
   end)
@@ -62,7 +68,9 @@ luactr: cannot start "web"
       ["del\127"] = "del\\x7f",
     }
     for text, expected in pairs(cases) do
-      it("makes " .. expected .. " printable", function() assert.equal(expected, E.escape(text)) end)
+      it("makes " .. expected .. " printable", function()
+        assert.equal(expected, E.escape(text))
+      end)
     end
 
     it("covers names in messages", function()
@@ -75,7 +83,8 @@ luactr: cannot start "web"
     it("puts the outermost context first and returns the same error", function()
       local err = E.from_sys("open /x: No such file or directory", 2, "open", "/x")
       assert.equal(err, err:wrap("read the image"):wrap('start "web"'))
-      assert.equal('luactr: start "web": read the image: open /x: No such file or directory', tostring(err))
+      assert.equal('luactr: start "web": read the image: open /x: No such file or directory',
+        tostring(err))
       assert.equal("ENOENT", err.code)
     end)
   end)

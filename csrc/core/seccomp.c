@@ -1,0 +1,199 @@
+#include "core/seccomp.h"
+
+#include "core/fd.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- the library, by name */
+
+static struct {
+    scmp_filter_ctx (*init)(uint32_t action);
+    void (*release)(scmp_filter_ctx context);
+    int (*attr_set)(scmp_filter_ctx context, enum scmp_filter_attr attribute, uint32_t value);
+    int (*rule_add_array)(scmp_filter_ctx context, uint32_t action, int number, unsigned int count,
+                          const struct scmp_arg_cmp *conditions);
+    int (*export_bpf)(const scmp_filter_ctx context, int fd);
+    int (*resolve_name)(const char *name);
+    bool loaded;
+} library;
+
+static int load_library(void) {
+    const struct {
+        const char *name;
+        void *function; /* where its address goes */
+    } symbols[] = {
+        {"seccomp_init", &library.init},
+        {"seccomp_release", &library.release},
+        {"seccomp_attr_set", &library.attr_set},
+        {"seccomp_rule_add_array", &library.rule_add_array},
+        {"seccomp_export_bpf", &library.export_bpf},
+        {"seccomp_syscall_resolve_name", &library.resolve_name},
+    };
+    if (library.loaded)
+        return 0;
+    void *handle = dlopen("libseccomp.so.2", RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        return -ELIBACC;
+    for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
+        void *address = dlsym(handle, symbols[i].name);
+        if (!address)
+            return -ELIBACC;
+        memcpy(symbols[i].function, &address, sizeof address);
+    }
+    library.loaded = true;
+    return 0;
+}
+
+/* ---- names */
+
+/* System calls that are younger than a libseccomp in use may be, up to Linux 6.17. Numbers from 424
+ * on are the same on all architectures. The last row is the newest number that luactr knows: the
+ * default profile must decide about each name here. */
+static const struct {
+    const char *name;
+    int number;
+} newer[] = {
+    {"process_madvise", 440},
+    {"epoll_pwait2", 441},
+    {"mount_setattr", 442},
+    {"quotactl_fd", 443},
+    {"landlock_create_ruleset", 444},
+    {"landlock_add_rule", 445},
+    {"landlock_restrict_self", 446},
+    {"memfd_secret", 447},
+    {"process_mrelease", 448},
+    {"futex_waitv", 449},
+    {"set_mempolicy_home_node", 450},
+    {"cachestat", 451},
+    {"fchmodat2", 452},
+    {"map_shadow_stack", 453},
+    {"futex_wake", 454},
+    {"futex_wait", 455},
+    {"futex_requeue", 456},
+    {"statmount", 457},
+    {"listmount", 458},
+    {"lsm_get_self_attr", 459},
+    {"lsm_set_self_attr", 460},
+    {"lsm_list_modules", 461},
+    {"mseal", 462},
+    {"setxattrat", 463},
+    {"getxattrat", 464},
+    {"listxattrat", 465},
+    {"removexattrat", 466},
+    {"open_tree_attr", 467},
+    {"file_getattr", 468},
+    {"file_setattr", 469},
+};
+
+#define NEWER_COUNT (sizeof newer / sizeof newer[0])
+
+int lctr_seccomp_newest(void) {
+    return newer[NEWER_COUNT - 1].number;
+}
+
+static int newer_number(const char *name) {
+    for (size_t i = 0; i < NEWER_COUNT; i++)
+        if (strcmp(newer[i].name, name) == 0)
+            return newer[i].number;
+    return __NR_SCMP_ERROR;
+}
+
+int lctr_seccomp_resolve(const char *name, enum seccomp_name *kind, int *number) {
+    int failed = load_library();
+    if (failed)
+        return failed;
+    int found = library.resolve_name(name);
+    if (found == __NR_SCMP_ERROR)
+        found = newer_number(name);
+    *number = found;
+    *kind = found >= 0                 ? SECCOMP_NAME_KNOWN
+            : found == __NR_SCMP_ERROR ? SECCOMP_NAME_UNKNOWN
+                                       : SECCOMP_NAME_FOREIGN;
+    return 0;
+}
+
+/* ---- building */
+
+#define OPTIMIZE_AS_TREE 2 /* seccomp_attr_set(3): a binary tree over the numbers */
+
+int lctr_seccomp_begin(struct seccomp_builder *builder, const struct seccomp_defaults *defaults) {
+    int failed = load_library();
+    if (failed)
+        return failed;
+    builder->context = library.init(defaults->otherwise);
+    if (!builder->context)
+        return -EINVAL;
+    failed = library.attr_set(builder->context, SCMP_FLTATR_ACT_BADARCH, defaults->foreign);
+    if (failed)
+        return failed;
+    /* Each system call pays for the search; a library without the tree still gives a right one. */
+    (void)library.attr_set(builder->context, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE_AS_TREE);
+    return 0;
+}
+
+int lctr_seccomp_add(struct seccomp_builder *builder, uint32_t action, int number,
+                     unsigned int count, const struct seccomp_condition *conditions) {
+    struct scmp_arg_cmp native[LCTR_SECCOMP_MAX_CONDITIONS];
+    if (count > LCTR_SECCOMP_MAX_CONDITIONS)
+        return -EINVAL;
+    for (unsigned int i = 0; i < count; i++) {
+        bool masked = conditions[i].op == SCMP_CMP_MASKED_EQ;
+        native[i] = (struct scmp_arg_cmp){
+            .arg = conditions[i].argument,
+            .op = (enum scmp_compare)conditions[i].op,
+            .datum_a = masked ? conditions[i].mask : conditions[i].value,
+            .datum_b = masked ? conditions[i].value : 0,
+        };
+    }
+    return library.rule_add_array(builder->context, action, number, count, native);
+}
+
+void lctr_seccomp_end(struct seccomp_builder *builder) {
+    if (builder->context)
+        library.release(builder->context);
+    builder->context = NULL;
+}
+
+/* ---- the program */
+
+/* What libseccomp cannot say: an action for numbers above the newest known. The x32 ABI lives there
+ * too (bit 30). The numbers of other ABIs that pass here meet libseccomp's test of the ABI next. */
+static int write_prologue(const struct seccomp_builder *builder, int fd) {
+    const struct sock_filter check_number[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)lctr_seccomp_newest(), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, builder->unknown),
+    };
+    if (!builder->has_unknown)
+        return 0;
+    return write(fd, check_number, sizeof check_number) == sizeof check_number ? 0 : -EIO;
+}
+
+int lctr_seccomp_export(struct seccomp_builder *builder, int *fd) {
+    cleanup_fd file = memfd_create("luactr-seccomp", MFD_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    int failed = write_prologue(builder, file);
+    if (!failed)
+        failed = library.export_bpf(builder->context, file);
+    if (!failed)
+        *fd = take_fd(&file);
+    return failed;
+}
+
+/* ---- the default profile: compiled by csrc/seccomp.lua at build time */
+
+extern const char lctr_seccomp_default_image[], lctr_seccomp_default_image_end[];
+
+const void *lctr_seccomp_default(size_t *size) {
+    *size = (size_t)(lctr_seccomp_default_image_end - lctr_seccomp_default_image);
+    return lctr_seccomp_default_image;
+}

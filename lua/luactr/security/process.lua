@@ -1,0 +1,163 @@
+--- Contributor: what the payload's process is before it becomes the program. Pure.
+--
+-- The order of the list at the end is the security of it: streams and limits while everything is
+-- allowed; groups before the user and the bounding set before both are gone, since setuid gives up
+-- the right to change them; capabilities after the user, since setuid clears them; the filter last,
+-- since it refuses much of what stands above.
+local M = {}
+
+local DUPLICATED <const> = { "stdin", "stdout", "stderr" }
+
+local function sys()
+  return require("luactr.core").sys
+end
+
+-- ---- session and streams
+
+--- A session of its own, with or without a terminal: a payload that shared ours could stop it, or
+--- signal luactr by its group.
+local function session()
+  return { { op = "setsid" } }
+end
+
+local function streams(spec)
+  if spec.tty then
+    return { { op = "controlling_tty", from = "tty" } }
+  end
+  local steps = {}
+  for i, name in ipairs(DUPLICATED) do
+    local slot = spec[name].kind == "stdout" and "stdout" or name
+    steps[i] = { op = "dup", fd = slot, number = i - 1, from = name }
+  end
+  return steps
+end
+
+-- ---- limits and modes
+
+local function rlimits(spec)
+  local steps = {}
+  for name, limit in pairs(spec.rlimits) do
+    steps[#steps + 1] = { op = "setrlimit", resource = sys().rlimits[name], soft = limit.soft,
+      hard = limit.hard, from = "rlimits." .. name:lower() }
+  end
+  table.sort(steps, function(a, b) return a.resource < b.resource end)
+  return steps
+end
+
+local function umask(spec)
+  return { { op = "umask", mask = spec.umask, from = "umask" } }
+end
+
+local function personality(spec)
+  if not spec.personality then
+    return {}
+  end
+  return { { op = "personality", persona = spec.personality, from = "personality" } }
+end
+
+-- ---- user and groups
+
+--- An empty list drops the groups that luactr was started with.
+local function groups(spec, plan)
+  if not (plan.id_maps and plan.id_maps.setgroups == "deny") then
+    return { { op = "setgroups", groups = spec.groups, from = "groups" } }
+  elseif #spec.groups > 0 then
+    return nil, { { path = "groups",
+      message = "cannot be set in a user namespace that was made without root" } }
+  end
+  return {}
+end
+
+local function group(spec)
+  return { { op = "setresgid", gid = spec.user.gid, from = "user" } }
+end
+
+local function user(spec)
+  return { { op = "setresuid", uid = spec.user.uid, from = "user" } }
+end
+
+-- ---- capabilities
+
+local function bounding(spec)
+  local keep = sys().cap_mask(spec.capabilities.bounding)
+  return { { op = "capbset_drop", keep = keep, from = "capabilities" } }
+end
+
+--- For any user but root exec clears what is not ambient; it goes at once, with nothing in between.
+local function sets(spec)
+  local wanted = spec.capabilities
+  local mask = sys().cap_mask
+  local kept = (spec.user.uid == 0 or #wanted.ambient > 0)
+  local steps = { { op = "capset", from = "capabilities",
+    effective = kept and mask(wanted.effective) or 0,
+    permitted = kept and mask(wanted.permitted) or 0,
+    inheritable = kept and mask(wanted.inheritable) or 0 } }
+  if #wanted.ambient > 0 then
+    steps[2] = { op = "cap_ambient", set = mask(wanted.ambient), from = "capabilities" }
+  end
+  return steps
+end
+
+local function no_new_privileges(spec)
+  return spec.no_new_privileges and { { op = "no_new_privs", from = "no_new_privileges" } } or {}
+end
+
+-- ---- the rest
+
+--- As the user: a directory that it may not enter is refused here, not after exec.
+local function directory(spec)
+  return { { op = "chdir", path = spec.cwd, from = "cwd" } }
+end
+
+--- The default profile's program is part of the module: the compiler stays unloaded.
+local function filter(spec)
+  local program, problems
+  if spec.seccomp == "default" then
+    program = require("luactr.core").seccomp.default()
+  elseif spec.seccomp ~= "unconfined" then
+    program, problems = require("luactr.security.seccomp").compile(spec.seccomp)
+  end
+  if problems then
+    return nil, problems
+  end
+  return program and { { op = "seccomp", filter = program, flags = 0, from = "seccomp" } } or {}
+end
+
+--- Without no_new_privs the kernel takes a filter only from who has CAP_SYS_ADMIN: before the
+--- capabilities go. It then filters the remaining steps too, which the default profile allows.
+local function early_filter(spec)
+  if spec.no_new_privileges then
+    return {}
+  end
+  return filter(spec)
+end
+
+local function late_filter(spec)
+  if not spec.no_new_privileges then
+    return {}
+  end
+  return filter(spec)
+end
+
+local PARTS <const> = {
+  session, streams, rlimits, umask, personality, early_filter, groups, group, bounding, user, sets,
+  directory, no_new_privileges, late_filter,
+}
+
+---@param spec luactr.spec settled
+---@param plan luactr.plan so far
+---@return table[]? steps
+---@return luactr.problem[]? problems
+function M.steps(spec, _, plan)
+  local steps = {}
+  for _, part in ipairs(PARTS) do
+    local more, problems = part(spec, plan)
+    if not more then
+      return nil, problems
+    end
+    table.move(more, 1, #more, #steps + 1, steps)
+  end
+  return steps
+end
+
+return M
