@@ -88,6 +88,8 @@ static long clone_old(struct child *c, int *pidfd) {
     long pid = k_clone_call(__NR_clone, flags, 0, child_main, c);
     if (pid > 0)
         *pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    if (pid > 0 && *pidfd < 0)
+        c->error = -errno;
     return pid;
 }
 
@@ -134,6 +136,7 @@ static void write_fd_text(struct child *c) {
 
 static void reap_failed(long pid, int *pidfd) {
     lctr_fd_cleanup(pidfd);
+    kill((pid_t)pid, SIGKILL);
     while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }

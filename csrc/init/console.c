@@ -42,7 +42,9 @@ static int open_slave(struct init *in, int master, const union plan_arg *a) {
     in->tty = fds_keep(in, slave);
     if (in->tty < 0)
         return in->tty;
-    return at(in, AUX_ATTRIBUTE, k_fchown(in->tty, plan_u32(&a[2]), plan_u32(&a[3])));
+    uint32_t uid = plan_u32(&a[2]);
+    uint32_t gid = plan_u32(&a[3]) ? plan_u32(&a[3]) : UINT32_MAX; /* else as devpts has set it */
+    return at(in, AUX_ATTRIBUTE, k_fchown(in->tty, uid, gid));
 }
 
 static int bind_console(struct init *in) {

@@ -20,15 +20,23 @@ static int write_all(int fd, const char *data, size_t length) {
     return 0;
 }
 
-/* The last component is never followed: writing through an image's symlink is what `write`, which
- * stays in the root all the same, is for. */
+/* A new file in place of whatever has the name: what the image put there (a link to another file, a
+ * device node) is not even opened. */
+static int create_new(const struct place *place, uint32_t mode) {
+    const int flags = O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC;
+    int fd = k_openat(place->dir, place->name, flags, mode);
+    if (fd != -EEXIST)
+        return fd;
+    int result = k_unlinkat(place->dir, place->name, 0);
+    return result < 0 ? result : k_openat(place->dir, place->name, flags, mode);
+}
+
 int step_file(struct init *in, const union plan_arg *a) {
     struct place place;
     int result = at(in, AUX_TARGET, path_place(in, plan_text(in, &a[0]), &place));
     if (result < 0)
         return result;
-    int flags = O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    int fd = k_openat(place.dir, place.name, flags, plan_u32(&a[2]));
+    int fd = create_new(&place, plan_u32(&a[2]));
     k_close(place.dir);
     if (fd < 0)
         return at(in, AUX_CREATE, fd);
@@ -39,11 +47,24 @@ int step_file(struct init *in, const union plan_arg *a) {
     return result;
 }
 
-/* Into a file that exists; one write, since files of procfs and sysfs take a value whole. */
+/* Into a file that exists, in one write where it can be: files of procfs and sysfs take a value
+ * whole. The path may lead over symlinks of the image, but not into a device. */
 int step_write(struct init *in, const union plan_arg *a) {
+    struct statx st;
+    int target = path_open(in, plan_text(in, &a[0]), O_PATH);
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int type = path_type(target, &st);
+    k_close(target);
+    if (type != S_IFREG)
+        return at(in, AUX_TYPE, type < 0 ? type : -EINVAL);
     int fd = path_open(in, plan_text(in, &a[0]), O_WRONLY | O_NONBLOCK);
     if (fd < 0)
         return at(in, AUX_TARGET, fd);
+    if (path_type(fd, &st) != S_IFREG) {
+        k_close(fd);
+        return at(in, AUX_TYPE, -EINVAL);
+    }
     int result = write_all(fd, plan_data(in, &a[1]), a[1].data.length);
     k_close(fd);
     return result;

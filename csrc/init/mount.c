@@ -52,6 +52,7 @@ int step_mount(struct init *in, const union plan_arg *a) {
     if (result >= 0)
         result = k_mount(plan_text(in, &a[0]), ".", plan_text(in, &a[2]), plan_u32(&a[3]),
                          plan_text(in, &a[4]));
+    k_chdir("/");
     if (result >= 0)
         result = at(in, AUX_TARGET, reopen_root(in, target));
     k_close(target);

@@ -20,9 +20,13 @@ int step_unshare(struct init *in, const union plan_arg *a) {
     return namespaces_changed(in, k_unshare(plan_u32(&a[0])));
 }
 
+/* Whoever is in the namespaces already must not trace us or read our descriptors. */
 int step_setns(struct init *in, const union plan_arg *a) {
     int ns = plan_slot(in, &a[0]);
-    return ns < 0 ? ns : namespaces_changed(in, k_setns(ns, plan_u32(&a[1])));
+    if (ns < 0)
+        return ns;
+    int result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_DUMPABLE, 0, 0, 0));
+    return result < 0 ? result : namespaces_changed(in, k_setns(ns, plan_u32(&a[1])));
 }
 
 int step_sethostname(struct init *in, const union plan_arg *a) {

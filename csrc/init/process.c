@@ -14,8 +14,9 @@ int process_arm(struct init *in) {
     } sync = {.fd = in->sync};
     const struct __kernel_timespec now = {0};
     result = k_ppoll(&sync, 1, &now);
-    bool orphan = (result > 0 && sync.revents) || (in->pid1 && k_getppid() != in->pid1);
-    if (orphan)
+    int parent = k_getppid(); /* 0: a process outside our pid namespace, and alive */
+    bool reparented = in->pid1 && parent && parent != in->pid1;
+    if (reparented || (result > 0 && sync.revents))
         k_exit(EXIT_SETUP);
     return result < 0 ? result : 0;
 }

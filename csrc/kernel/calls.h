@@ -73,6 +73,10 @@ static inline int k_mknodat(int dir, const char *path, unsigned mode, unsigned d
     return (int)k_call(__NR_mknodat, dir, path, mode, device);
 }
 
+static inline int k_unlinkat(int dir, const char *path, int flags) {
+    return (int)k_call(__NR_unlinkat, dir, path, flags);
+}
+
 static inline int k_symlinkat(const char *text, int dir, const char *path) {
     return (int)k_call(__NR_symlinkat, text, dir, path);
 }
