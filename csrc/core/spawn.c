@@ -181,6 +181,7 @@ int lctr_spawn(struct lctr_process *p, const struct lctr_launch *launch) {
     p->sync = take_fd(&sync);
     p->status = take_fd(&status);
     p->plan = take_fd(&plan);
+    p->steps = ((const struct plan_header *)launch->plan)->steps;
     return 0;
 }
 
@@ -302,8 +303,10 @@ int lctr_process_step_time(struct lctr_process *p, uint32_t index, uint64_t *ns)
     off_t at = (off_t)(sizeof(struct plan_header) + index * sizeof step);
     if (p->plan < 0)
         return -ESRCH;
-    if (pread(p->plan, &step, sizeof step, at) != sizeof step)
+    if (index >= p->steps)
         return -ERANGE;
+    if (pread(p->plan, &step, sizeof step, at) != sizeof step)
+        return -EIO;
     *ns = step.began_ns;
     return 0;
 }

@@ -37,6 +37,7 @@ struct lctr_process {
     int sync;
     int status; /* read end of the status pipe, -1 once the launch is decided */
     int plan;   /* shared with the init while it launches, -1 afterwards */
+    uint32_t steps;
     bool reaped;
     bool told;               /* `payload` is what PID 1 reported */
     struct lctr_end payload; /* valid with told */
