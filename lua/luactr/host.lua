@@ -44,7 +44,6 @@ local readers = {
   state_dir = runtime_dir,
   stage = function(facts) return facts.state_dir .. "/stage" end,
   cgroup = function() return require("luactr.core").cgroup.detect() end,
-  cwd = function() return sys().getcwd() end,
   -- pivot_root refuses the initial ramfs (pivot_root(2), EINVAL).
   initramfs = function()
     local mounts <close> = io.open("/proc/self/mounts")
@@ -80,7 +79,6 @@ local readers = {
 ---@field cgroup table layout of luactr.core.cgroup.detect
 ---@field cwd string
 ---@field initramfs boolean / cannot be pivoted from
----@field cwd string
 ---@field environment table<string, string>
 ---@field terminal boolean stdin and stdout are a terminal
 ---@field window? { rows: integer, columns: integer }

@@ -10,6 +10,13 @@ local RESERVED <const> = {
   pivot_root = true, chroot = true, init = true, exec = true, root_bind = true, root_tmpfs = true,
 }
 
+--- Whether a recipe may place steps of this kind.
+---@param name string
+---@return boolean
+function M.may_place(name)
+  return not RESERVED[name]
+end
+
 local OCTAL <const> = { mode = true, mask = true }
 
 local function is_list_of_strings(value)

@@ -19,7 +19,7 @@ describe("luactr.units #unit", function()
       { "64MB", "ambiguous" }, { "1kb", "ambiguous" }, { "12X", "unknown unit" },
       { "M", "size expected" }, { "", "size expected" }, { "-1", "size expected" },
       { -1, "out of range" }, { 1.5, "whole number" }, { "1.5", "whole number" },
-      { 0 / 0, "out of range" }, { math.huge, "out of range" }, 
+      { 0 / 0, "out of range" }, { math.huge, "out of range" },
       { "99999999P", "out of range" },
       { true, "got boolean" }, { {}, "got table" },
       { "1e5", "size expected" }, { "0x10", "size expected" },

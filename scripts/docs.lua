@@ -1,0 +1,278 @@
+-- docs.lua [--check]: writes docs/recipes.md and lua/luactr/types.lua from the schema
+--
+-- Run in the root of the checkout, after a build. With --check it only tells which file is out of
+-- date. Loaded by a spec it returns the files' texts by name.
+package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
+package.cpath = (os.getenv("LUACTR_BUILD") or "build") .. "/lib/?.so;" .. package.cpath
+
+local check = require "luactr.check"
+local spec = require "luactr.spec"
+local steps = require "luactr.steps"
+local units = require "luactr.units"
+local values = require "luactr.spec.values"
+
+local TEMPLATE <const> = "scripts/docs.d/recipes.md"
+
+-- ---- words
+
+local function cell(text)
+  return (tostring(text or ""):gsub("|", "\\|"))
+end
+
+local function code(text)
+  return text and "`" .. text .. "`" or ""
+end
+
+local FORMATS <const> = {
+  size = units.format_size,
+  time = function(seconds) return seconds .. "s" end,
+  mode = function(mode) return string.format("\"0%o\"", mode) end,
+}
+
+local function default_of(row)
+  if row.default_text then
+    return row.default_text
+  elseif row.default == nil or row.required then
+    return ""
+  elseif type(row.default) ~= "table" then
+    local format = FORMATS[row.type.kind]
+    return code(format and format(row.default)
+      or type(row.default) == "string" and check.show(row.default) or tostring(row.default))
+  elseif row.default.kind then -- a stream
+    return code(check.show(row.default.kind))
+  elseif row.default.uid then
+    return code(row.default.uid .. ":" .. row.default.gid)
+  end
+  return #row.default == 0 and "" or table.concat(row.default, ", ")
+end
+
+local function help_of(row)
+  return (row.required and "**needed**; " or row.unsupported and "*later*; " or "") .. row.help
+end
+
+-- ---- markdown
+
+local function markdown_table(heads, rows)
+  local lines = { "| " .. table.concat(heads, " | ") .. " |", "|" .. ("---|"):rep(#heads) }
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = "| " .. table.concat(row, " | ") .. " |"
+  end
+  return table.concat(lines, "\n")
+end
+
+local function fields_table(fields)
+  local rows = {}
+  for i, row in ipairs(fields) do
+    local type_words = row.unsupported and "" or check.describe(row.type)
+    rows[i] = { code(row.name), cell(type_words), cell(default_of(row)), cell(code(row.oci)),
+      cell(help_of(row)) }
+  end
+  return markdown_table({ "field", "type", "default", "OCI", "what" }, rows)
+end
+
+local function record_table(fields)
+  local rows = {}
+  for i, row in ipairs(fields) do
+    rows[i] = { code(row.name), cell(check.describe(row.type)), cell(default_of(row)),
+      cell(help_of(row)) }
+  end
+  return markdown_table({ "field", "type", "default", "what" }, rows)
+end
+
+local NAMESPACES <const> = {
+  { "mount", "file systems; always new" }, { "pid", "process numbers" },
+  { "uts", "host and domain name" }, { "ipc", "System V IPC, message queues" },
+  { "network", "interfaces, addresses, ports; also said by `network`" },
+  { "cgroup", "the root of the cgroup tree" }, { "user", "users, groups, capabilities" },
+  { "time", "*later*; offsets of the clocks" },
+}
+
+local function namespaces_table()
+  local rows = {}
+  for i, row in ipairs(NAMESPACES) do
+    rows[i] = { code(row[1]), code(check.show(values.namespace_defaults[row[1]])), row[2] }
+  end
+  return markdown_table({ "kind", "default", "what is its own" }, rows)
+end
+
+local function capability_list()
+  return code(table.concat(values.default_capabilities, ", "))
+end
+
+local function for_each_step(visit)
+  for _, kind in ipairs(require("luactr.core").plan.steps) do
+    if steps.may_place(kind.name) then
+      visit(kind)
+    end
+  end
+end
+
+local function step_list()
+  local lines = {}
+  for_each_step(function(kind)
+    local names = {}
+    for i, argument in ipairs(kind.args) do
+      names[i] = argument.name .. (argument.type:find("%u") and "?" or "")
+    end
+    lines[#lines + 1] = string.format("- `p:%s(%s)`", kind.name, table.concat(names, ", "))
+  end)
+  return table.concat(lines, "\n")
+end
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read("a")
+end
+
+local function recipes_page()
+  local limits = spec.field("limits").type.fields
+  local parts = {
+    fields = fields_table(spec.fields), limits = record_table(limits),
+    io = record_table(spec.field("limits.io").type.fields),
+    mounts = record_table(spec.field("mounts").type.of.fields),
+    namespaces = namespaces_table(), capabilities = capability_list(), steps = step_list(),
+  }
+  return (read(TEMPLATE):gsub("@(%l+)@", parts))
+end
+
+-- ---- annotations for the Lua language server
+
+local LUALS <const> = {
+  string = "string", integer = "integer", number = "number", boolean = "boolean",
+  size = "string|integer", time = "string|number", mode = "string|integer", cpu = "number|string",
+  data = "table", ["function"] = "fun(p: luactr.steps)",
+}
+
+-- What a custom type's function accepts. ORDER CUSTOM: the types of kind "custom" in luactr.spec.
+local CUSTOM <const> = {
+  env = "table<string, string|number|boolean>|string[]",
+  namespaces = "table<string, \"new\"|\"host\">|string[]",
+  network = "\"none\"|\"host\"",
+  capabilities = "string[]|\"none\"|\"all\"|{ add?: string[], drop?: string[] }|" ..
+    "table<string, string[]>",
+  rlimits = "table<string, integer|string|{ soft?: integer|string, hard: integer|string }>",
+  sysctl = "table<string, string|integer|boolean>",
+  personality = "string|string[]",
+  stop_signal = "string|integer",
+}
+
+local luals
+
+local function alternatives(t, name)
+  local list, seen = {}, {}
+  for _, alternative in ipairs(t.of) do
+    local words = luals(alternative, name)
+    if not seen[words] then
+      seen[words] = true
+      list[#list + 1] = words
+    end
+  end
+  return table.concat(list, "|")
+end
+
+local function inline_record(t, name)
+  local list = {}
+  for i, row in ipairs(t.fields) do
+    list[i] = row.name .. (row.required and ": " or "?: ") .. luals(row.type, name)
+  end
+  return "{ " .. table.concat(list, ", ") .. " }"
+end
+
+function luals(t, name)
+  if t.kind == "custom" then
+    return assert(CUSTOM[name], "no annotation for the custom type of " .. name)
+  elseif t.kind == "enum" then
+    local list = {}
+    for i, value in ipairs(t.values) do
+      list[i] = check.show(value)
+    end
+    return table.concat(list, "|")
+  elseif t.kind == "list" then
+    return "(" .. luals(t.of, name) .. ")[]"
+  elseif t.kind == "map" then
+    return string.format("table<%s, %s>", luals(t.key, name), luals(t.of, name))
+  elseif t.kind == "union" then
+    return alternatives(t, name)
+  elseif t.kind == "opaque" then
+    return t.class
+  elseif t.kind == "record" then
+    return inline_record(t, name)
+  end
+  return assert(LUALS[t.kind], t.kind)
+end
+
+local function class_lines(lines, class, fields)
+  lines[#lines + 1] = "\n---@class " .. class
+  for _, row in ipairs(fields) do
+    if not row.unsupported then
+      local words = row.class or luals(row.type, row.name)
+      lines[#lines + 1] = string.format("---@field %s%s %s %s", row.name,
+        row.required and "" or "?", words, row.help)
+    end
+  end
+end
+
+local function with_class(fields, name, class)
+  local result = {}
+  for i, row in ipairs(fields) do
+    result[i] = row.name == name and setmetatable({ class = class }, { __index = row }) or row
+  end
+  return result
+end
+
+local ARGUMENTS <const> = {
+  s = "string", p = "string", u = "integer|boolean", i = "integer", d = "integer", b = "string",
+  v = "string[]", n = "integer[]",
+}
+
+local function step_class(lines)
+  lines[#lines + 1] = "\n--- The `p` of `steps = function(p) ... end`.\n---@class luactr.steps"
+  for_each_step(function(kind)
+    local list = { "self" }
+    for _, argument in ipairs(kind.args) do
+      local mode = argument.name == "mode" or argument.name == "mask"
+      list[#list + 1] = string.format("%s%s: %s", argument.name,
+        argument.type:find("%u") and "?" or "",
+        mode and LUALS.mode or ARGUMENTS[argument.type:lower()])
+    end
+    lines[#lines + 1] = string.format("---@field %s fun(%s): luactr.steps", kind.name,
+      table.concat(list, ", "))
+  end)
+end
+
+local function annotations()
+  local lines = { "---@meta luactr.types\n-- Written by scripts/docs.lua from the schema." }
+  local limits = spec.field("limits").type.fields
+  class_lines(lines, "luactr.limits", limits)
+  class_lines(lines, "luactr.mount", spec.field("mounts").type.of.fields)
+  local fields = with_class(spec.fields, "limits", "luactr.limits")
+  fields = with_class(fields, "mounts", "luactr.mount[]")
+  class_lines(lines, "luactr.container_spec", fields)
+  step_class(lines)
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- ---- main
+
+local files = { ["docs/recipes.md"] = recipes_page(), ["lua/luactr/types.lua"] = annotations() }
+
+if not (arg and arg[0] and arg[0]:find("docs%.lua$")) then
+  return files
+end
+
+local status = 0
+for path, text in pairs(files) do
+  local file = io.open(path)
+  local old = file and file:read("a")
+  if file then
+    file:close()
+  end
+  if old ~= text and arg[1] == "--check" then
+    io.stderr:write(path, " is out of date: lua5.4 scripts/docs.lua\n")
+    status = 1
+  elseif old ~= text then
+    local out <close> = assert(io.open(path, "w"))
+    out:write(text)
+  end
+end
+os.exit(status, true)
