@@ -43,7 +43,7 @@ local function default_of(row)
   elseif row.default.uid then
     return code(row.default.uid .. ":" .. row.default.gid)
   end
-  return #row.default == 0 and "" or table.concat(row.default, ", ")
+  return #row.default == 0 and "" or #row.default .. ", see below"
 end
 
 local function help_of(row)
@@ -95,8 +95,8 @@ local function namespaces_table()
   return markdown_table({ "kind", "default", "what is its own" }, rows)
 end
 
-local function capability_list()
-  return code(table.concat(values.default_capabilities, ", "))
+local function code_list(texts)
+  return "`" .. table.concat(texts, "`, `") .. "`"
 end
 
 local function for_each_step(visit)
@@ -130,7 +130,9 @@ local function recipes_page()
     fields = fields_table(spec.fields), limits = record_table(limits),
     io = record_table(spec.field("limits.io").type.fields),
     mounts = record_table(spec.field("mounts").type.of.fields),
-    namespaces = namespaces_table(), capabilities = capability_list(), steps = step_list(),
+    namespaces = namespaces_table(), steps = step_list(),
+    capabilities = code_list(values.default_capabilities),
+    masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
   return (read(TEMPLATE):gsub("@(%l+)@", parts))
 end
@@ -188,7 +190,8 @@ function luals(t, name)
     end
     return table.concat(list, "|")
   elseif t.kind == "list" then
-    return "(" .. luals(t.of, name) .. ")[]"
+    local words = luals(t.of, name)
+    return words:find("|", 1, true) and "(" .. words .. ")[]" or words .. "[]"
   elseif t.kind == "map" then
     return string.format("table<%s, %s>", luals(t.key, name), luals(t.of, name))
   elseif t.kind == "union" then
@@ -230,7 +233,7 @@ local function step_class(lines)
   for_each_step(function(kind)
     local list = { "self" }
     for _, argument in ipairs(kind.args) do
-      local mode = argument.name == "mode" or argument.name == "mask"
+      local mode = argument.name == "mode" and kind.name ~= "mknod"
       list[#list + 1] = string.format("%s%s: %s", argument.name,
         argument.type:find("%u") and "?" or "",
         mode and LUALS.mode or ARGUMENTS[argument.type:lower()])

@@ -4,10 +4,17 @@ local units = require "luactr.units"
 
 local M = {}
 
--- Kinds that only luactr may place: they meet the parent, take its fds or hand over to the payload.
+-- Kinds that a recipe cannot place, and who says the same: they meet the parent, take its fds,
+-- hand over to the payload, or belong to the payload alone.
 local RESERVED <const> = {
-  rendezvous = true, cgroup_attach = true, setns = true, dup = true, console = true,
-  pivot_root = true, chroot = true, init = true, exec = true, root_bind = true, root_tmpfs = true,
+  rendezvous = "luactr alone", parent_death_signal = "luactr alone", propagation = "luactr alone",
+  cgroup_attach = "limits", setns = "namespaces", unshare = "namespaces", root_bind = "rootfs",
+  root_tmpfs = "rootfs", console = "tty", pivot_root = "rootfs", chroot = "rootfs", init = "init",
+  setsid = "luactr alone", controlling_tty = "tty", dup = "stdin, stdout and stderr",
+  setrlimit = "rlimits", umask = "umask", personality = "personality", setgroups = "groups",
+  setresgid = "user", setresuid = "user", capbset_drop = "capabilities", capset = "capabilities",
+  cap_ambient = "capabilities", securebits = "capabilities", no_new_privs = "no_new_privileges",
+  chdir = "cwd", seccomp = "seccomp", exec = "command",
 }
 
 --- Whether a recipe may place steps of this kind.
@@ -17,7 +24,11 @@ function M.may_place(name)
   return not RESERVED[name]
 end
 
-local OCTAL <const> = { mode = true, mask = true }
+--- Whether an argument is permission bits, which recipes write in octal. The mode of mknod also has
+--- the type of the node.
+local function is_octal(kind, argument)
+  return argument.name == "mode" and kind.name ~= "mknod"
+end
 
 local function is_list_of_strings(value)
   if type(value) ~= "table" then
@@ -50,7 +61,7 @@ local function checked(kind, argument, value)
   if value == nil and argument.type:find("%u") then
     return nil
   end
-  if OCTAL[argument.name] then
+  if is_octal(kind, argument) then
     local bits, problem = units.mode(value)
     return bits or error(string.format("%s: %s: %s", kind.name, argument.name, problem), 3)
   end
@@ -107,7 +118,7 @@ function M.recorder(kinds)
       if found or type(name) ~= "string" then
         return found
       elseif RESERVED[name] then
-        error(name .. " is luactr's own: a recipe cannot place it", 2)
+        error(string.format("a recipe cannot place %s: that is for %s", name, RESERVED[name]), 2)
       end
       error("unknown step " .. name .. require("luactr.nearest").hint(name, names(kinds)), 2)
     end,

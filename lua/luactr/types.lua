@@ -1,0 +1,87 @@
+---@meta luactr.types
+-- Written by scripts/docs.lua from the schema.
+
+---@class luactr.limits
+---@field cpu? number|string CPUs it may use: 0.4 is 40 % of one
+---@field cpu_weight? integer share when CPUs are short; 100 is normal
+---@field cpu_burst? string|number unused CPU time that may be saved up
+---@field cpus? string CPUs it may run on
+---@field mems? string memory nodes it may use
+---@field memory? string|integer above it the kernel kills (reason oom)
+---@field memory_high? string|integer above it the kernel reclaims and slows down (v2)
+---@field memory_low? string|integer below it the kernel does not reclaim
+---@field swap? string|integer swap beside memory, not their sum
+---@field pids? integer processes and threads
+---@field io? { weight?: integer, read_bps?: table<string, string|integer>, write_bps?: table<string, string|integer>, read_iops?: table<string, integer>, write_iops?: table<string, integer> } disk shares and rates
+---@field hugepages? table<string|integer, string|integer> page size = bytes
+---@field devices? string[] device nodes that may be opened, as "c 1:3 rwm"
+---@field net_class? integer class of its packets (v1)
+---@field net_priority? table<string, integer> interface = priority (v1)
+---@field unified? table<string, string> cgroup file = text, as it is (v2)
+---@field cpu_time? string|number CPU time of all its processes, then KILL
+---@field wall_time? string|number time since start, then KILL
+---@field output? string|integer bytes of captured stdout and stderr together
+---@field optional? boolean what the host cannot enforce is a warning, not an error
+
+---@class luactr.mount
+---@field type? string a file system, or bind, file, symlink, dir
+---@field source? string what is mounted; a symlink's text
+---@field target string where, inside the root
+---@field options? string[] names of mount(8) and OCI
+---@field content? string of a file
+---@field mode? string|integer of a file or dir
+---@field optional? boolean no error if the source is missing
+
+---@class luactr.container_spec
+---@field name? string the container's name
+---@field rootfs luactr.rootfs|string what / is made of
+---@field readonly? boolean make / read-only
+---@field command string[] program and arguments
+---@field env? table<string, string|number|boolean>|string[] variables; NAME = true inherits one, false leaves a default out
+---@field cwd? string working directory
+---@field user? integer|string|{ uid: integer, gid: integer } who runs the command
+---@field groups? integer[] supplementary groups
+---@field umask? string|integer permission bits taken from new files
+---@field hostname? string host name inside
+---@field domainname? string NIS domain name inside
+---@field namespaces? table<string, "new"|"host">|string[] what the container does not share with the host
+---@field mounts? luactr.mount[] mounts, files, links and directories
+---@field masked_paths? string[] hidden from the container
+---@field readonly_paths? string[] read-only in the container
+---@field devices? (string|{ path: string, type: "c"|"b"|"p", major?: integer, minor?: integer, mode?: string|integer, uid?: integer, gid?: integer })[] device nodes beside null, zero, full, random, urandom, tty
+---@field capabilities? string[]|"none"|"all"|{ add?: string[], drop?: string[] }|table<string, string[]> what root in the container may do
+---@field no_new_privileges? boolean exec never gains privilege
+---@field seccomp? "default"|"unconfined"|table system call filter
+---@field rlimits? table<string, integer|string|{ soft?: integer|string, hard: integer|string }> per-process limits of setrlimit(2)
+---@field sysctl? table<string, string|integer|boolean> kernel parameters of its namespaces
+---@field oom_score_adj? integer who dies first when memory is short
+---@field personality? string|string[] execution domain
+---@field limits? luactr.limits cgroup and supervisor limits
+---@field network? "none"|"host" "none" is lo alone
+---@field stdin? "inherit"|"null"|integer|luactr.fd|{ file: string }|string where input comes from
+---@field stdout? "inherit"|"null"|"capture"|integer|luactr.fd|{ file: string, append?: boolean } where output goes
+---@field stderr? "inherit"|"null"|"capture"|"stdout"|integer|luactr.fd|{ file: string, append?: boolean } where errors go
+---@field tty? boolean|"auto" a terminal of its own; auto when on one
+---@field init? boolean PID 1 is luactr's init, which reaps and forwards signals
+---@field stop_signal? string|integer what stop() sends first
+---@field stop_timeout? string|number then KILL follows
+---@field labels? table<string, string> names for programs that list containers
+---@field steps? fun(p: luactr.steps) function(p): steps of your own, after the mounts
+
+--- The `p` of `steps = function(p) ... end`.
+---@class luactr.steps
+---@field oom_score_adj fun(self, value: integer): luactr.steps
+---@field sethostname fun(self, name: string): luactr.steps
+---@field setdomainname fun(self, name: string): luactr.steps
+---@field loopback_up fun(self): luactr.steps
+---@field sysctl fun(self, key: string, value: string): luactr.steps
+---@field mkdir fun(self, path: string, mode: string|integer): luactr.steps
+---@field file fun(self, path: string, content: string, mode: string|integer): luactr.steps
+---@field write fun(self, path: string, content: string): luactr.steps
+---@field symlink fun(self, link: string, path: string): luactr.steps
+---@field mknod fun(self, path: string, mode: integer|boolean, device: integer|boolean): luactr.steps
+---@field mount fun(self, source: string, target: string, type: string, flags: integer|boolean, data?: string): luactr.steps
+---@field bind fun(self, source: string, target: string, recursive: integer|boolean, set: integer|boolean, clear: integer|boolean, optional?: integer|boolean): luactr.steps
+---@field mount_setattr fun(self, target: string, set: integer|boolean, clear: integer|boolean, propagation?: integer|boolean, recursive?: integer|boolean): luactr.steps
+---@field mask fun(self, path: string): luactr.steps
+---@field readonly fun(self, path: string): luactr.steps

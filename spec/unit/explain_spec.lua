@@ -1,0 +1,119 @@
+local calls = require "luactr.explain.calls"
+local core = require "luactr.core"
+local explain = require "luactr.explain"
+local sentences = require "luactr.explain.sentences"
+
+local sys <const> = core.sys
+
+local function plan(steps)
+  return {
+    id = "web", flags = sys.CLONE_NEWNS | sys.CLONE_NEWPID, steps = steps, tty = false,
+    warnings = { "no swap" }, slots = {},
+    id_maps = { uid = "0 1000 1\n", gid = "0 1000 1\n", setgroups = "deny" },
+  }
+end
+
+describe("luactr.explain #unit", function()
+  local cases = {
+    { { op = "mount", source = "proc", target = "/proc", type = "proc",
+        flags = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC },
+      'mount("proc", "/proc", "proc", MS_NOSUID|MS_NODEV|MS_NOEXEC, NULL)', "mount proc on /proc" },
+    { { op = "mount", source = "overlay", target = "/", type = "overlay", flags = 0,
+        data = "lowerdir=/a" },
+      'mount("overlay", "/", "overlay", 0, "lowerdir=/a")', "mount overlay on / (lowerdir=/a)" },
+    { { op = "bind", source = "/a", target = "/b", recursive = 1, set = sys.MOUNT_ATTR_RDONLY,
+        clear = 0 },
+      'mount("/a", "/b", NULL, MS_BIND|MS_REC, NULL), mount_setattr("/b", MOUNT_ATTR_RDONLY)',
+      "bind /a on /b" },
+    { { op = "mkdir", path = "/x", mode = 493 }, 'mkdir("/x", 0755)', "make the directory /x" },
+    { { op = "write", path = "/x", content = 'a"b\n' .. ("x"):rep(50) },
+      'write("/x", "a\\"b\\n' .. ("x"):rep(36) .. '"...)', "write to /x" },
+    { { op = "mknod", path = "/dev/null", mode = 438, device = sys.makedev(1, 3) },
+      'mknod("/dev/null", 0666, makedev(1, 3))', "make the device /dev/null" },
+    { { op = "unshare", flags = sys.CLONE_NEWCGROUP }, "unshare(CLONE_NEWCGROUP)",
+      "unshare(CLONE_NEWCGROUP)" },
+    { { op = "parent_death_signal", signal = 9 }, "prctl(PR_SET_PDEATHSIG, SIGKILL)",
+      "ask to die with luactr" },
+    { { op = "setrlimit", resource = sys.rlimits.NOFILE, soft = 10, hard = -1 },
+      "setrlimit(RLIMIT_NOFILE, {10, RLIM_INFINITY})" },
+    { { op = "capset", effective = 1, permitted = 1, inheritable = 0 },
+      "capset(effective = permitted = CAP_CHOWN)", "set capabilities" },
+    { { op = "capbset_drop", keep = 0 }, "prctl(PR_CAPBSET_DROP, all but 0)" },
+    { { op = "seccomp", filter = ("x"):rep(80), flags = 0 },
+      "seccomp(SECCOMP_SET_MODE_FILTER, 0, {10 instructions})", "install the seccomp filter" },
+    { { op = "exec", file = "/bin/sh", argv = { "/bin/sh", "-c", "x y" }, env = { "A=1" } },
+      'execve("/bin/sh", {"/bin/sh", "-c", "x y"}, {"A=1"})', "exec /bin/sh" },
+    { { op = "rendezvous", number = core.plan.rendezvous.id_maps },
+      "wait for the parent: id_maps", "wait for luactr outside" },
+    { { op = "sysctl", key = "net.ipv4.ip_forward", value = "1" },
+      'write("/proc/sys/net/ipv4/ip_forward", "1")', "set sysctl net.ipv4.ip_forward to 1" },
+  }
+  for _, case in ipairs(cases) do
+    it("tells " .. case[1].op, function()
+      assert.are.equal(case[2], calls.call(case[1]))
+      if case[3] then
+        assert.are.equal(case[3], explain.sentence(case[1]))
+      end
+    end)
+  end
+
+  it("has a row for each step kind of the C module", function()
+    for _, kind in ipairs(core.plan.steps) do
+      assert.is_function(calls.calls[kind.name], kind.name)
+    end
+  end)
+
+  it("names unknown bits as a number", function()
+    assert.are.equal("MS_RDONLY|0x80000000", calls.flags("MS_", sys.MS_RDONLY | 1 << 31))
+    assert.are.equal("0", calls.flags("MS_", 0))
+  end)
+
+  it("never fails on a sentence", function()
+    for _, kind in ipairs(core.plan.steps) do
+      if kind.name ~= "unshare" and kind.name ~= "setns" then
+        local step = { op = kind.name, type = "proc", target = "/", bits = 0, groups = {},
+          resource = 0, soft = 0, hard = 0, mask = 0, persona = 0 }
+        assert.is_string(sentences.sentence(step))
+      end
+    end
+  end)
+
+  describe("text()", function()
+    local text = explain.text(plan {
+      { op = "setsid", from = "default", phase = "process" },
+      { op = "sethostname", name = "x", from = "hostname", phase = "identity" },
+      { op = "mkdir", path = "/x", mode = 493, from = "steps", phase = "own steps",
+        where = { file = "web.lua", line = 9 } },
+    }, function(path) return path == "hostname" and "web.lua:14" or nil end)
+
+    it("numbers the steps, names the line, and aligns both", function()
+      assert.matches("    1  default     setsid()", text, 1, true)
+      assert.matches('    2  web.lua:14  sethostname("x", 1)', text, 1, true)
+      assert.matches('    3  web.lua:9   mkdir("/x", 0755)', text, 1, true)
+    end)
+
+    it("groups them under headings", function()
+      assert.matches("\nTake a name\n", text, 1, true)
+    end)
+
+    it("tells the clone flags, the id maps and the warnings", function()
+      assert.matches("clone3(CLONE_NEWNS|CLONE_NEWPID)", text, 1, true)
+      assert.matches('write("/proc/PID/uid_map", "0 1000 1\\n")', text, 1, true)
+      assert.matches("warning: no swap", text, 1, true)
+    end)
+  end)
+
+  describe("json()", function()
+    it("is plain data", function()
+      local data = explain.json(plan {
+        { op = "seccomp", filter = "\xff\xfe", flags = 0, from = "seccomp", phase = "process" },
+      })
+      assert.are.same({ "CLONE_NEWNS", "CLONE_NEWPID" }, data.clone)
+      assert.are.same({
+        number = 1, phase = "process", op = "seccomp", from = "seccomp", where = "seccomp",
+        arguments = { filter = "2 bytes", flags = 0 },
+        call = "seccomp(SECCOMP_SET_MODE_FILTER, 0, {0 instructions})",
+      }, data.steps[1])
+    end)
+  end)
+end)
