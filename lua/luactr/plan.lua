@@ -117,10 +117,8 @@ end
 --- needs a privilege. Propagation comes before the first mount. The recipe's own steps see all
 --- mounts, and come before the masks, so that they cannot undo these. The console needs the
 --- container's devpts and the old root's view at once. sysctl comes after pivot_root, when no path
---- leads out any more. In the payload: sessions and streams while everything is allowed; limits and
---- groups before the user, since setuid gives up the right to set them; the bounding set before
---- setuid for the same reason; capabilities after it, since setuid clears them; seccomp last, since
---- its filter refuses much of what stands above.
+--- leads out any more. What the payload does after the init has an order and reasons of its own, in
+--- luactr.security.process.
 local PHASES <const> = {
   { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
   { name = "identity maps", title = "Wait for the user and group maps",
