@@ -65,7 +65,7 @@ local function step_failure(box, index, op, errno, aux)
   local step = box.plan.steps[index] or {}
   return failure(box, {
     op = op, errno = errno, step = index, steps = #box.plan.steps, aux = aux,
-    path = step.target or step.path or step.source or step.file, where = step.where,
+    path = step.file or step.target or step.path or step.source, where = step.where,
   })
 end
 

@@ -99,8 +99,12 @@ local METERS <const> = {
   "oom_kills", "pids_peak", "pids_refused", "io_read_bytes", "io_write_bytes",
 }
 
---- What PID 1 saw of the command and the children that it waited for: less than a cgroup sees.
+--- What PID 1 saw of the command and the children that it waited for: less than a cgroup sees. A
+--- PID 1 that was killed has seen nothing, and its own figures say nothing of the command.
 local function add_rusage(record, ending)
+  if ending.init_signal then
+    return
+  end
   record.cpu_user_seconds = record.cpu_user_seconds or ending.user_seconds
   record.cpu_system_seconds = record.cpu_system_seconds or ending.system_seconds
   if ending.user_seconds and ending.system_seconds then
