@@ -167,7 +167,7 @@ end
 -- ---- what has to exist before the process
 
 local function claim(box, run, host)
-  local entry, err = state.claim(host, box.id, run.record)
+  local entry, err = state.claim(host, box.id)
   run.entry = entry and run:own(entry)
   return entry, err
 end
@@ -226,10 +226,12 @@ end
 
 --- While the init is at work. Readers of state.json learn the pid; a state directory that fails now
 --- (a full disk) is no reason to end the container.
-local function publish(_, run, host)
+local function publish(box, run, host)
   local pid = run.process:pid()
-  run.record.pid, run.record.start = pid, state.start_time(pid)
-  run.entry:write(run.record)
+  run.entry:write {
+    name = box.spec.name, created = sys.clock_gettime("realtime"),
+    pid = pid, start = state.start_time(pid), cgroup = box.plan.cgroup and box.plan.cgroup.path,
+  }
   state.sweep_once(host)
   return true
 end
@@ -330,7 +332,6 @@ function M.start(box, host, options)
     resources = {}, passed = {}, captures = {},
     forward_signals = options and options.forward_signals, owner = sys.getpid(),
   }, Run)
-  run.record = { name = box.spec.name or box.id, created = sys.clock_gettime("realtime") }
   for _, phase in ipairs(PHASES) do
     local fine, err = phase(box, run, host)
     if not fine then
