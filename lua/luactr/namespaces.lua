@@ -27,7 +27,7 @@ function M.flags(namespaces)
 end
 
 --- The id maps that need no helper: one user and one group, which are luactr's own outside.
----@return { uid: string, gid: string, setgroups: string }? maps nil without a user namespace
+---@return { uid: string, gid: string, setgroups?: string }? maps nil without a user namespace
 function M.id_maps(spec, host)
   if spec.namespaces.user ~= "new" then
     return nil
@@ -35,7 +35,8 @@ function M.id_maps(spec, host)
   return {
     uid = string.format("%d %d 1\n", spec.user.uid, host.uid),
     gid = string.format("%d %d 1\n", spec.user.gid, host.gid),
-    setgroups = "deny", -- user_namespaces(7): required before an unprivileged gid_map
+    -- user_namespaces(7): required before an unprivileged gid_map
+    setgroups = not host.privileged and "deny" or nil,
   }
 end
 

@@ -259,7 +259,7 @@ end
 ---@field slots string[] names of the fds that the parent passes
 ---@field steps table[] `op`, its arguments, `from` (path in the spec or "default"), `phase`
 ---@field cgroup? table what luactr.cgroup compiled from the limits
----@field id_maps? { uid: string, gid: string, setgroups: string }
+---@field id_maps? { uid: string, gid: string, setgroups?: string }
 ---@field tty boolean
 ---@field warnings string[]
 ---@field spec luactr.spec with all that depended on the host decided
