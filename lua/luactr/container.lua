@@ -40,7 +40,7 @@ function M.new(raw, level)
   level = (level or 1) + 1
   local spec, err = require("luactr.spec").check(raw, line_of(level + 1))
   if not spec then
-    error(err, level)
+    error(require("luactr.source").annotate(err), level)
   end
   local id = spec.name or require("luactr.state").random_id()
   return setmetatable({ spec = spec, id = id }, Box)

@@ -89,8 +89,9 @@ end
 local function problem_lines(err)
   local lines = {}
   for i, problem in ipairs(err.problems or {}) do
+    local where = problem.where and problem.where .. ": " or ""
     local at = problem.path ~= "" and problem.path .. ": " or ""
-    lines[i] = at .. problem.message
+    lines[i] = where .. at .. problem.message
   end
   return lines
 end

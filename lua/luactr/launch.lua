@@ -62,10 +62,13 @@ end
 
 --- The record of a failed step, told with the plan that it was a step of.
 local function step_failure(box, index, op, errno, aux)
-  local step = box.plan.steps[index] or {}
+  local step = box.plan.steps[index] or { op = op }
+  local source, said = require "luactr.source", step.from ~= "default" and step.from
   return failure(box, {
     op = op, errno = errno, step = index, steps = #box.plan.steps, aux = aux,
-    path = step.file or step.target or step.path or step.source, where = step.where,
+    action = require("luactr.explain").sentence(step),
+    path = step.file or step.target or step.path or step.source,
+    where = step.where or source.where(box.spec.where, said),
   })
 end
 
@@ -154,7 +157,7 @@ local function compile(box, _, host)
   box.spec.id = box.id
   local plan, err = require("luactr.plan").compile(box.spec, host)
   if not plan then
-    return nil, err
+    return nil, require("luactr.source").annotate(err)
   end
   box.plan, box.slots = plan, {}
   for _, name in ipairs(plan.slots) do

@@ -209,6 +209,12 @@ end
 
 -- ---- files
 
+--- Read the lines of the call at `where`; what cannot be read has none.
+local function read_lines(where)
+  local file <close> = io.open(where.file)
+  return file and M.lines(file:read("a"), where.line) or {}
+end
+
 --- A function from paths to "web.lua:17" for the container made at `where`. Reads the file at its
 --- first use.
 ---@param where? luactr.where
@@ -218,12 +224,19 @@ function M.locator(where)
   return function(path)
     if not where then
       return nil
-    elseif not lines then
-      local file <close> = io.open(where.file)
-      lines = file and M.lines(file:read("a"), where.line) or {}
     end
+    lines = lines or read_lines(where)
     return string.format("%s:%d", where.file, M.find(lines, path) or where.line)
   end
+end
+
+--- Where a field of the container made at `where` is said; `where` itself if that is unknown.
+---@param where? luactr.where
+---@param path? string
+---@return luactr.where?
+function M.where(where, path)
+  local line = where and path and M.find(read_lines(where), path)
+  return line and { file = where.file, line = line } or where
 end
 
 --- Give each problem of a wrong spec its own `where` ("web.lua:17").

@@ -50,6 +50,12 @@ luactr: no
       assert.equal("luactr: 2 problems\n  a: bad\n  worse", tostring(err))
     end)
 
+    it("begins a problem with its line in the recipe", function()
+      local problems = { { path = "a", message = "bad", where = "web.lua:7" } }
+      local err = E.new { code = "ESPEC", message = "x", problems = problems }
+      assert.equal("luactr: web.lua:7: a: bad", tostring(err))
+    end)
+
     it("makes a single problem the headline", function()
       local problems = { { path = "a", message = "bad" } }
       local err = E.new { code = "ESPEC", message = "x", problems = problems }

@@ -98,6 +98,14 @@ describe("luactr.source #unit", function()
       assert.is_nil(source.locator(nil) "hostname")
     end)
 
+    it("gives the where of errors", function()
+      local call = { file = file, line = 5 }
+      assert.are.same({ file = file, line = 9 }, source.where(call, "limits.memory"))
+      assert.are.equal(call, source.where(call, "readonly"))
+      assert.are.equal(call, source.where(call, nil))
+      assert.is_nil(source.where(nil, "limits"))
+    end)
+
     it("annotates the problems of a wrong spec", function()
       local err = source.annotate {
         where = { file = file, line = 5 }, problems = { { path = "limits.memory", message = "?" } },
