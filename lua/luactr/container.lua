@@ -21,26 +21,15 @@ local function facts()
   return host
 end
 
---- The recipe's line that a level of the call stack is at.
-local function line_of(level)
-  local caller = debug.getinfo(level, "Sl")
-  if not caller or caller.currentline < 1 then
-    return nil
-  end
-  local file = caller.source:match("^@(.*)") or caller.short_src
-  return { file = file, line = caller.currentline }
-end
-
 --- A container from a table of the fields in luactr.spec. Raises an error object that lists all
 --- that is wrong with it.
 ---@param raw table
----@param level? integer whose line it is: 1, the default, is the caller's
+---@param where? luactr.where the recipe's line that makes it
 ---@return luactr.container
-function M.new(raw, level)
-  level = (level or 1) + 1
-  local spec, err = require("luactr.spec").check(raw, line_of(level + 1))
+function M.new(raw, where)
+  local spec, err = require("luactr.spec").check(raw, where)
   if not spec then
-    error(require("luactr.source").annotate(err), level)
+    error(require("luactr.source").annotate(err))
   end
   local id = spec.name or require("luactr.state").random_id()
   return setmetatable({ spec = spec, id = id }, Box)

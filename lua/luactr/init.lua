@@ -3,16 +3,38 @@
 ---@field version string
 ---@field sys luactr.sys the kernel's primitives, one function each
 ---@field container fun(spec: luactr.container_spec): luactr.container
+---@field run fun(spec: luactr.container_spec): luactr.result?, luactr.error? both in one
 ---@field rootfs luactr.rootfs.constructors dir(path), host { programs }, empty()
 local M = {}
 
+-- ---- containers
+
+--- The line that a level of the caller's stack is at; nothing for a function in C.
+local function line_at(level)
+  local caller = debug.getinfo(level + 1, "Sl")
+  if not caller or caller.currentline < 1 then
+    return nil
+  end
+  return { file = caller.source:match("^@(.*)") or caller.short_src, line = caller.currentline }
+end
+
+--- Wrap a function(raw, where) so that it learns the recipe's line. `return ctr.container { ... }`
+--- is a tail call: when it happens the recipe's frame is gone. But it was there when the name was
+--- looked up, which is what `named` remembers.
+local function located(make, named)
+  return function(raw)
+    local is_tail = debug.getinfo(1, "t").istailcall
+    return make(raw, not is_tail and line_at(2) or named)
+  end
+end
+
+local function container(raw, where)
+  return require("luactr.container").new(raw, where)
+end
+
 --- Make a container and run it to its end.
----@param spec luactr.container_spec
----@return luactr.result? result
----@return luactr.error? error
-function M.run(spec)
-  local new = require("luactr.container").new
-  local box <close> = new(spec, 2)
+local function run(raw, where)
+  local box <close> = container(raw, where)
   return box:run()
 end
 
@@ -86,7 +108,10 @@ end
 function M.tmpfs(target, size, options)
   options = options_of("tmpfs", options, TMPFS_OPTIONS)
   local list = mount_options(options)
-  list[#list + 1] = size and "size=" .. tostring(size)
+  if size then
+    local bytes, problem = require("luactr.units").size(size)
+    list[#list + 1] = "size=" .. (bytes or error("tmpfs: " .. problem, 2))
+  end
   list[#list + 1] = options.mode and "mode=" .. tostring(options.mode)
   return { type = "tmpfs", source = "tmpfs", target = target, options = list }
 end
@@ -127,19 +152,19 @@ end
 -- ---- the rest, on first use
 
 local LAZY <const> = {
-  container = function() return require("luactr.container").new end,
   rootfs = function() return require "luactr.rootfs" end,
   sys = function() return require "luactr.sys" end,
   version = function() return require("luactr.core").version end,
 }
 
+local LOCATED <const> = { container = container, run = run }
+
 return setmetatable(M, {
   __index = function(_, name)
-    local load = LAZY[name]
-    if not load then
-      return nil
+    if LOCATED[name] then
+      return located(LOCATED[name], line_at(2))
     end
-    local value = load()
+    local value = LAZY[name] and LAZY[name]()
     rawset(M, name, value)
     return value
   end,

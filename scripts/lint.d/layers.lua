@@ -28,7 +28,7 @@ local LAYERS <const> = {
     modules = { "luactr.error", "luactr.nearest", "luactr.units", "luactr.check",
       "luactr.check.*" } },
   { name = "sys", modules = { "luactr.sys", "luactr.sys.*" }, uses = { "core", "base", "sys" } },
-  { name = "spec", uses = { "core", "base", "spec", "rootfs" }, pure = true,
+  { name = "spec", uses = { "core", "base", "spec", "rootfs", "mount" }, pure = true,
     modules = { "luactr.spec", "luactr.spec.*", "luactr.steps", "luactr.namespaces",
       "luactr.types" } },
   { name = "plan", pure = true, modules = { "luactr.plan", "luactr.explain", "luactr.explain.*" },

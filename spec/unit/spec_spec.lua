@@ -218,6 +218,8 @@ describe("luactr.spec #unit", function()
         "mounts[1].content: is missing: a file has content" },
       { { mounts = { { type = "tmpfs", target = "/" } } },
         "mounts[1].target: is the root itself: that is rootfs" },
+      { { mounts = { { type = "tmpfs", target = "/x", options = { "ro", "nosiud" } } } },
+        'mounts[1].options[2]: unknown option "nosiud" of tmpfs, did you mean nosuid?' },
       { { limits = { output = "1M" } },
         'limits.output: counts captured output: say stdout = "capture"' },
       { { limits = { memory = "64MB" } }, 'limits.memory: "64MB" is ambiguous: ' ..

@@ -82,6 +82,17 @@ local function mount_without_source(spec)
   end
 end
 
+--- Every wrong option of every mount; what the right ones mean is not needed yet.
+local function mount_options(spec, problems)
+  for i, mount in ipairs(spec.mounts or {}) do
+    if #mount.options > 0 then
+      require("luactr.mount.options").parse(mount.type, mount.options, function(index, message)
+        problems:add(string.format("mounts[%d].options[%d]", i, index), "%s", message)
+      end)
+    end
+  end
+end
+
 local RULES <const> = {
   tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
   mount_without_source,
@@ -119,6 +130,7 @@ function M.apply(spec, raw, problems)
       problems:add(path, "%s", message)
     end
   end
+  mount_options(spec, problems)
 end
 
 return M
