@@ -43,11 +43,12 @@ int l_fd_close(lua_State *L) {
     return l_pushresult(L, result < 0 ? -errno : 0, "close", NULL);
 }
 
-#define READ_MAX (1 << 30)
+#define READ_DEFAULT 4096
+#define READ_MAX     (1 << 30)
 
 int l_fd_read(lua_State *L) {
     int fd = l_checkfd(L, 1);
-    lua_Integer count = luaL_optinteger(L, 2, LUAL_BUFFERSIZE);
+    lua_Integer count = luaL_optinteger(L, 2, READ_DEFAULT);
     luaL_argcheck(L, count > 0 && count <= READ_MAX, 2, "out of range");
     luaL_Buffer buffer;
     char *data = luaL_buffinitsize(L, &buffer, (size_t)count);

@@ -278,13 +278,19 @@ static int l_wait(lua_State *L) {
     return 1;
 }
 
+/* A child that is not reaped keeps its pid, so kill(2) cannot hit another process. */
+static void kill_child(const struct child *child) {
+    if (pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0) < 0 && errno == ENOSYS)
+        kill(child->pid, SIGKILL); /* a seccomp filter or valgrind may know pidfds in part */
+}
+
 /* Idempotent: kills the child if it lives, reaps it, closes the pidfd. */
 static int l_close(lua_State *L) {
     struct child *child = luaL_checkudata(L, 1, CHILD_CLASS);
     if (child->pidfd < 0)
         return 0;
     if (!child->ended && child->owner == getpid()) {
-        pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+        kill_child(child);
         reap(child);
     }
     close(child->pidfd);

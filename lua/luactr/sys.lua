@@ -23,15 +23,19 @@ local core <const> = require("luactr.core").sys
 ---@field [string] integer the constants: CLONE_*, MS_*, O_*, ...
 local M = {}
 
-local parts <const> = {
-  "constants", "fd", "file", "mount", "namespace",
-  "process", "resource", "ids", "security", "terminal",
-}
-
-for _, part in ipairs(parts) do
-  for name, value in pairs(require("luactr.sys." .. part)) do
-    M[name] = value
-  end
+local function join(part)
+  for name, value in pairs(part) do M[name] = value end
 end
+
+join(require("luactr.sys.constants"))
+join(require("luactr.sys.fd"))
+join(require("luactr.sys.file"))
+join(require("luactr.sys.mount"))
+join(require("luactr.sys.namespace"))
+join(require("luactr.sys.process"))
+join(require("luactr.sys.resource"))
+join(require("luactr.sys.ids"))
+join(require("luactr.sys.security"))
+join(require("luactr.sys.terminal"))
 
 return setmetatable(M, { __index = core })

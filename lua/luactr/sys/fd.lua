@@ -35,7 +35,7 @@ M.adopt = core.adopt
 ---@type fun(fd: luactr.anyfd): true?, string?, integer?
 M.close = core.close
 
---- Read at most `count` bytes, in one call. "" at the end of the file. read(2)
+--- Read at most `count` bytes (4096 if not given), in one call. "" at the end of the file. read(2)
 ---@type fun(fd: luactr.anyfd, count?: integer): string?, string?, integer?
 M.read = core.read
 
