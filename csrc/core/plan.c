@@ -196,7 +196,7 @@ int lctr_plan_list(struct lctr_plan_writer *w, char type, size_t count,
 int lctr_plan_list_text(struct lctr_plan_writer *w, struct lctr_plan_list *list, const char *text,
                         size_t length) {
     int result = list->left ? check_text('s', text, length) : -ENOSPC;
-    size_t at;
+    size_t at = 0;
     if (result == 0)
         result = append(w, text, length, &at);
     if (result < 0)
