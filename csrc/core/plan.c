@@ -70,12 +70,14 @@ static void store(struct lctr_plan_writer *w, size_t at, const void *data, size_
         memcpy(w->buffer + at, data, length);
 }
 
+/* The buffer is zeroed: the NUL is there. */
 static int append(struct lctr_plan_writer *w, const void *data, size_t length, size_t *at) {
     *at = w->size;
     int result = extend(w, length + 1);
-    if (result == 0)
-        store(w, *at, data, length); /* the buffer is zeroed: the NUL is there */
-    return result;
+    if (result < 0)
+        return result;
+    store(w, *at, data, length);
+    return 0;
 }
 
 static size_t record_at(uint32_t step) {
@@ -168,14 +170,15 @@ static int check_text(char type, const char *text, size_t length) {
 
 int lctr_plan_text(struct lctr_plan_writer *w, char type, const char *text, size_t length) {
     int result = check_text(type, text, length);
+    size_t at = 0;
     if (result == 0 && type == 'b') /* a seccomp filter is read in place */
         result = pad(w);
-    size_t at;
     if (result == 0)
         result = append(w, text, length, &at);
-    if (result == 0)
-        put(w, (union plan_arg){.data = {(uint32_t)at, (uint32_t)length}});
-    return result;
+    if (result < 0)
+        return result;
+    put(w, (union plan_arg){.data = {(uint32_t)at, (uint32_t)length}});
+    return 0;
 }
 
 int lctr_plan_list(struct lctr_plan_writer *w, char type, size_t count,

@@ -6,18 +6,20 @@ int step_cgroup_attach(struct init *in, const union plan_arg *a) {
     return procs < 0 ? procs : (int)k_write(procs, "0", 1);
 }
 
-/* A new user namespace is a change of credentials, which disarms the parent-death signal; a new
- * mount namespace makes "/" another mount. */
-static int namespaces_changed(struct init *in, int result) {
-    if (result < 0)
-        return result;
-    fds_close(&in->root);
-    in->root_path = NULL;
+/* A new user namespace is a change of credentials, which disarms the parent-death signal. Another
+ * mount namespace makes "/" another mount; what was opened before is no place to mount on. */
+static int namespaces_changed(struct init *in, bool mounts) {
+    if (mounts) {
+        fds_close(&in->root);
+        in->root_path = NULL;
+    }
     return process_arm(in);
 }
 
 int step_unshare(struct init *in, const union plan_arg *a) {
-    return namespaces_changed(in, k_unshare(plan_u32(&a[0])));
+    uint32_t flags = plan_u32(&a[0]);
+    int result = k_unshare(flags);
+    return result < 0 ? result : namespaces_changed(in, flags & CLONE_NEWNS);
 }
 
 /* Whoever is in the namespaces already must not trace us or read our descriptors. */
@@ -25,8 +27,11 @@ int step_setns(struct init *in, const union plan_arg *a) {
     int ns = plan_slot(in, &a[0]);
     if (ns < 0)
         return ns;
+    uint32_t flags = plan_u32(&a[1]); /* 0: whatever namespace the fd is */
     int result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_DUMPABLE, 0, 0, 0));
-    return result < 0 ? result : namespaces_changed(in, k_setns(ns, plan_u32(&a[1])));
+    if (result >= 0)
+        result = k_setns(ns, flags);
+    return result < 0 ? result : namespaces_changed(in, !flags || flags & CLONE_NEWNS);
 }
 
 int step_sethostname(struct init *in, const union plan_arg *a) {
