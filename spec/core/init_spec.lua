@@ -1,0 +1,494 @@
+-- What each step does inside: the effect, seen by a payload, and the host left alone.
+
+local launch = require("support.launch")
+local support = require("support")
+local sys = require("luactr.core").sys
+local world = require("support.world")
+
+local it = support.it(it, pending, "root", "file:" .. launch.busybox)
+
+local CHARACTER <const> = 0x2000 | 438 -- S_IFCHR, mode 0666
+local NULL <const> = 1 << 8 | 3
+local null <const> = { { op = "mknod", path = "/dev/null", mode = CHARACTER, device = NULL } }
+
+describe("the init #core #spawn", function()
+  local dir
+
+  before_each(function()
+    world.check()
+    dir = support.tmpdir()
+  end)
+
+  after_each(function()
+    dir:close()
+    world.check()
+  end)
+
+  -- What a shell prints in a fresh root after these steps.
+  local function inside(command, before, after, options)
+    local stage = dir:mkdir("stage")
+    local ended = launch.shell(stage, command, before, after, options)
+    assert.same({ "started" }, ended.event)
+    return ended.output, ended
+  end
+
+  -- The event of a launch that fails at the last of the steps before entering.
+  local function failure(before)
+    local ended = launch.shell(dir:mkdir("stage"), "true", before)
+    return ended.event
+  end
+
+  local function fails(errno, aux, step)
+    local number = #launch.root("") + 1
+    assert.same({ "failed", number, step.op, sys.errno[errno], aux }, failure { step })
+  end
+
+  ---- the root
+
+  it("enters a root of its own, where nothing of the host is left", function()
+    local output = inside("pwd; ls /; cut -d' ' -f5 /proc/self/mountinfo")
+    assert.equal("/\nbin\nproc\n/\n/bin/busybox\n/proc\n", output)
+  end)
+
+  it("binds a directory as the root", function()
+    local root = dir:mkdir("root")
+    dir:mkdir("root/bin")
+    dir:write("root/bin/busybox", support.read(launch.busybox), "755")
+    local ended = launch.run(launch.join(launch.private,
+      { { op = "root_bind", source = root, recursive = 1 } }, launch.enter, launch.output,
+      { "pwd; ls /" }))
+    assert.equal("/\nbin\n", ended.output)
+  end)
+
+  it("mounts over the root, and enters what is mounted", function()
+    local ended = launch.run(launch.join(launch.private, {
+      { op = "root_tmpfs", stage = dir:mkdir("stage") },
+      { op = "mount", source = "tmpfs", target = "/", type = "tmpfs", flags = 0 },
+      { op = "bind", source = launch.busybox, target = launch.busybox, recursive = 0, set = 0,
+        clear = 0 },
+    }, launch.enter, launch.output, { "ls /" }))
+    assert.equal("bin\n", ended.output)
+  end)
+
+  it("changes root without pivoting", function()
+    local ended = launch.run(launch.join(launch.root(dir:mkdir("stage")), { { op = "chroot" } },
+      launch.output, { "pwd; ls /" }))
+    assert.equal("/\nbin\nproc\n", ended.output)
+  end)
+
+  it("makes the root read-only", function()
+    local output = inside("touch /x 2>&1", { { op = "mkdir", path = "/dir", mode = 493 } },
+      { { op = "mount_setattr", target = "/", set = sys.MOUNT_ATTR_RDONLY, clear = 0 } })
+    assert.matches("Read%-only file system", output)
+  end)
+
+  ---- files
+
+  it("makes directories with their parents and modes", function()
+    local output = inside("stat -c '%a' /a /a/b /a/b/c /t", {
+      { op = "mkdir", path = "/a/b/c", mode = 448 },
+      { op = "mkdir", path = "/a/b/c", mode = 511 }, -- exists: left as it is
+      { op = "mkdir", path = "t/", mode = 1023 },
+    })
+    assert.equal("755\n755\n700\n1777\n", output)
+  end)
+
+  it("makes files, and replaces what has the name without opening it", function()
+    local output = inside("cat /etc/a /etc/link; stat -c '%a %h' /etc/link; cat /etc/target", {
+      { op = "file", path = "/etc/a", content = "first", mode = 384 },
+      { op = "file", path = "/etc/a", content = "second ", mode = 384 },
+      { op = "file", path = "/etc/target", content = "kept", mode = 384 },
+      { op = "symlink", link = "target", path = "/etc/link" },
+      { op = "file", path = "/etc/link", content = "new\n", mode = 416 },
+    })
+    assert.equal("second new\n640 1\nkept", output)
+  end)
+
+  it("writes into files that exist, over symlinks, but not into devices", function()
+    local output = inside("cat /a", {
+      { op = "file", path = "/a", content = "........", mode = 384 },
+      { op = "symlink", link = "/a", path = "/link" },
+      { op = "write", path = "/link", content = "12" },
+    })
+    assert.equal("12......", output)
+    fails("ENOENT", "target", { op = "write", path = "/missing", content = "x" })
+    local event = failure { { op = "mknod", path = "/null", mode = CHARACTER, device = NULL },
+      { op = "write", path = "/null", content = "x" } }
+    assert.same({ "write", sys.errno.EINVAL, "type" }, { event[3], event[4], event[5] })
+  end)
+
+  it("makes symlinks and device nodes, once or again", function()
+    local node = { op = "mknod", path = "/dev/null", mode = CHARACTER, device = NULL }
+    local link = { op = "symlink", link = "null", path = "/dev/other" }
+    local output = inside("stat -c '%a %t:%T' /dev/null; readlink /dev/other; echo x >/dev/other",
+      { node, node, link, link })
+    assert.equal("666 1:3\nnull\n", output)
+    local event = failure { node, { op = "mknod", path = "/dev/null", mode = CHARACTER,
+      device = NULL + 1 } }
+    assert.equal(sys.errno.EEXIST, event[4])
+    event = failure { link, { op = "symlink", link = "zero", path = "/dev/other" } }
+    assert.equal(sys.errno.EEXIST, event[4])
+  end)
+
+  it("takes no dots for the name of something new", function()
+    for _, path in ipairs { "/", "/.", "/..", "a/..", "." } do
+      fails("EINVAL", "target", { op = "file", path = path, content = "", mode = 0 })
+    end
+  end)
+
+  ---- paths stay in the root
+
+  it("resolves every path inside the root", function()
+    local canary = dir:mkdir("canary")
+    local before = {
+      { op = "symlink", link = canary, path = "/absolute" },
+      { op = "symlink", link = "../../../../../.." .. canary, path = "/relative" },
+      { op = "mkdir", path = canary, mode = 448 }, -- the same path, inside
+      { op = "mkdir", path = "/absolute/one", mode = 448 },
+      { op = "mkdir", path = "/relative/two", mode = 448 },
+      { op = "file", path = "/../../absolute/three", content = "", mode = 384 },
+      { op = "mount", source = "tmpfs", target = "/absolute/one", type = "tmpfs", flags = 0 },
+      { op = "bind", source = launch.busybox, target = "/relative/four", recursive = 0, set = 0,
+        clear = 0 },
+    }
+    local output = inside("ls " .. canary, before)
+    assert.equal("four\none\nthree\ntwo\n", output)
+    assert.same({ ".", ".." }, (function()
+      local names = {}
+      for name in require("lfs").dir(canary) do names[#names + 1] = name end
+      table.sort(names)
+      return names
+    end)())
+  end)
+
+  it("makes nothing through a symlink that leads nowhere", function()
+    local link = { op = "symlink", link = "/no/such", path = "/link" }
+    for _, step in ipairs {
+      { op = "mkdir", path = "/link/dir", mode = 448 },
+      { op = "mkdir", path = "/link", mode = 448 },
+      { op = "file", path = "/link/file", content = "", mode = 384 },
+      { op = "mount", source = "tmpfs", target = "/link", type = "tmpfs", flags = 0 },
+    } do
+      local event = failure { link, step }
+      assert.same({ "failed", step.op, sys.errno.ENOTDIR }, { event[1], event[3], event[4] })
+    end
+  end)
+
+  it("follows no magic link", function()
+    fails("ELOOP", "target", { op = "write", path = "/proc/self/exe", content = "x" })
+    fails("ELOOP", "", { op = "mkdir", path = "/proc/self/cwd/x", mode = 448 })
+  end)
+
+  it("ends a loop of symlinks", function()
+    local event = failure { { op = "symlink", link = "b", path = "/a" },
+      { op = "symlink", link = "a", path = "/b" }, { op = "write", path = "/a", content = "" } }
+    assert.equal(sys.errno.ELOOP, event[4])
+  end)
+
+  ---- mounts
+
+  it("mounts file systems with flags and data", function()
+    local output = inside("grep ' /t ' /proc/mounts", {
+      { op = "mount", source = "name", target = "/t", type = "tmpfs",
+        flags = sys.MS_NOSUID | sys.MS_NODEV, data = "size=64k,mode=0700" },
+    })
+    assert.matches("^name /t tmpfs rw,nosuid,nodev,relatime,size=64k,mode=700", output)
+    fails("ENODEV", "", { op = "mount", source = "x", target = "/t", type = "nosuchfs", flags = 0 })
+    fails("ENOTDIR", "target",
+      { op = "mount", source = "x", target = launch.busybox, type = "tmpfs", flags = 0 })
+  end)
+
+  it("binds files and directories, making the target of the same kind", function()
+    dir:write("source/file", "text")
+    dir:write("single", "single")
+    local function bind(source, target, options)
+      local step = { op = "bind", source = source, target = target, recursive = 1, set = 0,
+        clear = 0 }
+      for key, value in pairs(options or {}) do step[key] = value end
+      return step
+    end
+    local output = inside("cat /d/file /made/f; touch /d/new /ro/new; ls /d", {
+      bind(dir.path .. "/source", "/d"),
+      bind(dir.path .. "/single", "/made/f"),
+      bind(dir.path .. "/source", "/ro", { set = sys.MOUNT_ATTR_RDONLY }),
+      bind("/no/such/source", "/no", { optional = 1 }),
+    })
+    assert.equal("textsingletouch: /ro/new: Read-only file system\nfile\nnew\n", output)
+    fails("ENOENT", "source", bind("/no/such/source", "/no"))
+    fails("ENOTDIR", "target", bind(dir.path .. "/source", launch.busybox))
+  end)
+
+  it("binds on a file that a dangling symlink of the image names", function()
+    dir:write("resolv", "text")
+    local output = inside("cat /run/resolv; readlink /etc", {
+      { op = "mkdir", path = "/run", mode = 493 },
+      { op = "symlink", link = "/run/resolv", path = "/etc" },
+      { op = "bind", source = dir.path .. "/resolv", target = "/etc", recursive = 0, set = 0,
+        clear = 0 },
+    })
+    assert.equal("text/run/resolv\n", output)
+  end)
+
+  it("masks files with the null device, directories with nothing", function()
+    local output, ended = inside([[
+      cat /secret; ls /dir /other; touch /dir/x; echo x >/secret; cat /secret; echo $?]], {
+      { op = "file", path = "/secret", content = "secret", mode = 420 },
+      { op = "file", path = "/dir/secret", content = "secret", mode = 420 },
+      { op = "file", path = "/other/secret", content = "secret", mode = 420 },
+      { op = "mask", path = "/secret" },
+      { op = "mask", path = "/dir" },
+      { op = "mask", path = "/other" },
+      { op = "mask", path = "/missing" },
+      { op = "mask", path = "/secret/below" },
+    })
+    assert.equal("/dir:\n\n/other:\ntouch: /dir/x: Read-only file system\n0\n", output)
+    assert.equal(0, ended.code)
+  end)
+
+  it("makes paths read-only and keeps their other flags", function()
+    local output = inside("touch /t/x 2>&1; grep ' /t ' /proc/mounts | tail -n 1", {
+      { op = "mount", source = "t", target = "/t", type = "tmpfs", flags = sys.MS_NOEXEC },
+      { op = "readonly", path = "/t" },
+      { op = "readonly", path = "/missing" },
+    })
+    assert.matches("^touch: /t/x: Read%-only file system\nt /t tmpfs ro,noexec,", output)
+  end)
+
+  ---- namespaces and procfs
+
+  it("names the host and its domain, and brings up the loopback device", function()
+    local output = inside("hostname; cat /proc/sys/kernel/domainname; ip -o link show lo", {
+      { op = "sethostname", name = "inside" }, { op = "setdomainname", name = "example" },
+      { op = "loopback_up" },
+    }, {}, { flags = launch.flags.all | sys.CLONE_NEWNET })
+    assert.matches("^inside\nexample\n1: lo: <LOOPBACK,UP,LOWER_UP>", output)
+  end)
+
+  it("unshares", function()
+    local own = require("lfs").symlinkattributes("/proc/self/ns/net", "target")
+    local output = inside("readlink /proc/self/ns/net",
+      { { op = "unshare", flags = sys.CLONE_NEWNET } })
+    assert.matches("^net:%[%d+%]\n$", output)
+    assert.not_equal(own .. "\n", output)
+  end)
+
+  it("joins namespaces by fd", function()
+    local holder <close> = assert(launch.start({ { op = "sethostname", name = "joined" },
+      { op = "init" }, "sleep 60" }, {}))
+    assert.equal("started", (holder:launch()))
+    local ns <close> = assert(sys.open("/proc/" .. holder:pid() .. "/ns/uts"))
+    local ended = launch.run(launch.join({ { op = "setns", ns = "uts", flags = sys.CLONE_NEWUTS } },
+      launch.output, { "hostname" }), { flags = 0, slots = { uts = ns } })
+    assert.equal("joined\n", ended.output)
+  end)
+
+  it("writes sysctls and the score through procfs of its own", function()
+    local output = inside("cat /proc/sys/kernel/domainname " ..
+      "/proc/sys/net/ipv4/conf/lo/forwarding /proc/self/oom_score_adj", {
+      { op = "sysctl", key = "kernel.domainname", value = "a" },
+      { op = "sysctl", key = "kernel/domainname", value = "written" },
+      { op = "sysctl", key = "net/ipv4/conf/lo/forwarding", value = "1" },
+      { op = "oom_score_adj", value = 321 },
+    }, {}, { flags = launch.flags.all | sys.CLONE_NEWNET })
+    assert.equal("written\n1\n321\n", output)
+    fails("ENOENT", "target", { op = "sysctl", key = "no.such.key", value = "1" })
+    for _, key in ipairs { "../../proc/version", "/etc/passwd" } do
+      local event = failure { { op = "sysctl", key = key, value = "1" } }
+      assert.same({ "failed", "sysctl", "target" }, { event[1], event[3], event[5] })
+    end
+  end)
+
+  it("does not care what is mounted on the container's /proc", function()
+    local output = inside("hostname", {
+      { op = "mount", source = "trap", target = "/proc", type = "tmpfs", flags = 0 },
+      { op = "file", path = "/proc/sys/kernel/hostname", content = "", mode = 420 },
+      { op = "sysctl", key = "kernel.hostname", value = "real" },
+    })
+    assert.equal("real\n", output)
+  end)
+
+  ---- the payload's attributes
+
+  it("sets limits, umask, ids, groups and directory", function()
+    local output = inside("ulimit -n; ulimit -Hn; umask; id -u; id -g; " ..
+      "grep Groups /proc/self/status; pwd",
+      { { op = "mkdir", path = "/home/me", mode = 493 } }, {
+      { op = "setrlimit", resource = 7, soft = 100, hard = 200 },
+      { op = "umask", mask = 63 },
+      { op = "setgroups", groups = { 7, 8 } },
+      { op = "setresgid", gid = 1001 },
+      { op = "setresuid", uid = 1000 },
+      { op = "chdir", path = "/home/me" },
+    })
+    assert.equal("100\n200\n0077\n1000\n1001\nGroups:\t7 8 \n/home/me\n", output)
+  end)
+
+  it("takes -1 for no limit", function()
+    local output = inside("ulimit -c; ulimit -Hc", {},
+      { { op = "setrlimit", resource = 4, soft = -1, hard = -1 } })
+    assert.equal("unlimited\nunlimited\n", output)
+  end)
+
+  it("leaves exactly the capabilities it was told to, across a change of user", function()
+    local kill, bind = 1 << 5, 1 << 10
+    local output = inside("grep -E 'Cap|NoNew' /proc/self/status", {}, {
+      { op = "capbset_drop", keep = kill | bind },
+      { op = "setresuid", uid = 1000 },
+      { op = "capset", effective = kill | bind, permitted = kill | bind, inheritable = bind },
+      { op = "cap_ambient", set = bind },
+      { op = "no_new_privs" },
+    })
+    local sets = {}
+    for name, set in output:gmatch("(%w+):%s*(%x+)") do sets[name] = tonumber(set, 16) end
+    assert.same({ CapInh = bind, CapPrm = bind, CapEff = bind, CapAmb = bind,
+      CapBnd = kill | bind, NoNewPrivs = 1 }, sets)
+  end)
+
+  it("filters system calls, in a filter that allows next to nothing", function()
+    -- sock_filter: code, jt, jf, k. mkdir (x86-64: 83) gives EPERM; all else is allowed.
+    local function insn(code, jt, jf, k) return string.pack("<I2BBI4", code, jt, jf, k) end
+    local filter = insn(0x20, 0, 0, 0) .. insn(0x15, 0, 1, 83) .. insn(6, 0, 0, 0x50001) ..
+      insn(6, 0, 0, 0x7fff0000)
+    local output = inside("mkdir /x 2>&1; grep Seccomp: /proc/self/status", {},
+      { { op = "no_new_privs" }, { op = "seccomp", filter = filter, flags = 0 } })
+    if sys.uname().machine == "x86_64" then
+      assert.matches("Operation not permitted", output)
+    end
+    assert.matches("Seccomp:\t2\n", output)
+    local ended = launch.run { { op = "seccomp", filter = "odd", flags = 0 }, "true" }
+    assert.same({ "failed", 1, "seccomp", sys.errno.EINVAL, "configure" }, ended.event)
+  end)
+
+  it("finds the program along the path, and says why it can't run it", function()
+    local function exec(file, path)
+      local ended = launch.run(launch.join(launch.output,
+        { { op = "exec", file = file, argv = { "echo", "ran" }, env = {}, path = path } }))
+      return ended.event[1] == "started" and ended.output or sys.errname(ended.event[4])
+    end
+    dir:write("bin/tool", "#!/bin/busybox sh\necho tool\n", "755")
+    dir:write("locked/tool", "#!/bin/busybox sh\n", "644")
+    dir:write("text/tool", "no program\n", "755")
+    local bin, locked, text = dir.path .. "/bin", dir.path .. "/locked", dir.path .. "/text"
+    assert.equal("ran\n", exec("busybox", "/no/such:/bin"))
+    assert.equal("ran\n", exec("busybox"))
+    assert.equal("tool\n", exec("tool", locked .. ":" .. bin))
+    assert.equal("EACCES", exec("tool", locked .. ":/bin"))
+    assert.equal("ENOENT", exec("tool", "/no/such:" .. launch.busybox))
+    assert.equal("ENOENT", exec("tool", ""))
+    assert.equal("ENOENT", exec("", "/bin"))
+    assert.equal("ENOEXEC", exec("tool", text .. ":" .. bin))
+    assert.equal("ENOEXEC", exec(text .. "/tool"))
+  end)
+
+  it("starts no program without argv[0]", function()
+    local ended = launch.run { { op = "exec", file = launch.busybox, argv = {}, env = {} } }
+    assert.same({ "failed", 1, "exec", sys.errno.EINVAL, "" }, ended.event)
+  end)
+
+  it("gives the payload the environment of the plan and no other", function()
+    local ended = launch.run(launch.join(launch.output, { { op = "exec", file = launch.busybox,
+      argv = { "env" }, env = { "A=1", "B=two words" } } }))
+    assert.equal("A=1\nB=two words\n", ended.output)
+  end)
+
+  ---- terminal
+
+  local function with_terminal(command, rows, columns)
+    local steps = launch.join(launch.root(dir:mkdir("stage")), {
+      { op = "mount", source = "devpts", target = "/dev/pts", type = "devpts", flags = 0,
+        data = "newinstance,ptmxmode=0666,mode=0620" },
+      { op = "console", rows = rows, columns = columns },
+    }, launch.enter, { { op = "setsid" }, { op = "controlling_tty" }, command })
+    local process = assert(launch.start(steps, {}))
+    local event, number, master = process:launch()
+    assert.same({ "rendezvous", 3 }, { event, number })
+    return process, master
+  end
+
+  it("makes a terminal of the container's own and hands over its master", function()
+    local process <close>, master = with_terminal(
+      "stty size; readlink /proc/self/fd/0; [ -c /dev/console ] && tty", 11, 33)
+    assert.same({ 11, 33 }, { sys.window_size(master) })
+    assert.equal("started", (process:launch()))
+    local text = ""
+    repeat
+      local part = master:read()
+      text = text .. (part or "")
+    until not part or part == ""
+    master:close()
+    assert.equal("11 33\r\n/dev/pts/0\r\n/dev/pts/0\r\n", text)
+    assert.equal(0, process:wait().code)
+  end)
+
+  it("puts the payload into the terminal's foreground", function()
+    local process <close>, master = with_terminal("echo ready; sleep 60", 24, 80)
+    process:launch()
+    assert.equal("ready\r\n", master:read())
+    assert.is_number(sys.tcgetpgrp(master))
+    master:write("\3") -- Ctrl-C
+    assert.equal(2, process:wait(10).signal)
+    master:close()
+  end)
+
+  it("takes no pts directory that is not devpts", function()
+    local event = failure { { op = "mkdir", path = "/dev/pts", mode = 493 },
+      { op = "console", rows = 1, columns = 1 } }
+    assert.same({ "console", sys.errno.ENODEV, "verify" }, { event[3], event[4], event[5] })
+  end)
+
+  ---- PID 1
+
+  it("reaps orphans and kills what is left at the end", function()
+    local output = inside([[
+      for i in 1 2 3 4 5; do (sh -c 'exit 3' & ); done
+      (sleep 60 &)
+      sleep 0.2
+      ps -o stat= | grep -c Z; ps -o args= | grep -c '^sleep']], null)
+    assert.equal("0\n1\n", output)
+  end)
+
+  it("forwards every signal that can be, however it is meant", function()
+    for _, name in ipairs { "HUP", "USR1", "USR2", "WINCH", "TSTP", "TTIN", "CONT", "TERM" } do
+      local reader <close>, writer = assert(sys.pipe())
+      local process <close> = assert(launch.start(launch.join({ { op = "init" },
+        { op = "dup", fd = "out", number = 1 } },
+        { ("trap 'echo got; exit 5' %s; echo up; while :; do sleep 0.01; done"):format(name) }),
+        { slots = { out = writer } }))
+      writer:close()
+      process:launch()
+      assert.equal("up\n", reader:read())
+      process:signal(sys.signals[name])
+      assert.equal("got\n", reader:read(), name)
+      assert.equal(5, process:wait().code, name)
+    end
+  end)
+
+  it("keeps as PID 1 next to nothing: rights, descriptors, memory", function()
+    local process <close> = assert(launch.start(launch.join(launch.root(dir:mkdir("stage")),
+      launch.enter, { "sleep 60" }), {}))
+    assert.equal("started", (process:launch()))
+    local proc = "/proc/" .. process:pid()
+    local pss
+    for _ = 1, 100 do -- it sheds after the payload's exec
+      pss = tonumber(support.read(proc .. "/smaps_rollup"):match("\nPss:%s*(%d+)"))
+      if support.read(proc .. "/comm") == "luactr-init\n" then break end
+      sys.nanosleep(0.01)
+    end
+    local status = support.read(proc .. "/status")
+    assert.equal(1 << 5, tonumber(status:match("CapEff:%s*(%x+)"), 16))
+    assert.equal(1 << 5, tonumber(status:match("CapPrm:%s*(%x+)"), 16))
+    assert.is_true(pss <= 64, pss .. " KiB")
+    local count = 0
+    for name in require("lfs").dir(proc .. "/fd") do
+      if name ~= "." and name ~= ".." then count = count + 1 end
+    end
+    assert.equal(1, count)
+  end)
+
+  it("cannot be looked into or killed from inside", function()
+    local output = inside("kill -9 1; kill -STOP 1; ls /proc/1/fd 2>&1; readlink /proc/1/exe; " ..
+      "echo alive", {}, { { op = "setresuid", uid = 1000 } })
+    assert.matches("alive\n$", output)
+    assert.is_nil(output:find("memfd"))
+  end)
+end)
