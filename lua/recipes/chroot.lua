@@ -24,7 +24,9 @@ clear
 
 local on_terminal = ctr.sys.isatty(0) and ctr.sys.isatty(1)
 if on_terminal then
-  script = script .. 'echo "A shell to look around in; exit leaves it."; PS1="chroot:\\w\\$ " exec bash --norc'
+  script = script .. [[
+echo "A shell to look around in; exit leaves it."
+PS1="chroot:\w\$ " exec bash --norc]]
 end
 
 return ctr.container {

@@ -7,11 +7,14 @@ local M = {}
 local methods = {}
 local Rootfs <const> = { __name = "luactr.rootfs", __index = methods }
 
--- Called by a constructor for its caller, whose line an error names.
-local function new(kind, fields)
-  local caller = debug.getinfo(3, "Sl")
-  fields.kind = kind
-  fields.where = caller and { file = caller.short_src, line = caller.currentline }
+-- The line that an error names: that of the constructor's caller.
+local function caller()
+  local info = debug.getinfo(3, "Sl")
+  return info and { file = info.short_src, line = info.currentline }
+end
+
+local function new(kind, fields, where)
+  fields.kind, fields.where = kind, where
   return setmetatable(fields, Rootfs)
 end
 
@@ -69,7 +72,7 @@ function M.dir(path)
   if type(path) ~= "string" or path == "" then
     error("rootfs.dir: a directory's path expected", 2)
   end
-  return new(directory, { path = absolute(path) })
+  return new(directory, { path = absolute(path) }, caller())
 end
 
 local empty <const> = {
@@ -81,7 +84,7 @@ local empty <const> = {
 --- Nothing: a tmpfs of the container's own.
 ---@return luactr.rootfs
 function M.empty()
-  return new(empty, {})
+  return new(empty, {}, caller())
 end
 
 --- Programs of the host with the libraries they need, and nothing else.
@@ -93,7 +96,7 @@ function M.host(options)
   if not fields then
     error("rootfs.host: " .. mistake, 2)
   end
-  return new(host, fields)
+  return new(host, fields, caller())
 end
 
 return M
