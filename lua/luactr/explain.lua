@@ -46,16 +46,13 @@ local function add_cgroup(rows, plan, locate)
 end
 
 local function add_steps(rows, plan, locate)
-  local titles, phase = {}, nil
-  for _, row in ipairs(require("luactr.plan").phases) do
-    titles[row.name] = row.title
-  end
-  for number, step in ipairs(plan.steps) do
-    if step.phase ~= phase then
-      phase = step.phase
-      rows[#rows + 1] = { heading = titles[phase] }
+  for i, phase in ipairs(plan.phases) do
+    rows[#rows + 1] = { heading = phase.title }
+    local following = plan.phases[i + 1]
+    for number = phase.first, following and following.first - 1 or #plan.steps do
+      local step = plan.steps[number]
+      rows[#rows + 1] = { number = number, origin = origin(step, locate), text = calls.call(step) }
     end
-    rows[#rows + 1] = { number = number, origin = origin(step, locate), text = calls.call(step) }
   end
 end
 
@@ -92,7 +89,7 @@ end
 
 -- ---- data
 
-local NOT_ARGUMENTS <const> = { op = true, from = true, phase = true, where = true }
+local NOT_ARGUMENTS <const> = { op = true, from = true, where = true }
 
 --- What JSON cannot carry is told as a size.
 local function plain(value)
@@ -127,11 +124,11 @@ end
 function M.json(plan, locate)
   local result = {
     id = plan.id, clone = names(plan.flags), id_maps = plan.id_maps, tty = plan.tty,
-    warnings = plan.warnings, steps = {}, cgroup = nil,
+    phases = plan.phases, warnings = plan.warnings, steps = {},
   }
   for number, step in ipairs(plan.steps) do
     result.steps[number] = {
-      number = number, phase = step.phase, op = step.op, arguments = arguments(step),
+      number = number, op = step.op, arguments = arguments(step),
       call = calls.call(step), from = step.from, where = origin(step, locate),
     }
   end

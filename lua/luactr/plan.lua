@@ -144,8 +144,6 @@ local PHASES <const> = {
   { name = "exec", title = "Become the program", steps = start_payload },
 }
 
-M.phases = PHASES
-
 -- ---- compile
 
 --- A terminal of its own is for a recipe that leaves all three streams alone, on a terminal.
@@ -200,44 +198,45 @@ local function contribute(phase, spec, host, plan)
   return require(phase.module)[phase.call or "steps"](spec, host, plan)
 end
 
-local slot_arguments -- op to the names of its fd arguments, from plan.h by way of luactr.core
+local slot_arguments -- op to the name of its fd argument, from plan.h by way of luactr.core
 
-local function slots_of(op)
-  if not slot_arguments then
-    slot_arguments = {}
-    for _, kind in ipairs(core().plan.steps) do
-      for _, argument in ipairs(kind.args) do
-        if SLOT_TYPES[argument.type] then
-          slot_arguments[kind.name] = slot_arguments[kind.name] or {}
-          table.insert(slot_arguments[kind.name], argument.name)
-        end
+local function read_slot_arguments()
+  slot_arguments = {}
+  for _, kind in ipairs(core().plan.steps) do
+    for _, argument in ipairs(kind.args) do
+      if SLOT_TYPES[argument.type] then
+        slot_arguments[kind.name] = argument.name
       end
-    end
-  end
-  return slot_arguments[op] or {}
-end
-
-local function add_slots(slots, known, step)
-  for _, argument in ipairs(slots_of(step.op)) do
-    local name = step[argument]
-    if name and not known[name] then
-      known[name] = true
-      slots[#slots + 1] = name
     end
   end
 end
 
 --- Where a step comes from: the path that its contributor named, if the recipe spoke of it at all.
-local function origin(spec, from)
-  return from and spec.given[from:match("^[%w_]+")] and from or "default"
+local function origin(given, from)
+  return from and given[from:match("^[%w_]+")] and from or "default"
 end
 
-local function add_steps(plan, phase, steps, known_slots)
-  for _, step in ipairs(steps) do
-    step.phase = phase
-    step.from = origin(plan.spec, step.from)
-    plan.steps[#plan.steps + 1] = step
-    add_slots(plan.slots, known_slots, step)
+--- Settle each step's `from`, and collect the slots that the steps name, once each.
+local function finish_steps(plan)
+  local given, slots, known = plan.spec.given, plan.slots, {}
+  if not slot_arguments then
+    read_slot_arguments()
+  end
+  for _, step in ipairs(plan.steps) do
+    step.from = origin(given, step.from)
+    local argument = slot_arguments[step.op]
+    local slot = argument and step[argument]
+    if slot and not known[slot] then
+      known[slot] = true
+      slots[#slots + 1] = slot
+    end
+  end
+end
+
+local function add_phase(plan, phase, steps)
+  if #steps > 0 then
+    plan.phases[#plan.phases + 1] = { title = phase.title, first = #plan.steps + 1 }
+    table.move(steps, 1, #steps, #plan.steps + 1, plan.steps)
   end
 end
 
@@ -257,7 +256,8 @@ end
 ---@field id string
 ---@field flags integer clone flags
 ---@field slots string[] names of the fds that the parent passes
----@field steps table[] `op`, its arguments, `from` (path in the spec or "default"), `phase`
+---@field steps table[] `op`, its arguments, `from` (path in the spec or "default")
+---@field phases { title: string, first: integer }[] where in the steps each part begins
 ---@field cgroup? table what luactr.cgroup compiled from the limits
 ---@field id_maps? { uid: string, gid: string, setgroups?: string }
 ---@field tty boolean
@@ -271,12 +271,13 @@ end
 ---@return table? error
 function M.compile(spec, host)
   spec = settle(spec, host)
-  local plan = { id = spec.id, slots = {}, steps = {}, tty = spec.tty, warnings = {}, spec = spec }
+  local plan = { id = spec.id, slots = {}, steps = {}, phases = {}, warnings = {}, tty = spec.tty,
+    spec = spec }
   local fine, err = compile_cgroup(plan, spec, host)
   if not fine then
     return nil, err
   end
-  local namespaces, known_slots = require "luactr.namespaces", {}
+  local namespaces = require "luactr.namespaces"
   plan.flags = namespaces.flags(spec.namespaces)
   plan.id_maps = namespaces.id_maps(spec, host)
   for _, phase in ipairs(PHASES) do
@@ -284,8 +285,9 @@ function M.compile(spec, host)
     if not steps then
       return nil, failure(spec, phase.name, problem)
     end
-    add_steps(plan, phase.name, steps, known_slots)
+    add_phase(plan, phase, steps)
   end
+  finish_steps(plan)
   return plan
 end
 

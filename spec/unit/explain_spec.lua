@@ -5,9 +5,9 @@ local sentences = require "luactr.explain.sentences"
 
 local sys <const> = core.sys
 
-local function plan(steps)
+local function plan(steps, phases)
   return {
-    id = "web", flags = sys.CLONE_NEWNS | sys.CLONE_NEWPID, steps = steps, tty = false,
+    phases = phases or { { title = "Give up privileges", first = 1 } }, id = "web", flags = sys.CLONE_NEWNS | sys.CLONE_NEWPID, steps = steps, tty = false,
     warnings = { "no swap" }, slots = {},
     id_maps = { uid = "0 1000 1\n", gid = "0 1000 1\n", setgroups = "deny" },
   }
@@ -79,12 +79,13 @@ describe("luactr.explain #unit", function()
   end)
 
   describe("text()", function()
-    local text = explain.text(plan {
-      { op = "setsid", from = "default", phase = "process" },
-      { op = "sethostname", name = "x", from = "hostname", phase = "identity" },
-      { op = "mkdir", path = "/x", mode = 493, from = "steps", phase = "own steps",
+    local described = plan({
+      { op = "setsid", from = "default" },
+      { op = "sethostname", name = "x", from = "hostname" },
+      { op = "mkdir", path = "/x", mode = 493, from = "steps",
         where = { file = "web.lua", line = 9 } },
-    }, function(path) return path == "hostname" and "web.lua:14" or nil end)
+    }, { { title = "Give up privileges", first = 1 }, { title = "Take a name", first = 2 } })
+    local text = explain.text(described, function(path) return path == "hostname" and "web.lua:14" or nil end)
 
     it("numbers the steps, names the line, and aligns both", function()
       assert.matches("    1  default     setsid()", text, 1, true)
@@ -93,7 +94,8 @@ describe("luactr.explain #unit", function()
     end)
 
     it("groups them under headings", function()
-      assert.matches("\nTake a name\n", text, 1, true)
+      assert.matches("Give up privileges\n    1", text, 1, true)
+      assert.matches("\n\nTake a name\n    2", text, 1, true)
     end)
 
     it("tells the clone flags, the id maps and the warnings", function()
@@ -106,11 +108,11 @@ describe("luactr.explain #unit", function()
   describe("json()", function()
     it("is plain data", function()
       local data = explain.json(plan {
-        { op = "seccomp", filter = "\xff\xfe", flags = 0, from = "seccomp", phase = "process" },
+        { op = "seccomp", filter = "\xff\xfe", flags = 0, from = "seccomp" },
       })
       assert.are.same({ "CLONE_NEWNS", "CLONE_NEWPID" }, data.clone)
       assert.are.same({
-        number = 1, phase = "process", op = "seccomp", from = "seccomp", where = "seccomp",
+        number = 1, op = "seccomp", from = "seccomp", where = "seccomp",
         arguments = { filter = "2 bytes", flags = 0 },
         call = "seccomp(SECCOMP_SET_MODE_FILTER, 0, {0 instructions})",
       }, data.steps[1])
