@@ -21,6 +21,10 @@ local function facts()
   return host
 end
 
+--- Told of each box: when it is made, and before it starts. The command line looks in here; what a
+--- watcher raises keeps the box from starting.
+M.watch = { made = function(_) end, start = function(_) end }
+
 --- A container from a table of the fields in luactr.spec. Raises an error object that lists all
 --- that is wrong with it.
 ---@param raw table
@@ -32,7 +36,9 @@ function M.new(raw, where)
     error(require("luactr.source").annotate(err))
   end
   local id = spec.name or require("luactr.state").random_id()
-  return setmetatable({ spec = spec, id = id }, Box)
+  local box = setmetatable({ spec = spec, id = id }, Box)
+  M.watch.made(box)
+  return box
 end
 
 ---@return boolean
@@ -85,6 +91,7 @@ function Box:start(options)
     error(string.format("container %q is running already", self.id), 2)
   end
   self.result = nil
+  M.watch.start(self)
   local run, err = require("luactr.launch").start(self, facts(), options)
   if not run then
     self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))

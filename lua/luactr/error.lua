@@ -86,18 +86,21 @@ local function cause_line(err)
   return known and known .. ": " .. guess .. err.cause or guess .. err.cause
 end
 
+--- One line for each problem, with the recipe's line where luactr.source has found it.
 local function problem_lines(err)
   local lines = {}
   for i, problem in ipairs(err.problems or {}) do
     local where = problem.where and problem.where .. ": " or ""
-    local at = problem.path ~= "" and problem.path .. ": " or ""
-    lines[i] = where .. at .. problem.message
+    local path = problem.path ~= "" and problem.path .. ": " or ""
+    lines[i] = where .. path .. problem.message
   end
   return lines
 end
 
 local function where_line(err)
-  return err.where and string.format("recipe: %s:%d", err.where.file, err.where.line)
+  local told = err.problems and err.problems[1] and err.problems[1].where
+  return err.where and not told and string.format("recipe: %s:%d", err.where.file, err.where.line)
+    or nil
 end
 
 --- A spec's problems are the message; one of them alone is the headline.
@@ -108,7 +111,7 @@ local function opening(err)
   elseif #problems == 1 then
     return problems
   end
-  table.insert(problems, 1, #problems .. " problems")
+  table.insert(problems, 1, #problems .. " problems in the recipe")
   return problems
 end
 

@@ -3,6 +3,7 @@
 -- Everything acquired is on one list and closed backwards, after a failure and after the end alike.
 local core = require "luactr.core"
 local state = require "luactr.state"
+local trace = require "luactr.trace"
 
 local sys <const> = core.sys
 
@@ -215,7 +216,7 @@ local function spawn(box, run)
   end
   local process, message, errno = core.spawn {
     plan = box.encoded, flags = box.plan.flags, fds = fds,
-    cgroup = run.cgroup and run.cgroup:fd(),
+    cgroup = run.cgroup and run.cgroup:fd(), times = trace.enabled,
   }
   if not process then
     return nil, sys_failure(box, message, errno, "clone")
@@ -291,7 +292,7 @@ local function meet(box, run, number, fd)
   return true
 end
 
-local function launch(box, run)
+local function meet_until_end(box, run)
   while true do
     local event, a, b, c, d = run.process:launch()
     if event == "started" then
@@ -306,6 +307,14 @@ local function launch(box, run)
       return nil, err
     end
   end
+end
+
+local function launch(box, run)
+  local fine, err = meet_until_end(box, run)
+  if trace.enabled then
+    trace.steps(box.plan, run.process)
+  end
+  return fine, err
 end
 
 --- The order is the design: each line may rely on those above it. The root file system comes before

@@ -47,7 +47,14 @@ luactr: no
     it("lists every problem of a spec", function()
       local problems = { { path = "a", message = "bad" }, { path = "", message = "worse" } }
       local err = E.new { code = "ESPEC", message = "x", problems = problems }
-      assert.equal("luactr: 2 problems\n  a: bad\n  worse", tostring(err))
+      assert.equal("luactr: 2 problems in the recipe\n  a: bad\n  worse", tostring(err))
+    end)
+
+    it("gives each problem its line once it is known", function()
+      local problems = { { path = "a", message = "bad", where = "web.lua:7" } }
+      local err = E.new { code = "ESPEC", message = "x", problems = problems,
+        where = { file = "web.lua", line = 3 } }
+      assert.equal("luactr: web.lua:7: a: bad", tostring(err))
     end)
 
     it("begins a problem with its line in the recipe", function()

@@ -1,0 +1,181 @@
+--- Load a recipe and run it: what it returned, or the error that ended it.
+local E = require "luactr.error"
+local cli = require "luactr.cli"
+
+local M = {}
+
+-- ---- reading
+
+local function no_recipe(path, message)
+  local err = E.new {
+    code = "ENORECIPE", op = "open", path = path,
+    message = "cannot read the recipe: " .. message,
+  }
+  -- A word without a slash or a dot was more likely meant as a verb.
+  if not path:find("[/.]") then
+    local hint = require("luactr.nearest").hint(path, cli.verbs)
+    err.message = string.format("no verb or recipe %q%s", path, hint)
+    err.code = "EUSAGE"
+  end
+  return err
+end
+
+local function read(path)
+  if path == "-" then
+    return io.stdin:read("a")
+  end
+  local file <close>, message = io.open(path, "rb")
+  if not file then
+    return nil, no_recipe(path, message)
+  end
+  local text, problem = file:read("a")
+  if not text then
+    return nil, no_recipe(path, path .. ": " .. problem)
+  end
+  return text
+end
+
+local function load_text(path, text)
+  local name = path == "-" and "=stdin" or "@" .. path
+  -- The line stays, empty: errors count from the file's first.
+  local chunk, message = load((text:gsub("^#[^\n]*", "", 1)), name, "t")
+  if not chunk then
+    return nil, E.new { code = "ESYNTAX", op = "load", path = path, message = message }
+  end
+  return chunk
+end
+
+--- Modules beside the recipe come first; a directory whose name means something else on a search
+--- path stays off it.
+local function set_search_path(path)
+  local directory = path:match("^(.*)/[^/]*$") or "."
+  if directory == "" then
+    directory = "/"
+  end
+  if not directory:find("[;?]") then
+    package.path = string.format("%s/?.lua;%s/?/init.lua;%s", directory, directory, package.path)
+  end
+end
+
+-- ---- running
+
+local function is_own(source)
+  return source:find("^@luactr/") or source:find("^@.*/lua/luactr/")
+end
+
+--- The recipe's part of the stack: functions of C and of luactr say nothing to its author.
+local function traceback(level)
+  local lines = {}
+  while true do
+    local frame = debug.getinfo(level, "Sln")
+    if not frame then
+      return lines
+    end
+    if frame.what ~= "C" and not is_own(frame.source) then
+      local where = string.format("%s:%d", frame.short_src, frame.currentline)
+      local name = frame.what == "main" and "the recipe" or frame.name
+      lines[#lines + 1] = name and string.format("%s in %s", where, name) or where
+    end
+    level = level + 1
+  end
+end
+
+--- What a raised value becomes. An error object already says where the recipe is at fault.
+local function on_error(value)
+  if E.is(value) then
+    return value
+  end
+  local is_text = type(value) == "string" or type(value) == "number"
+  return E.new {
+    code = "ERAISED", op = "run", stack = traceback(3),
+    message = is_text and tostring(value) or "the recipe raised a " .. type(value),
+  }
+end
+
+local function is_result(value)
+  return type(value) == "table" and type(value.reason) == "string"
+end
+
+---@class luactr.cli.outcome
+---@field container? luactr.container that the recipe returned
+---@field result? luactr.result that it returned
+---@field status? integer that it returned
+---@field error? luactr.error that it returned behind nil
+
+--- What the recipe did with containers, by the watcher in luactr.container.
+local function watch()
+  local seen = { made = 0, started = 0 }
+  local watcher = require("luactr.container").watch
+  local start = watcher.start
+  watcher.made = function() seen.made = seen.made + 1 end
+  watcher.start = function(box)
+    seen.started = seen.started + 1
+    start(box)
+  end
+  return seen
+end
+
+local function nothing_returned(seen)
+  if seen.made > 0 and seen.started == 0 then
+    return nil, E.new {
+      code = "ENOTRUN", op = "run",
+      message = "the recipe made a container, but did nothing with it",
+      remedy = "return it: return ctr.container { ... }",
+    }
+  elseif seen.made == 0 and not package.loaded["luactr.sys"] then
+    return { hint = "the recipe made no container and returned none" }
+  end
+  return {}
+end
+
+local function wrong_value(value)
+  return nil, E.new {
+    code = "ERETURNED", op = "run",
+    message = "the recipe returned a " .. type(value) .. ", which luactr cannot run",
+    remedy = "return a container (return ctr.container { ... }), a result, a status or nothing",
+  }
+end
+
+--- Name what a recipe returned.
+---@return luactr.cli.outcome?
+---@return luactr.error?
+local function outcome_of(seen, value, err)
+  if value == nil and E.is(err) then
+    return { error = err }
+  elseif value == nil or value == true then
+    return nothing_returned(seen)
+  elseif math.type(value) == "integer" and value >= 0 and value <= 255 then
+    return { status = value }
+  elseif is_result(value) then
+    return { result = value }
+  elseif type(value) == "table" and require("luactr.container").is(value) then
+    return { container = value }
+  end
+  return wrong_value(value)
+end
+
+--- Run the recipe at `path` ("-": standard input) with its arguments.
+---@param path string
+---@param arguments string[]
+---@return luactr.cli.outcome?
+---@return luactr.error?
+function M.run(path, arguments)
+  local text, chunk, err
+  text, err = read(path)
+  if text then
+    chunk, err = load_text(path, text)
+  end
+  if not chunk then
+    return nil, err
+  end
+  set_search_path(path)
+  arg = table.move(arguments, 1, #arguments, 1, { [0] = path }) -- luacheck: ignore 121
+  local seen = watch()
+  local fine, value, second = xpcall(chunk, on_error, table.unpack(arguments))
+  if not fine then
+    return nil, value
+  end
+  return outcome_of(seen, value, second)
+end
+
+return M

@@ -1,0 +1,160 @@
+--- `luactr [run] RECIPE [ARG...]`: run a recipe, and in the foreground the container it returns.
+local cli = require "luactr.cli"
+local output = require "luactr.cli.output"
+
+local M = {
+  name = "run",
+  summary = "run a recipe (the verb may be left out)",
+  usage = "RECIPE [ARG...]",
+  help = [[
+Run a recipe, a Lua program. If it returns a container, that runs in the foreground, on this
+terminal, and luactr ends with its status. What follows RECIPE are the recipe's own arguments: in
+... and arg. A recipe that is called - is read from the standard input.]],
+  options = {
+    { "--json", value = "FILE", help = "write the result record to FILE, or to descriptor 3" },
+  },
+}
+
+local RESULT_FD <const> = 3
+local NOT_EXECUTABLE <const>, NOT_FOUND <const>, SIGNAL_BASE <const> = 126, 127, 128
+
+-- ---- status
+
+--- The shell's convention for a command that could not be executed.
+---@param err luactr.error
+---@return integer
+local function status_of_error(err)
+  if err.code == "EUSAGE" then
+    return cli.USAGE
+  elseif err.op ~= "exec" then
+    return cli.FAILED
+  end
+  return err.code == "ENOENT" and NOT_FOUND or NOT_EXECUTABLE
+end
+
+---@param result luactr.result
+---@return integer
+local function status_of_result(result)
+  if result.error then
+    return status_of_error(result.error)
+  elseif result.signal then
+    return SIGNAL_BASE + result.signal
+  end
+  return result.exit_code or cli.FAILED
+end
+
+-- ---- the result record as JSON
+
+local function sys()
+  return require("luactr.core").sys
+end
+
+--- Where the record goes; `true` without the option. Asked before anything else is opened, which
+--- could become descriptor 3 by chance.
+local function open_report(wanted)
+  if not wanted then
+    return true
+  elseif wanted[1] then
+    local flags = sys().O_WRONLY | sys().O_CREAT | sys().O_TRUNC
+    local fd, message = sys().open(wanted[1], flags, "0666")
+    return fd, message and "--json: " .. message
+  end
+  local fd = sys().dup(RESULT_FD)
+  return fd, not fd and
+    "--json writes to descriptor 3, which is closed: add 3>FILE, or say --json=FILE" or nil
+end
+
+local function write_all(fd, text)
+  while text ~= "" do
+    local count, message = fd:write(text)
+    if not count then
+      return nil, message
+    end
+    text = text:sub(count + 1)
+  end
+  return true
+end
+
+local function report(sink, result)
+  if sink == true then
+    return
+  end
+  local fine, message = write_all(sink, output.json(result))
+  sink:close()
+  if not fine then
+    output.complain("cannot write the result record: " .. message)
+  end
+end
+
+-- ---- run
+
+local function complain(err)
+  output.complain(err)
+  for _, line in ipairs(err.stack or {}) do
+    io.stderr:write("  ", require("luactr.error").escape(line), "\n")
+  end
+end
+
+local function fail(err)
+  complain(err)
+  return { reason = "start_failed", error = err }, status_of_error(err)
+end
+
+--- A limit or the kernel ended it: who sees only the status would take it for a bug of the program.
+local EXPLAINED <const> = {
+  oom = "it used more memory than limits.memory allows",
+  wall_time = "it ran longer than limits.wall_time",
+  cpu_time = "it used more CPU time than limits.cpu_time",
+  output = "it wrote more than limits.output",
+  pids = "a fork was refused at limits.pids",
+}
+
+local function run_container(box)
+  local result, err = box:run { forward_signals = true }
+  if not result then
+    return fail(err)
+  end
+  if EXPLAINED[result.reason] then
+    output.warn(string.format("%s: %s", result.reason, EXPLAINED[result.reason]))
+  end
+  return result, status_of_result(result)
+end
+
+--- The record and the status of what a recipe returned.
+---@param outcome luactr.cli.outcome
+local function finish(outcome)
+  if outcome.container then
+    return run_container(outcome.container)
+  elseif outcome.error then
+    return fail(outcome.error)
+  elseif outcome.result then
+    return outcome.result, status_of_result(outcome.result)
+  elseif outcome.hint then
+    output.warn(outcome.hint)
+  end
+  return { reason = "exit", exit_code = outcome.status or 0 }, outcome.status or 0
+end
+
+---@param request luactr.cli.request
+---@return integer status
+function M.run(request)
+  local path = table.remove(request.arguments, 1)
+  if not path then
+    return output.usage("which recipe?", M)
+  end
+  local sink, problem = open_report(request.options.json)
+  if not sink then
+    return output.usage(problem, M)
+  end
+  local outcome, err = require("luactr.cli.recipe").run(path, request.arguments)
+  local result, status
+  if outcome then
+    result, status = finish(outcome)
+  else
+    result, status = fail(err)
+  end
+  report(sink, result)
+  return status
+end
+
+return M
