@@ -110,7 +110,8 @@ struct plan_header {
     uint32_t reserved;
 };
 
-#define PLAN_FLAG_TIMES 1u /* the init notes in each record when it was begun */
+#define PLAN_FLAG_TIMES  1u /* the init notes in each record when it was begun */
+#define PLAN_FLAG_USERNS 2u /* born in a new user namespace: its rights are ambient */
 
 /* One argument. u: the number (i as two's complement, f as slot index, PLAN_NONE for nothing).
  * s, b, n, v: offset and length. For s and b the length is in bytes without the NUL that follows;

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/prctl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -41,6 +43,23 @@ struct child {
 
 static const char *const no_environment[] = {NULL};
 
+/* In a new user namespace the child has all rights, but no user of it until the parent has written
+ * the id maps, and exec takes the rights of everybody but root. As ambient ones they stay; the init
+ * makes them ordinary again. */
+__attribute__((no_sanitize("address", "undefined"))) static int keep_rights(void) {
+    const struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2];
+    int result = k_capget(&header, sets);
+    sets[0].inheritable = sets[0].permitted;
+    sets[1].inheritable = sets[1].permitted;
+    if (result >= 0)
+        result = k_capset(&header, sets);
+    for (unsigned long cap = 0; cap < 64 && result >= 0; cap++)
+        if (sets[cap / 32].permitted >> cap % 32 & 1)
+            result = k_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0);
+    return result;
+}
+
 /* Raw calls only: libc's state is the parent's. The fd table is the child's own copy, so that the
  * parent's descriptors stay close-on-exec. */
 __attribute__((noreturn, no_sanitize("address", "undefined"))) static void child_main(void *arg) {
@@ -48,6 +67,8 @@ __attribute__((noreturn, no_sanitize("address", "undefined"))) static void child
     int result = 0;
     if (c->cgroup_procs >= 0)
         result = (int)k_write(c->cgroup_procs, "0", 1);
+    if (result >= 0 && c->launch->flags & CLONE_NEWUSER)
+        result = keep_rights();
     k_fcntl(c->plan, F_SETFD, 0);
     k_fcntl(c->status, F_SETFD, 0);
     k_fcntl(c->sync, F_SETFD, 0);
@@ -113,7 +134,8 @@ static int make_plan_file(const struct lctr_launch *l) {
     if (fd < 0)
         return -errno;
     struct plan_header header = *(const struct plan_header *)l->plan;
-    header.flags = l->times ? PLAN_FLAG_TIMES : 0;
+    header.flags =
+        (l->times ? PLAN_FLAG_TIMES : 0) | (l->flags & CLONE_NEWUSER ? PLAN_FLAG_USERNS : 0);
     header.fail_step = l->fail_step;
     header.fail_error = l->fail_error;
     const struct iovec parts[] = {

@@ -3,6 +3,25 @@
 
 #define ALL_IDS UINT32_MAX /* setresuid(2): "leave unchanged", never what a plan means */
 
+int credentials_take_over(void) {
+    const struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2];
+    int result = k_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0);
+    if (result >= 0)
+        result = k_capget(&header, sets);
+    sets[0].inheritable = sets[1].inheritable = 0;
+    return result < 0 ? result : k_capset(&header, sets);
+}
+
+/* Until the id maps exist we are nobody in the user namespace, and nobody can't own a new file.
+ * EINVAL: the maps have no root, so everything stays as it is. */
+int credentials_become_root(void) {
+    int result = k_setresgid(0);
+    if (result >= 0)
+        result = k_setresuid(0);
+    return result == -EINVAL ? 0 : result;
+}
+
 int step_setgroups(struct init *in, const union plan_arg *a) {
     return k_setgroups(a[0].data.length, plan_data(in, &a[0]));
 }

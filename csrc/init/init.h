@@ -74,6 +74,10 @@ int path_place(struct init *in, const char *path, struct place *place);
 int process_arm(struct init *in); /* set the parent-death signal, die if it came too late */
 int process_settle(struct init *in);
 
+/* ---- credentials.c */
+int credentials_take_over(void); /* rights that came by the ambient set are not to go on that way */
+int credentials_become_root(void);
+
 /* ---- text.c */
 size_t text_length(const char *text);
 size_t text_append(char *buffer, size_t size, size_t at, const char *text);

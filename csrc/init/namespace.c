@@ -67,5 +67,8 @@ int step_rendezvous(struct init *in, const union plan_arg *a) {
     result = k_recvmsg(in->sync, &header, 0);
     if (result != sizeof message || message.number != plan_u32(&a[0]))
         k_exit(EXIT_SETUP);
-    return 0;
+    if (message.number != MEET_ID_MAPS)
+        return 0;
+    result = credentials_become_root();
+    return at(in, AUX_ATTRIBUTE, result < 0 ? result : process_arm(in));
 }

@@ -56,6 +56,11 @@ static int take_over(struct init *in, const char *fds) {
     result = map_plan(in, plan_fd, size);
     if (result < 0)
         return result;
+    if (in->plan->flags & PLAN_FLAG_USERNS) {
+        result = credentials_take_over();
+        if (result < 0)
+            return result;
+    }
     reset_dispositions();
     k_umask(0); /* modes in the plan are meant as written */
     return fds_raise_all(in);

@@ -211,6 +211,10 @@ static inline int k_setresuid(uint32_t uid) {
     return (int)k_call(__NR_setresuid, uid, uid, uid);
 }
 
+static inline int k_capget(const void *header, void *data) {
+    return (int)k_call(__NR_capget, header, data);
+}
+
 static inline int k_capset(const void *header, const void *data) {
     return (int)k_call(__NR_capset, header, data);
 }

@@ -299,6 +299,53 @@ describe("core.spawn #core #spawn", function()
       ran.stdout)
   end)
 
+  -- Map root inside to this user, and run a shell there.
+  local USER_NAMESPACE <const> = [[
+    local core = require("luactr.core")
+    local sys = core.sys
+    local plan = core.plan.encode({
+      { op = "rendezvous", number = 1 },
+      { op = "propagation", flags = sys.MS_REC | sys.MS_PRIVATE },
+      { op = "root_tmpfs", stage = arg[1], data = "mode=0755" },
+      { op = "bind", source = "/bin/busybox", target = "/bin/busybox", recursive = 0, set = 0,
+        clear = 0 },
+      { op = "mount", source = "proc", target = "/proc", type = "proc", flags = 0 },
+      { op = "pivot_root" },
+      { op = "init" },
+      { op = "dup", fd = "out", number = 1 },
+      { op = "exec", file = "/bin/busybox", env = {}, argv = { "sh", "-c", "id -u; mkdir /x; " ..
+        "stat -c %u /x; cat /proc/self/uid_map; grep -E 'Cap(Inh|Amb)' /proc/self/status" } },
+    }, { "out" })
+    local process <close> = assert(core.spawn { plan = plan, fds = { 1 },
+      flags = sys.CLONE_NEWUSER | sys.CLONE_NEWPID | sys.CLONE_NEWNS | sys.CLONE_NEWNET })
+    local event, number = process:launch()
+    assert(event == "rendezvous" and number == 1)
+    for _, file in ipairs { "setgroups deny", "uid_map 0 " .. sys.getuid() .. " 1",
+                            "gid_map 0 " .. sys.getgid() .. " 1" } do
+      local name, text = file:match("^(%S+) (.*)$")
+      local map <close> = assert(io.open("/proc/" .. process:pid() .. "/" .. name, "w"))
+      assert(map:write(text))
+    end
+    process:answer(1)
+    print(process:launch())
+    process:wait()
+  ]]
+
+  for name, user in pairs { ["as root"] = 0, ["as anybody"] = 65534 } do
+    it("makes a container in a user namespace " .. name, function()
+      local dir <close> = support.tmpdir()
+      local script = dir:write("script.lua", USER_NAMESPACE)
+      local stage = dir:mkdir("stage")
+      assert(os.execute("chmod 755 " .. dir.path))
+      local ran = support.run { "lua5.4", script, stage, user = user, env = {
+        LUA_CPATH = support.build .. "/lib/?.so", LD_PRELOAD = os.getenv("LD_PRELOAD") or "" } }
+      assert.equal("started\n", ran.stdout:match("started\n"), ran.stderr)
+      local output = ran.stdout:gsub("started\n", "")
+      assert.matches("^0\n0\n%s+0%s+" .. user .. "%s+1\n", output)
+      assert.matches("CapInh:\t0000000000000000\nCapAmb:\t0000000000000000\n", ran.stdout)
+    end)
+  end
+
   for name, init in pairs { ["the init and the payload"] = true, ["the payload"] = false } do
     it("takes " .. name .. " along when the caller is killed", function()
       world.adopt_orphans()
