@@ -1,0 +1,151 @@
+-- The recipes of lua/recipes, run as a user runs them. What they print is read back and compared
+-- with what the host says.
+
+local process = require("support.process")
+local support = require("support")
+local sys = require("luactr.sys")
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+local function run(name, ...)
+  local result = support.luactr { "lua/recipes/" .. name .. ".lua", ..., timeout = 60 }
+  assert.are.equal(0, result.code, result.stderr)
+  assert.are.equal("", result.stderr)
+  return result.stdout
+end
+
+-- All numbers that a pattern captures in a text.
+local function numbers(text, pattern)
+  local list = {}
+  for number in text:gmatch(pattern) do
+    list[#list + 1] = tonumber(number)
+  end
+  return list
+end
+
+local function assert_between(low, number, high)
+  assert.is_true(number and low <= number and number <= high,
+    string.format("%s is not between %g and %g", number, low, high))
+end
+
+describe("lua/recipes #system", function()
+  before_each(world.check)
+  after_each(world.check)
+
+  it("hello: runs one program", function()
+    assert.matches("^Hello", run("hello"))
+  end)
+
+  it("chroot: bash, ls and pwd work, and clear is not found", function()
+    local text = run("chroot")
+    assert.matches("%$ pwd\n/\n", text)
+    assert.matches("%$ ls /bin\nbash\nls\npwd\n", text)
+    assert.matches("clear: command not found", text)
+  end)
+
+  it("namespaces: each is new, bash is PID 1, the host keeps its name", function()
+    local name, text = sys.uname().nodename, run("namespaces")
+    for kind, host, own, word in text:gmatch("\n(%l+) +(%d+) +(%d+) +(%l+)") do
+      assert.are.equal(sys.readlink("/proc/self/ns/" .. kind):match("%d+"), host, kind)
+      assert.are.equal(word == "new", host ~= own, kind)
+      assert.are.equal(kind == "user" and "shared" or "new", word, kind)
+    end
+    local inside, outside = text:match("bash has the pid (%d+)"), text:match("bash (%d+)\n")
+    assert.are.equal("1", inside)
+    assert.is_true(tonumber(outside) > 1)
+    assert.matches("host name is container;", text)
+    assert.are.equal(name, sys.uname().nodename)
+  end)
+
+  it("cpu-quota: an endless loop gets 30 %", function()
+    support.needs("controller:cpu")
+    local shares = numbers(run("cpu-quota", "2"), "([%d.]+) %%")
+    assert_between(20, shares[2], 33)
+    assert.is_true(shares[1] > shares[2] + 20)
+  end)
+
+  it("container: 40 %, shared by its loops; one number inside, another outside", function()
+    support.needs("controller:cpu")
+    local text = run("container")
+    local whole = numbers(text, "the container: +([%d.]+) %%")
+    assert_between(25, whole[1], 43)
+    assert_between(25, whole[2], 43)
+    local loops = numbers(text, "loop %d+ %(outside %d+%): +([%d.]+) %%")
+    assert.are.equal(3, #loops)
+    assert_between(loops[2] - 6, loops[3], loops[2] + 6)
+    local inside, outside = text:match("\n +(%d+) bash +(%d+) bash")
+    assert.are.equal("1", inside)
+    assert.are_not.equal(inside, outside)
+    inside, outside = text:match("\n +(%d+) eatcpu +(%d+) eatcpu")
+    assert.are.equal("2", inside)
+    assert.are_not.equal(inside, outside)
+  end)
+
+  it("memory: above the limit the kernel kills, and the counter says so", function()
+    support.needs("controller:memory")
+    local text = run("memory")
+    assert.matches("signal 9, reason oom", text)
+    assert_between(20, numbers(text, "([%d.]+) MiB of 32")[1], 32)
+    assert.are.same({ 1 }, numbers(text, "counted (%d+) kill"))
+  end)
+
+  it("pids: fork is refused at the limit", function()
+    support.needs("controller:pids")
+    local text = run("pids")
+    assert.are.same({ 6 }, numbers(text, "^(%d+) of 10"))
+    assert.matches("Cannot fork", text)
+  end)
+
+  it("io: a disk is as slow as it is told to be", function()
+    support.needs("controller:" .. (support.layout() == "v2" and "io" or "blkio"))
+    local text = run("io")
+    if text:find("^skipped") then
+      return pending(text)
+    end
+    assert_between(1, numbers(text, ": (%d+) KiB/s on disk")[1], 1200)
+  end)
+
+  it("devices: what the list does not name is refused", function()
+    local text = run("devices")
+    assert.matches("/dev/null: opened", text)
+    assert.matches("/dev/zero: refused", text)
+  end)
+
+  it("subsystems: a frozen loop uses no CPU and goes on later", function()
+    local text = run("subsystems")
+    local running, frozen, after = text:match("([%d.]+) s.-([%d.]+) s.-([%d.]+) s")
+    assert_between(0.02, tonumber(running), 0.5)
+    assert_between(0, tonumber(frozen), 0.02)
+    assert_between(0.02, tonumber(after), 0.5)
+    local has_net_cls = support.controller("net_cls") ~= nil
+    assert.are.equal(has_net_cls, text:find("net_cls: skipped: ", 1, true) == nil)
+  end)
+
+  -- On a terminal these end with a shell, which a person leaves.
+  for name, case in pairs {
+    chroot = { "chroot:/%$ ", "echo /bin/*", "/bin/bash /bin/ls /bin/pwd" },
+    namespaces = { "container:/# ", "hostname; echo $$", "container\r\n1\r" },
+    container = { "container:/# ", "echo $$; pwd", "1\r\n/\r" },
+  } do
+    it(name .. ": offers a shell on a terminal", function()
+      local recipe = "lua/recipes/" .. name .. ".lua"
+      local shell <close> = process.start { support.luactr_program, recipe, tty = true }
+      local prompt, command, answer = table.unpack(case)
+      shell:expect(prompt)
+      shell:write(command .. "\n")
+      shell:expect("\n" .. answer)
+      shell:write("exit 3\n")
+      assert.are.same({ code = 3 }, shell:wait())
+    end)
+  end
+
+  it("has a header that teaches in each", function()
+    for _, entry in ipairs(sys.readdir("lua/recipes")) do
+      local text = support.read("lua/recipes/" .. entry.name)
+      assert.matches("^#!/usr/bin/env luactr\n%-%-%- %S", text, nil, entry.name)
+      assert.matches("\n%-%-   luactr lua/recipes/" .. entry.name:gsub("%p", "%%%0"), text, nil,
+        entry.name)
+    end
+  end)
+end)
