@@ -198,7 +198,7 @@ local FORWARDED <const> = { "INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "WINCH
 
 --- Blocked before the process exists, so that none is lost and none ends luactr half-way.
 local function take_signals(box, run)
-  if not run.forward_signals and not box.plan.tty then
+  if not run.options.forward_signals and not box.plan.tty then
     return true
   end
   local numbers = {}
@@ -216,7 +216,7 @@ local function spawn(box, run)
   end
   local process, message, errno = core.spawn {
     plan = box.encoded, flags = box.plan.flags, fds = fds,
-    cgroup = run.cgroup and run.cgroup:fd(), times = trace.enabled,
+    cgroup = run.cgroup and run.cgroup:fd(), times = trace.enabled, fail = run.options.fail,
   }
   if not process then
     return nil, sys_failure(box, message, errno, "clone")
@@ -332,6 +332,7 @@ end
 
 ---@class luactr.start_options
 ---@field forward_signals? boolean pass on the signals that luactr gets
+---@field fail? { step: integer, errno: integer } let a step fail, for specs
 
 --- Start a box. On failure everything is closed again.
 ---@param box luactr.container
@@ -341,8 +342,7 @@ end
 ---@return table? error
 function M.start(box, host, options)
   local run <close> = setmetatable({
-    resources = {}, passed = {}, captures = {},
-    forward_signals = options and options.forward_signals, owner = sys.getpid(),
+    resources = {}, passed = {}, captures = {}, options = options or {}, owner = sys.getpid(),
   }, Run)
   for _, phase in ipairs(PHASES) do
     local fine, err = phase(box, run, host)

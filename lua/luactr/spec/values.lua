@@ -4,7 +4,6 @@ local check = require "luactr.check"
 local M = {}
 
 local MAX_ID <const> = 0xfffffffe -- (uid_t)-1 means "leave it"
-local MAX_ARGUMENT <const> = 131071 -- execve(2): MAX_ARG_STRLEN without the NUL
 -- ---- plain ones
 
 M.path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
@@ -24,7 +23,7 @@ M.domainname = check.string {
   what = "domain name", max = 64, too_long = "domain name too long: at most %d bytes",
 }
 
-M.command = check.list(check.string { empty = true, max = MAX_ARGUMENT }, {
+M.command = check.list(check.string { empty = true }, {
   what = "list of strings", min = 1,
   hint = "{ \"program\", \"argument\" } (there is no shell in between)",
   convert = function(words)
@@ -107,8 +106,6 @@ local function check_env(value, path, problems)
       problems:add(at, "not a variable's name: %s", check.show(name))
     elseif type(text) == "string" and text:find("\0", 1, true) then
       problems:add(at, "contains a NUL byte")
-    elseif type(text) == "string" and #name + 1 + #text > MAX_ARGUMENT then
-      problems:add(at, "longer than %d bytes, name and value together", MAX_ARGUMENT)
     else
       result[name] = text
     end
@@ -195,9 +192,9 @@ M.mounts = check.list(check.record {
   { name = "mode", type = check.mode(), help = "of a file or dir" },
   { name = "optional", type = check.boolean(), default = false,
     help = "no error if the source is missing" },
-}, { max = 4096 })
+})
 
-M.paths = check.list(M.path, { max = 4096 })
+M.paths = check.list(M.path)
 
 -- What /proc and /sys tell or do that a container has no business with; the lists that podman uses.
 M.masked_paths = {
@@ -225,7 +222,7 @@ M.devices = check.list(check.union({
     { name = "uid", type = id, default = 0 },
     { name = "gid", type = id, default = 0 },
   },
-}, { what = "\"/dev/...\" of the host or { path =, type =, major =, minor = }" }), { max = 4096 })
+}, { what = "\"/dev/...\" of the host or { path =, type =, major =, minor = }" }))
 
 -- ---- attributes of the process that few recipes change: see process.lua
 
@@ -283,7 +280,7 @@ M.stdin = check.union({
   fd,
   check.record({ { name = "file", type = M.host_path, required = true } }, { convert = to_file }),
   check.string {
-    binary = true, empty = true, max = 1 << 30,
+    binary = true, empty = true,
     convert = function(text) return { kind = "text", text = text } end,
   },
 }, { what = "\"inherit\", \"null\", { file = path }, an fd or the text to feed" })
