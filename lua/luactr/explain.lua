@@ -15,11 +15,60 @@ local function origin(step, locate)
   return locate and locate(step.from) or step.from
 end
 
+-- ---- where a cgroup's files are
+
+local function has(list, wanted)
+  for _, name in ipairs(list or {}) do
+    if name == wanted then
+      return true
+    end
+  end
+  return false
+end
+
+--- The container's directory in the hierarchy for which `fits` says so.
+local function directory(cgroup, fits)
+  for _, place in ipairs(cgroup.places or {}) do
+    if fits(place) then
+      return place.mount .. place.parent .. "/" .. cgroup.path .. "/"
+    end
+  end
+  return cgroup.path .. "/"
+end
+
+local function file_of(cgroup, write)
+  return directory(cgroup, function(place)
+    return place.version == write.version and has(place.controllers, write.controller)
+  end) .. write.file
+end
+
+--- A step as a system call; only the plan knows the directory behind a cgroup's slot.
+local function call(step, plan)
+  if step.op ~= "cgroup_attach" then
+    return calls.call(step)
+  end
+  local name = step.procs:gsub("^cgroup:", "")
+  local tasks = directory(plan.cgroup, function(place)
+    return place.version == 1 and place.name == name
+  end) .. "tasks"
+  return string.format("write(\"%s\", \"0\")", tasks)
+end
+
+local function is_born_inside(plan)
+  for _, place in ipairs(plan.cgroup and plan.cgroup.places or {}) do
+    if place.version == 2 then
+      return true
+    end
+  end
+  return false
+end
+
 -- ---- rows: everything that happens, in order, each { heading } or { number?, origin, text }
 
 local function add_clone(rows, plan)
   rows[#rows + 1] = { heading = "New namespaces" }
   local flags = calls.flags("CLONE_", plan.flags)
+    .. (is_born_inside(plan) and "|CLONE_INTO_CGROUP" or "")
   rows[#rows + 1] = { origin = "", text = "clone3(" .. flags .. "), execveat(luactr's init)" }
   for _, kind in ipairs { "setgroups", "uid", "gid" } do
     local text = plan.id_maps and plan.id_maps[kind]
@@ -36,11 +85,12 @@ local function add_cgroup(rows, plan, locate)
   if #writes == 0 then
     return
   end
-  rows[#rows + 1] = { heading = "Limits in the cgroup " .. plan.cgroup.path }
+  rows[#rows + 1] = { heading = "Make the cgroup " .. plan.cgroup.path }
   for _, write in ipairs(writes) do
     rows[#rows + 1] = {
       origin = origin(write, locate),
-      text = string.format("write(\"%s\", \"%s\")", write.file, (write.text:gsub("\n", "\\n"))),
+      text = string.format("write(\"%s\", \"%s\")", file_of(plan.cgroup, write),
+        (write.text:gsub("\n", "\\n"))),
     }
   end
 end
@@ -51,7 +101,7 @@ local function add_steps(rows, plan, locate)
     local following = plan.phases[i + 1]
     for number = phase.first, following and following.first - 1 or #plan.steps do
       local step = plan.steps[number]
-      rows[#rows + 1] = { number = number, origin = origin(step, locate), text = calls.call(step) }
+      rows[#rows + 1] = { number = number, origin = origin(step, locate), text = call(step, plan) }
     end
   end
 end
@@ -117,6 +167,17 @@ local function names(flags)
   return list
 end
 
+local function cgroup_record(cgroup, locate)
+  local writes = {}
+  for i, write in ipairs(cgroup.writes) do
+    writes[i] = {
+      controller = write.controller, version = write.version, file = file_of(cgroup, write),
+      text = write.text, from = write.from, where = origin(write, locate),
+    }
+  end
+  return { path = cgroup.path, writes = writes }
+end
+
 --- The same as a table of strings, numbers and tables, for --json.
 ---@param plan luactr.plan
 ---@param locate? luactr.locate
@@ -129,11 +190,11 @@ function M.json(plan, locate)
   for number, step in ipairs(plan.steps) do
     result.steps[number] = {
       number = number, op = step.op, arguments = arguments(step),
-      call = calls.call(step), from = step.from, where = origin(step, locate),
+      call = call(step, plan), from = step.from, where = origin(step, locate),
     }
   end
   if plan.cgroup then
-    result.cgroup = { path = plan.cgroup.path, writes = plan.cgroup.writes }
+    result.cgroup = cgroup_record(plan.cgroup, locate)
   end
   return result
 end

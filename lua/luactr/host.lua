@@ -43,7 +43,7 @@ local readers = {
   last_cap = function() return sys().last_cap() end,
   state_dir = runtime_dir,
   stage = function(facts) return facts.state_dir .. "/stage" end,
-  cgroup = function() return require("luactr.core").cgroup.detect() end,
+  cgroup = function() return require("luactr.cgroup").detect() end,
   -- pivot_root refuses the initial ramfs (pivot_root(2), EINVAL).
   initramfs = function()
     local mounts <close> = io.open("/proc/self/mounts")
@@ -76,7 +76,7 @@ local readers = {
 ---@field last_cap integer
 ---@field state_dir string
 ---@field stage string where a root is put together
----@field cgroup table layout of luactr.core.cgroup.detect
+---@field cgroup table layout of luactr.cgroup.detect
 ---@field cwd string
 ---@field initramfs boolean / cannot be pivoted from
 ---@field environment table<string, string>

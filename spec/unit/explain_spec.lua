@@ -105,6 +105,41 @@ describe("luactr.explain #unit", function()
     end)
   end)
 
+  describe("text() of a cgroup", function()
+    local described = plan { { op = "cgroup_attach", procs = "cgroup:memory", from = "limits" } }
+    described.cgroup = {
+      path = "luactr/web",
+      places = {
+        { version = 1, mount = "/sys/fs/cgroup/memory", parent = "", name = "memory",
+          controllers = { "memory" } },
+        { version = 2, mount = "/sys/fs/cgroup/unified", parent = "/up", controllers = { "io" } },
+      },
+      writes = {
+        { controller = "memory", version = 1, file = "memory.limit_in_bytes", text = "64",
+          from = "limits.memory" },
+        { controller = "io", version = 2, file = "io.weight", text = "5", from = "limits.io" },
+      },
+    }
+    local text = explain.text(described)
+
+    it("tells each write with its file and value", function()
+      assert.matches('limits.memory  write("/sys/fs/cgroup/memory/luactr/web/memory.limit_in_bytes"'
+        .. ', "64")', text, 1, true)
+      assert.matches('write("/sys/fs/cgroup/unified/up/luactr/web/io.weight", "5")', text, 1, true)
+    end)
+
+    it("tells the same as data", function()
+      assert.are.same({ controller = "io", version = 2, text = "5", from = "limits.io",
+        where = "limits.io", file = "/sys/fs/cgroup/unified/up/luactr/web/io.weight" },
+        explain.json(described).cgroup.writes[2])
+    end)
+
+    it("tells how the container gets into it", function()
+      assert.matches('write("/sys/fs/cgroup/memory/luactr/web/tasks", "0")', text, 1, true)
+      assert.matches("CLONE_NEWPID|CLONE_INTO_CGROUP)", text, 1, true)
+    end)
+  end)
+
   describe("json()", function()
     it("is plain data", function()
       local data = explain.json(plan {

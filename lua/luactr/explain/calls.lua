@@ -106,7 +106,7 @@ function calls.rendezvous(s)
 end
 
 function calls.cgroup_attach(s)
-  return string.format("write(%s, \"0\")", quote((s.procs:gsub("^cgroup:", "")) .. "/cgroup.procs"))
+  return string.format("write(%s, \"0\")", s.procs)
 end
 
 function calls.unshare(s) return "unshare(" .. M.flags("CLONE_", s.flags) .. ")" end
