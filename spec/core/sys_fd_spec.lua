@@ -13,7 +13,7 @@ describe("luactr.sys descriptors #core", function()
   before_each(world.check)
   after_each(world.check)
 
-  it("fail with the errno of the system call", function()
+  it("fail with the errno of the system call #unemulated", function()
     local plain <close> = assert(sys.open("/dev/null"))
     for _, case in ipairs {
       { "open", "ENOENT", "/no/such/file" },
@@ -63,7 +63,7 @@ describe("luactr.sys descriptors #core", function()
       assert(sys.open("passwd", "rdonly", nil, { dir = etc })):close()
     end)
 
-    it("stays in the root that it is told", function()
+    it("stays in the root that it is told #unemulated", function()
       local dir <close> = support.tmpdir()
       assert(sys.symlink("/etc", dir.path .. "/link"))
       dir:write("etc/passwd", "inside")

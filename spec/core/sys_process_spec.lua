@@ -27,7 +27,7 @@ describe("luactr.sys processes #core", function()
   before_each(world.check)
   after_each(world.check)
 
-  it("fail with the errno of the system call", function()
+  it("fail with the errno of the system call #unemulated", function()
     local plain <close> = assert(sys.open("/dev/null"))
     fails("ENOENT", sys.exec("/no/such/program", { "x" }))
     fails("EACCES", sys.exec("/etc/passwd", { "x" }))
@@ -114,7 +114,7 @@ describe("luactr.sys processes #core", function()
       end)
     end)
 
-    it("leaves handles of the parent alone in the child", function()
+    it("leaves handles of the parent alone in the child #unemulated", function()
       local other <close> = sleeper()
       inside({}, function() other:close() end)
       assert.is_nil(other:wait(0))
@@ -140,7 +140,7 @@ describe("luactr.sys processes #core", function()
       fails("ESRCH", sys.kill(pid, 0))
     end)
 
-    it("is waited for with patience, and remembers the answer", function()
+    it("is waited for with patience, and remembers the answer #unemulated", function()
       local child <close> = sleeper()
       assert.same({ nil, "timeout", n = 2 }, table.pack(child:wait(0.01)))
       assert(child:signal("TERM"))
@@ -160,7 +160,7 @@ describe("luactr.sys processes #core", function()
   end)
 
   describe("waitid()", function()
-    it("waits by pid, handle, pidfd or for any", function()
+    it("waits by pid, handle, pidfd or for any #unemulated", function()
       for _, how in ipairs { "pid", "handle", "pidfd", "any" } do
         local child <close> = assert(sys.clone({}, function() return 5 end))
         local pidfd <close> = assert(sys.pidfd_open(child))
@@ -169,7 +169,7 @@ describe("luactr.sys processes #core", function()
       end
     end)
 
-    it("tells stops, continues and no news", function()
+    it("tells stops, continues and no news #unemulated", function()
       local child <close> = sleeper()
       fails("EAGAIN", sys.waitid(child, "nohang"))
       assert(sys.kill(child, "SIGSTOP"))
@@ -188,7 +188,7 @@ describe("luactr.sys processes #core", function()
     end
   end)
 
-  it("copy descriptors from each other", function()
+  it("copy descriptors from each other #unemulated", function()
     support.needs("root")
     local reader, writer <close> = assert(sys.pipe())
     local _ <close> = reader

@@ -20,7 +20,7 @@ describe("luactr.sys resources #core", function()
     fails("EINVAL", sys.clock_gettime(99))
   end)
 
-  it("have limits by name", function()
+  it("have limits by name #unemulated", function()
     inside({}, function()
       assert(sys.setrlimit("nofile", 100, 200))
       assert.same({ 100, 200 }, { sys.getrlimit("RLIMIT_NOFILE") })

@@ -42,7 +42,7 @@ describe("luactr.sys terminals #core", function()
     end)
   end)
 
-  it("cannot be had without /dev/ptmx", function()
+  it("cannot be had without /dev/ptmx #unemulated", function()
     require("support").needs("root")
     inside("newns", function()
       assert(sys.mount(nil, "/", nil, { "rec", "private" }))
