@@ -121,6 +121,13 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 ---@field file string
 ---@field line integer
 
+--- A checked recipe: every field of `spec.fields` that was given or has a default, normalized (see
+--- luactr.spec.values for the forms).
+---@class luactr.spec
+---@field where? luactr.where
+---@field given table<string, boolean> the fields that the recipe spoke of
+---@field id? string set by who runs it; part of the cgroup's path
+
 --- The error for a list of problems.
 ---@param problems luactr.problem[]
 ---@param where? luactr.where
@@ -131,8 +138,7 @@ function M.refusal(problems, where)
 end
 
 --- All problems of a container's table, or its normalized form: defaults filled in, sizes in
---- bytes, times in seconds; `given` tells which fields the recipe spoke of. The result is
---- read-only: defaults are shared between specs.
+--- bytes, times in seconds. The result is read-only: defaults are shared between specs.
 ---@param raw any
 ---@param where? luactr.where the line of the ctr.container call
 ---@return luactr.spec?
