@@ -210,22 +210,4 @@ function M.into(directory, list)
   return true
 end
 
-local function remove_below(name, dir)
-  local fd <close> = open_directory(name, dir)
-  for _, entry in ipairs(fd and sys.readdir(fd) or {}) do
-    if entry.type == "directory" then
-      remove_below(entry.name, fd)
-      sys.rmdir(entry.name, fd)
-    else
-      sys.unlink(entry.name, fd)
-    end
-  end
-end
-
---- Remove a directory with all that is in it; a link in it is removed, not followed.
-function M.remove(directory)
-  remove_below(directory)
-  sys.rmdir(directory)
-end
-
 return M

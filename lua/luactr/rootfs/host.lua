@@ -101,13 +101,17 @@ function M.new(options, fs)
   if not ok then
     return nil, mistake
   end
-  local list, problem = gather(options, fs or require "luactr.rootfs.fs")
+  fs = fs or require "luactr.rootfs.fs"
+  local list, problem = gather(options, fs)
   if problem then
     problem.op = "rootfs.host"
     problem.message = "cannot build a root file system from the host's programs"
   end
   local copy = options.copy or nil
-  return { list = list, problem = problem, copy = copy, directory = copy ~= true and copy or nil }
+  if type(copy) == "string" and copy:sub(1, 1) ~= "/" then
+    copy = fs.getcwd() .. "/" .. copy
+  end
+  return { list = list, problem = problem, copy = copy }
 end
 
 local function read_only_bind(path, entry)
@@ -133,7 +137,8 @@ local PLACE <const> = {
 
 function M.steps(self, host)
   if self.copy then
-    local source = self.directory or host.stage .. "/copy"
+    local planned = self.copy == true and host.state_dir .. "/containers/NAME/rootfs" or self.copy
+    local source = self.directory or planned
     return { { op = "root_bind", source = source, recursive = 0, from = "rootfs" } }
   end
   local steps = { { op = "root_tmpfs", stage = host.stage, data = "mode=0755", from = "rootfs" } }
@@ -147,27 +152,15 @@ function M.steps(self, host)
   return steps
 end
 
---- Copy, where that was asked for. A directory with a name stays; a temporary one goes with close.
+--- Copy, where that was asked for.
+---@param directory string the container's own on the host: what is in it goes with the container
+---@return true? ok nil, fields of an error object
 function M.prepare(self, directory)
   if not self.copy then
-    return { close = function() end }
+    return true
   end
-  local copy = require "luactr.rootfs.copy"
-  local temporary = self.copy == true
-  self.directory = temporary and directory .. "/rootfs" or self.directory
-  local ok, problem = copy.into(self.directory, self.list)
-  local resource = {
-    close = function()
-      if temporary then
-        copy.remove(self.directory)
-      end
-    end,
-  }
-  if not ok then
-    resource.close()
-    return nil, problem
-  end
-  return resource
+  self.directory = self.copy == true and directory .. "/rootfs" or self.copy
+  return require("luactr.rootfs.copy").into(self.directory, self.list)
 end
 
 return M

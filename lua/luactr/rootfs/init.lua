@@ -34,22 +34,23 @@ function methods:steps(host)
   return self.kind.steps(self, host)
 end
 
---- Make ready on the host what the steps rely on.
----@param directory string a private one, where temporary things may be put
+local NOTHING <const> = { close = function() end }
+
+--- Make ready on the host what the steps rely on, before they are asked for.
+---@param directory_of_container string on the host: what is put there goes with the container
 ---@return { close: fun() }? resource nil, error
-function methods:prepare(directory)
+function methods:prepare(directory_of_container)
   if self.problem then
     return nil, failure(self, self.problem)
   end
-  local prepare = self.kind.prepare
-  if not prepare then
-    return { close = function() end }
+  local ok, problem = true, nil
+  if self.kind.prepare then
+    ok, problem = self.kind.prepare(self, directory_of_container)
   end
-  local resource, problem = prepare(self, directory)
-  if not resource then
+  if not ok then
     return nil, failure(self, problem)
   end
-  return resource
+  return NOTHING
 end
 
 local function absolute(path)

@@ -43,6 +43,7 @@ describe("luactr.rootfs #unit", function()
 
     it("binds the copy's directory instead when asked to copy", function()
       assert.are.same({ "root_bind /home/container" }, steps { "sh", copy = "/home/container" })
+      assert.are.same({ "root_bind /home/user/here" }, steps { "sh", copy = "here" })
     end)
 
     it("keeps what the host lacks until it is used", function()
