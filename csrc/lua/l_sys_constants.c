@@ -21,6 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* After the C library, whose constants are enums too. */
+#include "kernel/shim.h"
+
 /* Pasting and stringising keep C's own name and value together. */
 #define N(prefix, name)                                                                            \
     { #prefix #name, sizeof #prefix - 1, (lua_Integer)prefix##name }
@@ -145,10 +148,7 @@ const struct l_name l_seek_names[] = {
 };
 
 const struct l_name l_memfd_names[] = {
-    N(MFD_, CLOEXEC),
-    N(MFD_, ALLOW_SEALING),
-    N(MFD_, HUGETLB),
-    END,
+    N(MFD_, CLOEXEC), N(MFD_, ALLOW_SEALING), N(MFD_, HUGETLB), N(MFD_, EXEC), END,
 };
 
 const struct l_name l_seal_names[] = {
@@ -173,14 +173,6 @@ const struct l_name l_seccomp_names[] = {
     N(SECCOMP_FILTER_FLAG_, SPEC_ALLOW),  N(SECCOMP_FILTER_FLAG_, NEW_LISTENER),
     N(SECCOMP_FILTER_FLAG_, TSYNC_ESRCH), END,
 };
-
-/* Linux 6.2 and 6.10; Debian 12's headers end at 6.1. */
-#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
-#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
-#endif
-#ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
-#define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15)
-#endif
 
 const struct l_name l_landlock_fs_names[] = {
     N(LANDLOCK_ACCESS_FS_, EXECUTE),

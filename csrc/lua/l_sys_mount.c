@@ -1,11 +1,11 @@
 /* Mounts: the classic calls (mount(2)) and the ones by descriptor (Linux 5.2 and later). */
+#include "kernel/calls.h"
 #include "l_sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- classic */
@@ -30,8 +30,7 @@ static int l_umount(lua_State *L) {
 static int l_pivot_root(lua_State *L) {
     const char *new_root = l_checkcstring(L, 1);
     const char *put_old = l_checkcstring(L, 2);
-    long result = syscall(SYS_pivot_root, new_root, put_old);
-    return l_pushdone(L, (int)result, errno, "pivot_root", new_root);
+    return l_pushresult(L, k_pivot_root(new_root, put_old), "pivot_root", new_root);
 }
 
 /* ---- a file system context: fsopen, fsconfig, fsmount */

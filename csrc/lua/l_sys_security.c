@@ -1,5 +1,6 @@
 /* What a process may still do: no_new_privs, securebits, dumpable, seccomp. prctl(2), seccomp(2).
  */
+#include "kernel/calls.h"
 #include "l_sys.h"
 
 #include <errno.h>
@@ -8,8 +9,6 @@
 #include <linux/seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* ---- prctl */
 
@@ -67,9 +66,9 @@ static int l_get_securebits(lua_State *L) {
 }
 
 static int l_personality(lua_State *L) {
-    unsigned long persona = (unsigned long)l_checkrange(L, 1, 0, UINT32_MAX);
-    long old = syscall(SYS_personality, persona);
-    return l_pushnumber(L, old, errno, "personality");
+    unsigned int persona = (unsigned int)l_checkrange(L, 1, 0, UINT32_MAX);
+    int old = k_personality(persona);
+    return l_pushnumber(L, old, -old, "personality");
 }
 
 /* ---- seccomp */
@@ -87,11 +86,11 @@ static int l_seccomp(lua_State *L) {
     memcpy(filter, bytes, size);
     struct sock_fprog program = {.len = (unsigned short)count, .filter = filter};
     int *listener = l_newfd(L);
-    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    int result = k_seccomp(SECCOMP_SET_MODE_FILTER, flags, &program);
     if (result < 0)
-        return l_pushfail(L, errno, "seccomp", NULL);
+        return l_pushfail(L, -result, "seccomp", NULL);
     if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
-        *listener = (int)result;
+        *listener = result;
     else
         lua_pushboolean(L, 1);
     return 1;
