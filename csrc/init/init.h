@@ -70,6 +70,16 @@ struct place {
 };
 int path_place(struct init *in, const char *path, struct place *place);
 
+/* ---- file.c */
+int file_write(int fd, const char *data, size_t length);
+
+/* ---- mount.c */
+int mount_detached(const char *type, unsigned attributes); /* a new file system, nowhere yet */
+int mount_file(struct init *in, const union plan_arg *a); /* the arguments of the file step */
+
+/* ---- procfs.c */
+int procfs_prepare(struct init *in); /* before the old root goes */
+
 /* ---- process.c */
 int process_arm(struct init *in); /* set the parent-death signal, die if it came too late */
 int process_settle(struct init *in);

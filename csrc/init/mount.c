@@ -22,6 +22,17 @@ static int clone_tree(int dir, const char *path, bool recursive) {
     return k_open_tree(dir, path, flags);
 }
 
+int mount_detached(const char *type, unsigned attributes) {
+    int context = k_fsopen(type, FSOPEN_CLOEXEC);
+    if (context < 0)
+        return context;
+    int result = k_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    if (result >= 0)
+        result = k_fsmount(context, FSMOUNT_CLOEXEC, attributes);
+    k_close(context);
+    return result;
+}
+
 int step_propagation(struct init *in, const union plan_arg *a) {
     (void)in;
     return k_mount(NULL, "/", NULL, plan_u32(&a[0]), NULL);
@@ -134,25 +145,13 @@ static int null_tree(struct init *in) {
     return tree;
 }
 
-static int new_empty_tree(void) {
-    int context = k_fsopen("tmpfs", FSOPEN_CLOEXEC);
-    if (context < 0)
-        return context;
-    int result = k_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-    if (result >= 0)
-        result =
-            k_fsmount(context, FSMOUNT_CLOEXEC,
-                      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    k_close(context);
-    return result;
-}
-
 /* One empty file system serves all masked directories: the first mask attaches it, the others
  * attach clones (which older kernels make of an attached mount only). */
 static int empty_tree(struct init *in) {
     if (in->mask >= 0)
         return clone_tree(in->mask, "", false);
-    int tree = new_empty_tree();
+    int tree = mount_detached("tmpfs", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                           MOUNT_ATTR_NOEXEC);
     if (tree >= 0) {
         in->mask = k_fcntl(tree, F_DUPFD_CLOEXEC, in->floor);
         if (in->mask < 0)
@@ -175,5 +174,38 @@ int step_mask(struct init *in, const union plan_arg *a) {
         result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
     fds_close(&tree);
     k_close(target);
+    return result;
+}
+
+/* ---- inline files */
+
+/* A clone of the one file of a new file system. Older kernels (before Linux 6.15) clone only what
+ * is attached, so for that moment it is mounted over the host's root in this view, where no walk
+ * meets it: walks begin below. */
+static int new_file_tree(struct init *in, const union plan_arg *a) {
+    int fs = mount_detached("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    if (fs < 0)
+        return fs;
+    int fd = k_openat(fs, "file", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, plan_u32(&a[2]));
+    int result = fd < 0 ? fd : file_write(fd, plan_data(in, &a[1]), a[1].data.length);
+    fds_close(&fd);
+    if (result >= 0)
+        result = k_move_mount(fs, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    if (result >= 0) {
+        result = clone_tree(fs, "file", false);
+        k_fchdir(fs);
+        k_umount2(".", MNT_DETACH);
+        k_chdir("/");
+    }
+    k_close(fs);
+    return result;
+}
+
+int mount_file(struct init *in, const union plan_arg *a) {
+    int tree = new_file_tree(in, a);
+    if (tree < 0)
+        return at(in, AUX_CREATE, tree);
+    int result = attach(in, tree, plan_text(in, &a[0]), S_IFREG);
+    k_close(tree);
     return result;
 }

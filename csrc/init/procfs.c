@@ -2,23 +2,28 @@
  * mounted there. The instance here is our own, attached nowhere. */
 #include "init.h"
 
-static int open_procfs(void) {
-    int context = k_fsopen("proc", FSOPEN_CLOEXEC);
-    if (context < 0)
-        return context;
-    int result = k_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-    if (result >= 0)
-        result = k_fsmount(context, FSMOUNT_CLOEXEC, 0);
-    k_close(context);
-    return result;
+static int open_procfs(struct init *in) {
+    if (in->proc < 0)
+        in->proc = fds_keep(in, mount_detached("proc", 0));
+    return in->proc < 0 ? at(in, AUX_SOURCE, in->proc) : 0;
+}
+
+/* In a user namespace a procfs can be made only while another is in sight: the old root has one,
+ * the container need not. */
+int procfs_prepare(struct init *in) {
+    for (uint32_t i = in->index; i < in->plan->steps; i++) {
+        uint32_t kind = plan_steps(in)[i].kind;
+        if (kind == STEP_SYSCTL || kind == STEP_OOM_SCORE_ADJ)
+            return open_procfs(in);
+    }
+    return 0;
 }
 
 static int write_procfs(struct init *in, const char *path, uint64_t resolve, const char *value) {
     const struct open_how how = {.flags = O_WRONLY | O_CLOEXEC, .resolve = resolve};
-    if (in->proc < 0)
-        in->proc = fds_keep(in, open_procfs());
-    if (in->proc < 0)
-        return at(in, AUX_SOURCE, in->proc);
+    int result = open_procfs(in);
+    if (result < 0)
+        return result;
     int fd = k_openat2(in->proc, path, &how, sizeof how);
     if (fd < 0)
         return at(in, AUX_TARGET, fd);

@@ -55,7 +55,9 @@ int step_pivot_root(struct init *in, const union plan_arg *a) {
     int root = path_root(in);
     if (root < 0)
         return at(in, AUX_TARGET, root);
-    int result = at(in, AUX_TARGET, k_fchdir(root));
+    int result = procfs_prepare(in);
+    if (result >= 0)
+        result = at(in, AUX_TARGET, k_fchdir(root));
     if (result < 0)
         return result;
     result = k_pivot_root(".", ".");

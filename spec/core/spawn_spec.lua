@@ -299,18 +299,21 @@ describe("core.spawn #core #spawn", function()
       ran.stdout)
   end)
 
-  -- Map root inside to this user, and run a shell there.
+  -- Map root inside to this user, and run a shell there, with or without a /proc.
   local USER_NAMESPACE <const> = [[
     local core = require("luactr.core")
     local sys = core.sys
+    local target = arg[2] == "proc" and "/proc" or "/elsewhere"
     local plan = core.plan.encode({
       { op = "rendezvous", number = 1 },
       { op = "propagation", flags = sys.MS_REC | sys.MS_PRIVATE },
       { op = "root_tmpfs", stage = arg[1], data = "mode=0755" },
       { op = "bind", source = "/bin/busybox", target = "/bin/busybox", recursive = 0, set = 0,
         clear = 0 },
-      { op = "mount", source = "proc", target = "/proc", type = "proc", flags = 0 },
+      { op = "mount", source = "x", target = target, flags = 0,
+        type = arg[2] == "proc" and "proc" or "tmpfs" },
       { op = "pivot_root" },
+      { op = "oom_score_adj", value = 500 },
       { op = "init" },
       { op = "dup", fd = "out", number = 1 },
       { op = "exec", file = "/bin/busybox", env = {}, argv = { "sh", "-c", "id -u; mkdir /x; " ..
@@ -331,14 +334,23 @@ describe("core.spawn #core #spawn", function()
     process:wait()
   ]]
 
+  local function user_namespace(user, kind)
+    local dir <close> = support.tmpdir()
+    local script = dir:write("script.lua", USER_NAMESPACE)
+    local stage = dir:mkdir("stage")
+    assert(os.execute("chmod 755 " .. dir.path))
+    return support.run { "lua5.4", script, stage, kind, user = user, env = {
+      LUA_CPATH = support.build .. "/lib/?.so", LD_PRELOAD = os.getenv("LD_PRELOAD") or "" } }
+  end
+
   for name, user in pairs { ["as root"] = 0, ["as anybody"] = 65534 } do
+    it("writes to procfs in a user namespace that has none, " .. name, function()
+      local ran = user_namespace(user, "none")
+      assert.equal("started\n", ran.stdout:match("started\n"), ran.stdout .. ran.stderr)
+    end)
+
     it("makes a container in a user namespace " .. name, function()
-      local dir <close> = support.tmpdir()
-      local script = dir:write("script.lua", USER_NAMESPACE)
-      local stage = dir:mkdir("stage")
-      assert(os.execute("chmod 755 " .. dir.path))
-      local ran = support.run { "lua5.4", script, stage, user = user, env = {
-        LUA_CPATH = support.build .. "/lib/?.so", LD_PRELOAD = os.getenv("LD_PRELOAD") or "" } }
+      local ran = user_namespace(user, "proc")
       assert.equal("started\n", ran.stdout:match("started\n"), ran.stderr)
       local output = ran.stdout:gsub("started\n", "")
       assert.matches("^0\n0\n%s+0%s+" .. user .. "%s+1\n", output)
