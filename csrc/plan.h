@@ -52,7 +52,7 @@
     X(ROOT_BIND, "root_bind", "source:p recursive:u")                                              \
     X(ROOT_TMPFS, "root_tmpfs", "stage:p data:S")                                                  \
     X(MKDIR, "mkdir", "path:p mode:u")                                                             \
-    X(FILE, "file", "path:p content:b mode:u")                                                     \
+    X(FILE, "file", "path:p content:b mode:u mount:U")                                             \
     X(WRITE, "write", "path:p content:b")                                                          \
     X(SYMLINK, "symlink", "link:p path:p")                                                         \
     X(MKNOD, "mknod", "path:p mode:u device:u")                                                    \

@@ -9,7 +9,7 @@ int step_mkdir(struct init *in, const union plan_arg *a) {
     return 0;
 }
 
-static int write_all(int fd, const char *data, size_t length) {
+int file_write(int fd, const char *data, size_t length) {
     while (length) {
         long written = k_write(fd, data, length);
         if (written < 0)
@@ -31,8 +31,11 @@ static int create_new(const struct place *place, uint32_t mode) {
     return result < 0 ? result : k_openat(place->dir, place->name, flags, mode);
 }
 
+/* Into the root, or mounted over what is there. */
 int step_file(struct init *in, const union plan_arg *a) {
     struct place place;
+    if (plan_u32(&a[3]))
+        return mount_file(in, a);
     int result = at(in, AUX_TARGET, path_place(in, plan_text(in, &a[0]), &place));
     if (result < 0)
         return result;
@@ -40,7 +43,7 @@ int step_file(struct init *in, const union plan_arg *a) {
     k_close(place.dir);
     if (fd < 0)
         return at(in, AUX_CREATE, fd);
-    result = write_all(fd, plan_data(in, &a[1]), a[1].data.length);
+    result = file_write(fd, plan_data(in, &a[1]), a[1].data.length);
     if (result >= 0)
         result = at(in, AUX_ATTRIBUTE, k_fchmod(fd, plan_u32(&a[2])));
     k_close(fd);
@@ -65,7 +68,7 @@ int step_write(struct init *in, const union plan_arg *a) {
         k_close(fd);
         return at(in, AUX_TYPE, -EINVAL);
     }
-    int result = write_all(fd, plan_data(in, &a[1]), a[1].data.length);
+    int result = file_write(fd, plan_data(in, &a[1]), a[1].data.length);
     k_close(fd);
     return result;
 }

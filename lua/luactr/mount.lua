@@ -51,7 +51,7 @@ local MAKERS <const> = {
   end,
   file = function(mount)
     local mode = mount.mode or 420
-    return { { op = "file", path = mount.target, content = mount.content, mode = mode } }
+    return { { op = "file", path = mount.target, content = mount.content, mode = mode, mount = 1 } }
   end,
   symlink = function(mount)
     return { { op = "symlink", link = mount.source, path = mount.target } }

@@ -76,7 +76,7 @@
 ---@field loopback_up fun(self): luactr.steps
 ---@field sysctl fun(self, key: string, value: string): luactr.steps
 ---@field mkdir fun(self, path: string, mode: string|integer): luactr.steps
----@field file fun(self, path: string, content: string, mode: string|integer): luactr.steps
+---@field file fun(self, path: string, content: string, mode: string|integer, mount?: integer|boolean): luactr.steps
 ---@field write fun(self, path: string, content: string): luactr.steps
 ---@field symlink fun(self, link: string, path: string): luactr.steps
 ---@field mknod fun(self, path: string, mode: integer|boolean, device: integer|boolean): luactr.steps

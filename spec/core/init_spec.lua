@@ -104,6 +104,24 @@ describe("the init #core #spawn", function()
     assert.equal("second new\n640 1\nkept", output)
   end)
 
+  it("mounts a file of its own over what is there, which stays as it is", function()
+    local root = dir:mkdir("root")
+    dir:mkdir("root/bin")
+    dir:write("root/bin/busybox", support.read(launch.busybox), "755")
+    dir:write("root/etc/hosts", "of the image\n")
+    local function file(path, content)
+      return { op = "file", path = path, content = content, mode = 416, mount = 1 }
+    end
+    local ended = launch.run(launch.join(launch.private,
+      { { op = "root_bind", source = root, recursive = 1 }, file("/etc/hosts", "mine\n"),
+        file("/etc/new", "new\n") }, launch.enter, launch.output,
+      { "/bin/busybox cat /etc/hosts /etc/new; stat -c %a /etc/hosts; " ..
+        "echo more >>/etc/hosts; ls /" }))
+    assert.equal("mine\nnew\n640\nbin\netc\n", ended.output)
+    assert.equal("of the image\n", support.read(root .. "/etc/hosts"))
+    assert.equal("", support.read(root .. "/etc/new"))
+  end)
+
   it("writes into files that exist, over symlinks, but not into devices", function()
     local output = inside("cat /a", {
       { op = "file", path = "/a", content = "........", mode = 384 },

@@ -169,7 +169,7 @@ describe("luactr.mount #unit", function()
 
     it("makes files, links and directories", function()
       assert.are.same({
-        { op = "file", path = "/f", content = "text", mode = 420, from = "mounts[1]" },
+        { op = "file", path = "/f", content = "text", mode = 420, mount = 1, from = "mounts[1]" },
         { op = "symlink", link = "f", path = "/l", from = "mounts[2]" },
         { op = "mkdir", path = "/d", mode = 448, from = "mounts[3]" },
       }, own {
