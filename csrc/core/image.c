@@ -37,10 +37,14 @@ static int make_sealed(void) {
     return take_fd(&fd);
 }
 
+const char *lctr_image_path(void) {
+    return LUACTR_INIT_PATH;
+}
+
 /* vm.memfd_noexec=2 refuses executable memfds: the copy that `install` put down is as good, since
  * only root can change it. */
 static int open_installed(void) {
-    int fd = open(LUACTR_INIT_PATH, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(lctr_image_path(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? -errno : fd;
 }
 

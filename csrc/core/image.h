@@ -5,4 +5,7 @@
 /* Borrowed: one per process, made at the first call. Returns the fd or -errno. */
 int lctr_image_open(void);
 
+/* Where an installed copy is looked for when the kernel executes no memfd. */
+const char *lctr_image_path(void);
+
 #endif

@@ -1,4 +1,5 @@
 /* core.spawn: a plan becomes a process; the handle follows it. */
+#include "core/image.h"
 #include "core/plan.h"
 #include "core/spawn.h"
 #include "l_plan.h"
@@ -242,5 +243,7 @@ int l_open_spawn(lua_State *L) {
     lua_newtable(L);
     lua_pushcfunction(L, l_spawn);
     lua_setfield(L, -2, "spawn");
+    lua_pushstring(L, lctr_image_path());
+    lua_setfield(L, -2, "init_path");
     return 1;
 }

@@ -1,5 +1,7 @@
 local core = require("luactr.core")
+local inside = require("support.inside")
 local launch = require("support.launch")
+local lfs = require("lfs")
 local support = require("support")
 local system = require("system")
 local world = require("support.world")
@@ -397,7 +399,7 @@ describe("core.spawn #core #spawn", function()
   it("puts the process into a cgroup v2 at birth", function()
     support.needs("layout:v2")
     local path = "/sys/fs/cgroup/luactr-spec-spawn"
-    assert(require("lfs").mkdir(path))
+    assert(lfs.mkdir(path))
     local cgroup <close> = assert(sys.open(path, sys.O_RDONLY | sys.O_DIRECTORY))
     local process <close> = start({ { op = "init" }, "sleep 60" }, { cgroup = cgroup })
     process:launch()
@@ -405,6 +407,51 @@ describe("core.spawn #core #spawn", function()
     assert.matches("0::/luactr%-spec%-spawn\n", own)
     process:close()
     assert.is_true(os.remove(path))
+  end)
+
+  describe("on a kernel that", function()
+    it("has no clone3 clones the old way", function()
+      inside({}, function()
+        local CLONE3 <const>, ERRNO <const>, ALLOW <const> = 435, 0x50000, 0x7fff0000
+        local function insn(code, jt, jf, k) return string.pack("<I2BBI4", code, jt, jf, k) end
+        assert(sys.no_new_privs(true))
+        assert(sys.seccomp(insn(0x20, 0, 0, 0) .. insn(0x15, 0, 1, CLONE3) ..
+          insn(6, 0, 0, ERRNO | sys.errno.ENOSYS) .. insn(6, 0, 0, ALLOW)))
+        local ended = launch.shell("/tmp", "echo $$; exit 7")
+        assert.same({ "2\n", 7 }, { ended.output, ended.code })
+        local process <close> = start { { op = "init" }, "sleep 60" }
+        process:launch()
+        process:signal(15)
+        assert.equal(15, process:wait().signal)
+      end)
+    end)
+
+    it("executes no memfd takes the installed init", function()
+      support.needs("file:/proc/sys/vm/memfd_noexec")
+      local dir <close> = support.tmpdir()
+      local script = dir:write("script.lua", [[
+        local core = require("luactr.core")
+        local plan = core.plan.encode { { op = "init" },
+          { op = "exec", file = "/bin/busybox", argv = { "sh", "-c", "exit 7" }, env = {} } }
+        local process, message = core.spawn { plan = plan, flags = core.sys.CLONE_NEWPID }
+        if not process then print(message) os.exit(1) end
+        assert(process:launch() == "started")
+        os.exit(process:wait().code)
+      ]])
+      local directory = core.init_path
+      repeat directory = directory:match("^(.*)/") until lfs.attributes(directory)
+      local function run(prepare)
+        return support.run { "unshare", "-mpf", "--mount-proc", "sh", "-c",
+          "echo 2 >/proc/sys/vm/memfd_noexec && mount -t tmpfs tmpfs " .. directory .. " && " ..
+          prepare .. "exec lua5.4 " .. script,
+          env = { LUA_CPATH = support.build .. "/lib/?.so",
+            LD_PRELOAD = os.getenv("LD_PRELOAD") or "" } }
+      end
+      assert.equal("spawn: Permission denied\n", run("").stdout)
+      local ran = run(("mkdir -p %s && cp %s %s && "):format(core.init_path:match("^(.*)/"),
+        support.build .. "/luactr-init", core.init_path))
+      assert.equal(7, ran.code, ran.stdout .. ran.stderr)
+    end)
   end)
 
   it("fails when namespaces can't be made", function()
