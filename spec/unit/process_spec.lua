@@ -1,5 +1,4 @@
 local core = require("luactr.core")
-local plan = require("luactr.plan")
 local process = require("luactr.security.process")
 local spec = require("luactr.spec")
 
@@ -104,11 +103,5 @@ describe("luactr.security.process #unit", function()
     local list, problems = steps { seccomp = profile }
     assert.is_nil(list)
     assert.equal("seccomp.rules[1].names[1]", problems[1].path)
-  end)
-
-  it("is the phase of the plan that comes before exec", function()
-    local phases = plan.phases
-    assert.same({ "luactr.security.process", "exec" },
-      { phases[#phases - 1].module, phases[#phases].name })
   end)
 end)

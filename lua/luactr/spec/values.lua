@@ -4,6 +4,8 @@ local check = require "luactr.check"
 local M = {}
 
 local MAX_ID <const> = 0xfffffffe -- (uid_t)-1 means "leave it"
+local MAX_ARGUMENT <const> = 131071 -- execve(2): MAX_ARG_STRLEN without the NUL
+
 -- ---- plain ones
 
 M.path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
@@ -23,7 +25,7 @@ M.domainname = check.string {
   what = "domain name", max = 64, too_long = "domain name too long: at most %d bytes",
 }
 
-M.command = check.list(check.string { empty = true }, {
+M.command = check.list(check.string { empty = true, max = MAX_ARGUMENT }, {
   what = "list of strings", min = 1,
   hint = "{ \"program\", \"argument\" } (there is no shell in between)",
   convert = function(words)
@@ -106,6 +108,8 @@ local function check_env(value, path, problems)
       problems:add(at, "not a variable's name: %s", check.show(name))
     elseif type(text) == "string" and text:find("\0", 1, true) then
       problems:add(at, "contains a NUL byte")
+    elseif type(text) == "string" and #name + 1 + #text > MAX_ARGUMENT then
+      problems:add(at, "longer than %d bytes with its name", MAX_ARGUMENT)
     else
       result[name] = text
     end

@@ -1,0 +1,235 @@
+--- Why the root or a mount cannot be made: rows for the steps that touch the file system.
+
+local OVERLAYFS_MAGIC <const> = 0x794c7630
+
+-- ---- the host's side
+
+--- Where a path on the host ends: the first component that is missing or no directory.
+local function host_walk(case, path)
+  local at = ""
+  for name in path:gmatch("[^/]+") do
+    local next_path = at .. "/" .. name
+    local stat = case.eyes.stat(next_path)
+    if not stat then
+      return { missing = next_path, above = at == "" and "/" or at }
+    end
+    at = next_path
+  end
+  return { path = at, stat = case.eyes.stat(path) }
+end
+
+local function missing_source(case)
+  local walk = host_walk(case, case.step.source)
+  return walk.missing and { path = walk.missing, above = walk.above }
+end
+
+-- ---- overlay: its options are paths on the host
+
+local function option(case, name)
+  local data = "," .. (case.step.data or "")
+  return case.step.type == "overlay" and data:match("," .. name .. "=([^,]+)") or nil
+end
+
+local function overlay_directories(case)
+  local list = {}
+  for layer in (option(case, "lowerdir") or ""):gmatch("[^:]+") do
+    list[#list + 1] = { what = "lowerdir", path = layer }
+  end
+  for _, what in ipairs { "upperdir", "workdir" } do
+    local path = option(case, what)
+    list[#list + 1] = path and { what = what, path = path }
+  end
+  return list
+end
+
+local function missing_layer(case)
+  for _, directory in ipairs(overlay_directories(case)) do
+    if not case.eyes.stat(directory.path) then
+      return directory
+    end
+  end
+end
+
+local function upper_on_overlay(case)
+  local upper = option(case, "upperdir")
+  local fs = upper and case.eyes.statfs(upper)
+  return fs and fs.type == OVERLAYFS_MAGIC and { path = upper } or nil
+end
+
+local function upper_without_work(case)
+  return option(case, "upperdir") and not option(case, "workdir") and {} or nil
+end
+
+local function work_elsewhere(case)
+  local upper, work = option(case, "upperdir"), option(case, "workdir")
+  local a, b = upper and case.eyes.stat(upper), work and case.eyes.stat(work)
+  return a and b and a.dev ~= b.dev and { upper = upper, work = work } or nil
+end
+
+-- ---- the container's side
+
+local function target(case)
+  return case.step.target or case.step.path
+end
+
+local function walk_to_target(case)
+  return case.view:walk(target(case))
+end
+
+local function root_is_no_directory(case)
+  local node = case.view:node("/")
+  return node and node.kind ~= "directory" and { path = node.host, kind = node.kind } or nil
+end
+
+local function link_loop(case)
+  return walk_to_target(case).loop and { path = target(case) } or nil
+end
+
+local function missing_target(case)
+  local missing = walk_to_target(case).missing
+  return missing and { path = missing } or nil
+end
+
+local function file_on_the_way(case)
+  local path = walk_to_target(case).not_directory
+  return path and { path = path } or nil
+end
+
+local function target_is_no_directory(case)
+  local walk = walk_to_target(case)
+  local kind = walk.node and walk.node.kind
+  return kind and kind ~= "directory" and kind ~= "unknown" and { path = walk.path, kind = kind }
+    or nil
+end
+
+local function target_is_directory(case)
+  local walk = walk_to_target(case)
+  return walk.node and walk.node.kind == "directory" and { path = walk.path } or nil
+end
+
+local function unknown_type(case)
+  local kind = case.step.type
+  local known = case.eyes.read("/proc/filesystems") or ""
+  if (known .. "\n"):find("\t" .. kind .. "\n", 1, true) then
+    return nil
+  end
+  return { type = kind }
+end
+
+local function in_user_namespace(case)
+  return case.plan.id_maps and { type = case.step.type } or nil
+end
+
+-- ---- the rows
+
+local NO_ROOT <const> = {
+  code = "ENOTDIR", find = root_is_no_directory,
+  cause = "the root {path} is a {kind}, not a directory",
+  remedy = "unpack it, or name a directory in `rootfs`",
+}
+
+local TARGET <const> = {
+  NO_ROOT,
+  { code = "ELOOP", find = link_loop,
+    cause = "symbolic links on the way to {path} lead in a circle",
+    remedy = "mount elsewhere, or repair the links in the root" },
+  { code = "EROFS", find = missing_target,
+    cause = "{path} does not exist, and cannot be made because the root is read-only there",
+    remedy = "make it there before; `readonly = true` makes a writable root read-only later" },
+  { code = "ENOTDIR", find = file_on_the_way, cause = "{path} is not a directory" },
+  { code = "EACCES", find = missing_target, guess = true,
+    cause = "{path} does not exist, and luactr may not make it" },
+}
+
+--- What is wrong with the way to the target comes before what is wrong with the mount.
+local function with_target(rows)
+  local all = table.move(TARGET, 1, #TARGET, 1, {})
+  return table.move(rows, 1, #rows, #all + 1, all)
+end
+
+local M = {}
+
+M.root_bind = {
+  { code = "ENOENT", find = missing_source,
+    cause = "there is no {path} on this host ({above} exists)",
+    remedy = "correct the path in `rootfs`" },
+  { code = { "EACCES", "EPERM" }, guess = true,
+    cause = "luactr may not read the directory, or not bind mounts that the host has locked" },
+}
+
+M.root_tmpfs = {
+  { code = "ENOENT", guess = true, cause = "luactr's stage directory is gone" },
+}
+
+M.mount = with_target {
+  { code = "ENODEV", find = unknown_type,
+    cause = "this kernel has no file system {type}",
+    remedy = "correct the mount's type, or load its module (modprobe {type})" },
+  { code = "EINVAL", find = upper_on_overlay,
+    cause = "the upper directory {path} is itself on overlayfs, which cannot be an upper layer",
+    remedy = "a directory on ext4, xfs or tmpfs" },
+  { code = "EINVAL", find = upper_without_work,
+    cause = "an overlay with upperdir needs workdir too",
+    remedy = "add workdir=, an empty directory on the file system of upperdir" },
+  { code = { "EINVAL", "EXDEV" }, find = work_elsewhere,
+    cause = "{upper} and {work} are on different file systems",
+    remedy = "put workdir beside upperdir" },
+  { code = "ENOENT", find = missing_layer, cause = "the overlay's {what} does not exist: {path}" },
+  { code = "ENOTDIR", aux = "target", find = target_is_no_directory,
+    cause = "{path} is a {kind}, and a file system needs a directory" },
+  { code = { "EPERM", "EACCES" }, find = in_user_namespace, guess = true,
+    cause = "a user namespace may not mount {type} here, or only what the host shows of it whole" },
+  { code = "EINVAL", guess = true, cause = "the file system does not know one of its options" },
+  { code = "EBUSY", guess = true, cause = "the source is in use by another mount" },
+}
+
+M.bind = with_target {
+  { code = "ENOENT", aux = "source", find = missing_source,
+    cause = "there is no {path} on this host ({above} exists)",
+    remedy = "correct the mount's source, or say optional = true" },
+  { code = "ENOTDIR", aux = "target", find = target_is_no_directory,
+    cause = "the source is a directory, but {path} inside is a {kind}" },
+  { code = "ENOTDIR", aux = "attach", find = target_is_directory,
+    cause = "the source is a file, but {path} inside is a directory" },
+  { code = "EINVAL", aux = "source", guess = true,
+    cause = "the source is a mount that may not be copied (unbindable, or of another namespace)" },
+  { code = "EPERM", aux = "attribute", guess = true,
+    cause = "the host has locked a flag of this mount, which a user namespace may not change" },
+}
+
+local function placed(rows)
+  return with_target(rows or {})
+end
+
+M.mkdir, M.file, M.symlink, M.write = placed(), placed(), placed(), placed()
+
+M.symlink = placed { { code = "EEXIST", find = function(case)
+  return { path = target(case) }
+end, cause = "there is something else at {path} already" } }
+
+M.mknod = placed { {
+  code = "EPERM", find = in_user_namespace,
+  cause = "a user namespace may not make device nodes",
+  remedy = "bind the host's: ctr.bind \"/dev/...\"",
+} }
+
+M.mount_setattr = {
+  { code = "ENOENT", find = missing_target, cause = "there is no {path} in the root" },
+  { code = "EINVAL", guess = true, cause = "it is no mount point, or the flags contradict" },
+}
+
+M.console = {
+  { code = { "ENOENT", "ENODEV" }, guess = true,
+    cause = "the container has no devpts of its own on /dev/pts",
+    remedy = "leave /dev/pts to luactr, or say tty = false" },
+}
+
+M.pivot_root = {
+  NO_ROOT,
+  { code = "EINVAL", guess = true,
+    cause = "the host's root is a ramfs, or one of the two is no mount point" },
+}
+
+M.readonly, M.mask = {}, {}
+
+return M
