@@ -60,7 +60,9 @@ Directory.__close = Directory.close
 function support.tmpdir()
   local path = os.tmpname()
   os.remove(path)
-  path = path:gsub("lua_", "luactr-spec-")
+  -- our pid in the name tells the world check of another busted that it is not its own
+  local pid = lfs.symlinkattributes("/proc/self", "target")
+  path = path:gsub("lua_", "luactr-spec-" .. pid .. "-")
   assert(lfs.mkdir(path))
   return setmetatable({ path = path }, Directory)
 end

@@ -54,16 +54,30 @@ local function command_of(pid)
   return arguments ~= "" and arguments or read("/proc/" .. pid .. "/comm") or "?"
 end
 
+local function is_ours(pid, processes, self)
+  while processes[pid] and pid ~= self do pid = processes[pid].parent end
+  return pid == self
+end
+
 local function descendants()
   local found, processes, self = {}, process_table(), own_pid()
   for pid, process in pairs(processes) do
-    local ancestor = process.parent
-    while processes[ancestor] and ancestor ~= self do ancestor = processes[ancestor].parent end
-    if ancestor == self then
+    if pid ~= self and is_ours(pid, processes, self) then
       found[pid] = ("%s (%s, child of %d)"):format(command_of(pid), process.state, process.parent)
     end
   end
   return found
+end
+
+-- Whether a text (a name, state.json, cgroup.procs) has the number of a living process that is not
+-- ours: then somebody else's luactr is at work there.
+local function names_a_stranger(text, pattern)
+  local processes, self = process_table(), own_pid()
+  for number in (text or ""):gmatch(pattern) do
+    local pid = tonumber(number)
+    if processes[pid] and not is_ours(pid, processes, self) then return true end
+  end
+  return false
 end
 
 -- Fields of mountinfo: id, parent, device, root, mount point, ... - type source options
@@ -94,8 +108,10 @@ local function cgroups()
     for path in pairs(own) do
       local parent = mount .. path:gsub("/$", "") .. "/luactr"
       for _, id in ipairs(names(parent)) do
-        if lfs.attributes(parent .. "/" .. id, "mode") == "directory" then
-          found[parent .. "/" .. id] = "cgroup"
+        local cgroup = parent .. "/" .. id
+        if lfs.attributes(cgroup, "mode") == "directory"
+          and not names_a_stranger(read(cgroup .. "/cgroup.procs"), "%d+") then
+          found[cgroup] = "cgroup"
         end
       end
     end
@@ -126,7 +142,7 @@ end
 local function temporary_files()
   local found = {}
   for _, name in ipairs(names("/tmp")) do
-    if name:find("^luactr") then found["/tmp/" .. name] = "temporary" end
+    if name:find("^luactr") and not names_a_stranger(name, "%d+") then found["/tmp/" .. name] = "temporary" end
   end
   return found
 end
@@ -137,7 +153,9 @@ local function state_files()
   for _, top in ipairs { "/run/luactr", runtime and runtime .. "/luactr" } do
     for _, directory in ipairs(names(top)) do
       for _, name in ipairs(names(top .. "/" .. directory)) do
-        found[("%s/%s/%s"):format(top, directory, name)] = "state"
+        local path = ("%s/%s/%s"):format(top, directory, name)
+        local owned = read(path .. "/state.json")
+        if not names_a_stranger(owned, '"pid":(%d+)') then found[path] = "state" end
       end
     end
   end
@@ -173,14 +191,13 @@ local KINDS <const> = {
 
 ---- comparison
 
--- Orphans of a program that a spec has killed come to us (see adopt); a dead one is no leak.
-local adopting = false
-
+-- Orphans of a program that a spec has killed come to us (see adopt_orphans); a dead one is no
+-- leak. Busted loads this file anew for each spec file, so ask the kernel whether we adopt.
 local function reap_orphans()
-  if not adopting then return end
-  local sys = require("luactr.core").sys
+  local core = package.loaded["luactr.core"]
+  if not core or not core.sys.get_child_subreaper() then return end
   for pid, process in pairs(process_table()) do
-    if process.parent == own_pid() and process.state == "Z" then sys.waitid(pid) end
+    if process.parent == own_pid() and process.state == "Z" then core.sys.waitid(pid) end
   end
 end
 
@@ -188,7 +205,6 @@ end
 --- ours. For specs that kill luactr.
 function world.adopt_orphans()
   assert(require("luactr.core").sys.child_subreaper(true))
-  adopting = true
 end
 
 function world.snapshot()
