@@ -3,6 +3,7 @@
 local M = {}
 
 local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+local MAX_STEPS <const> = 65536 -- PLAN_MAX_STEPS of plan.h
 local SLOT_TYPES <const> = { f = true, F = true }
 
 local function core()
@@ -143,6 +144,8 @@ local PHASES <const> = {
   { name = "process", title = "Give up privileges", module = "luactr.security.process" },
   { name = "exec", title = "Become the program", steps = start_payload },
 }
+
+M.phases = PHASES
 
 -- ---- compile
 
@@ -286,6 +289,10 @@ function M.compile(spec, host)
       return nil, failure(spec, phase.name, problem)
     end
     add_phase(plan, phase, steps)
+  end
+  if #plan.steps > MAX_STEPS then
+    local message = string.format("%d steps, at most %d", #plan.steps, MAX_STEPS)
+    return nil, failure(spec, "steps", { { path = "", message = message } })
   end
   finish_steps(plan)
   return plan

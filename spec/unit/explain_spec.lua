@@ -7,7 +7,8 @@ local sys <const> = core.sys
 
 local function plan(steps, phases)
   return {
-    phases = phases or { { title = "Give up privileges", first = 1 } }, id = "web", flags = sys.CLONE_NEWNS | sys.CLONE_NEWPID, steps = steps, tty = false,
+    id = "web", flags = sys.CLONE_NEWNS | sys.CLONE_NEWPID, steps = steps, tty = false,
+    phases = phases or { { title = "Give up privileges", first = 1 } },
     warnings = { "no swap" }, slots = {},
     id_maps = { uid = "0 1000 1\n", gid = "0 1000 1\n", setgroups = "deny" },
   }
@@ -85,7 +86,8 @@ describe("luactr.explain #unit", function()
       { op = "mkdir", path = "/x", mode = 493, from = "steps",
         where = { file = "web.lua", line = 9 } },
     }, { { title = "Give up privileges", first = 1 }, { title = "Take a name", first = 2 } })
-    local text = explain.text(described, function(path) return path == "hostname" and "web.lua:14" or nil end)
+    local lines <const> = { hostname = "web.lua:14" }
+    local text = explain.text(described, function(path) return lines[path] end)
 
     it("numbers the steps, names the line, and aligns both", function()
       assert.matches("    1  default     setsid()", text, 1, true)

@@ -180,6 +180,13 @@ describe("luactr.plan #unit", function()
       assert.matches("decimal", err.problems[1].message)
     end)
 
+    it("refuses more steps than a plan can hold", function()
+      local _, err = compile { steps = function(p)
+        for _ = 1, 65536 do p:mkdir("/x", "0755") end
+      end }
+      assert.matches("at most 65536", err.problems[1].message)
+    end)
+
     it("leaves the checked spec as it was", function()
       local checked = assert(spec.check { rootfs = root, command = { "/bin/true" } })
       assert(plan.compile(checked, host { privileged = false }))

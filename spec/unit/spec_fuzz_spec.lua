@@ -1,7 +1,27 @@
--- Throws made-up recipes at the schema for LUACTR_FUZZ_SECONDS: it may refuse, never raise.
+-- Throws made-up recipes at the schema and the compiler for LUACTR_FUZZ_SECONDS: they may refuse,
+-- never raise, and what they accept is a plan that the C encoder and explain accept too.
+local core = require "luactr.core"
+local explain = require "luactr.explain"
+local plan = require "luactr.plan"
 local spec = require "luactr.spec"
 
-local root <const> = setmetatable({}, { __name = "luactr.rootfs" })
+local root <const> = setmetatable({}, {
+  __name = "luactr.rootfs",
+  __index = {
+    steps = function() return { { op = "root_bind", source = "/srv", recursive = 1 } } end,
+  },
+})
+
+local hosts <const> = {
+  { uid = 0, gid = 0, privileged = true, last_cap = 40, terminal = true, cwd = "/" },
+  { uid = 1000, gid = 1000, privileged = false, last_cap = 40, terminal = false, cwd = "/" },
+}
+
+local layout <const> = require("luactr.cgroup").detect()
+
+for _, host in ipairs(hosts) do
+  host.environment, host.cgroup, host.stage = { TERM = "vt100" }, layout, "/run/luactr/stage"
+end
 
 local function bomb() error("a metamethod ran") end
 
@@ -94,18 +114,29 @@ local function random_recipe()
   return raw
 end
 
-describe("luactr.spec #unit #fuzz", function()
-  it("never raises, whatever the recipe", function()
+local function check_and_compile(raw)
+  local checked, err = spec.check(raw)
+  if not checked then
+    return nil, err
+  end
+  local compiled
+  compiled, err = plan.compile(checked, pick(hosts))
+  if compiled then
+    core.plan.encode(compiled.steps, compiled.slots)
+    explain.text(compiled)
+  end
+  return compiled, err
+end
+
+describe("luactr.spec and luactr.plan #unit #fuzz", function()
+  it("never raise, whatever the recipe", function()
     local seed = tonumber(os.getenv("LUACTR_FUZZ_SEED")) or os.time()
     local stop = os.clock() + (tonumber(os.getenv("LUACTR_FUZZ_SECONDS")) or 0.5)
     math.randomseed(seed)
     repeat
-      local fine, result, err = xpcall(spec.check, debug.traceback, random_recipe())
+      local fine, result, err = xpcall(check_and_compile, debug.traceback, random_recipe())
       assert(fine, string.format("LUACTR_FUZZ_SEED=%d: %s", seed, tostring(result)))
-      if not result then
-        assert.is_true(#err.problems > 0)
-        assert.is_string(tostring(err))
-      end
+      assert(result or #tostring(err) > 0)
     until os.clock() > stop
   end)
 end)

@@ -220,6 +220,10 @@ describe("luactr.spec #unit", function()
         "mounts[1].target: is the root itself: that is rootfs" },
       { { mounts = { { type = "tmpfs", target = "/x", options = { "ro", "nosiud" } } } },
         'mounts[1].options[2]: unknown option "nosiud" of tmpfs, did you mean nosuid?' },
+      { { mounts = { { type = "x", target = "/x", options = { ("a"):rep(4e3), ("b"):rep(95) } } } },
+        "mounts[1].options: longer than 4095 bytes together, where mount(2) cuts them off" },
+      { { env = { A = ("x"):rep(131070) } },
+        "env.A: longer than 131071 bytes with its name" },
       { { limits = { output = "1M" } },
         'limits.output: counts captured output: say stdout = "capture"' },
       { { limits = { memory = "64MB" } }, 'limits.memory: "64MB" is ambiguous: ' ..

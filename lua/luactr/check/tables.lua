@@ -65,12 +65,11 @@ function kinds.list(t, value, path, problems)
   elseif length < least or length > most then
     return problems:add(path, "%d to %d elements expected, got %d", least, most, length)
   end
-  local result, complete = {}, true
+  local result, total = {}, problems.total
   for i = 1, length do
     result[i] = problems:check(t.of, rawget(value, i), path .. "[" .. i .. "]")
-    complete = complete and result[i] ~= nil
   end
-  return complete and result or nil
+  return problems.total == total and result or nil
 end
 
 function kinds.map(t, value, path, problems)

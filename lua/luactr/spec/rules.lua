@@ -6,6 +6,8 @@ local check = require "luactr.check"
 
 local M = {}
 
+local LONGEST_OPTIONS <const> = 4095 -- mount(2) takes one page
+
 local function captured(stream)
   return stream and stream.kind ~= "inherit"
 end
@@ -85,10 +87,15 @@ end
 --- Every wrong option of every mount; what the right ones mean is not needed yet.
 local function mount_options(spec, problems)
   for i, mount in ipairs(spec.mounts or {}) do
+    local path = "mounts[" .. i .. "].options"
     if #mount.options > 0 then
       require("luactr.mount.options").parse(mount.type, mount.options, function(index, message)
-        problems:add(string.format("mounts[%d].options[%d]", i, index), "%s", message)
+        problems:add(path .. "[" .. index .. "]", "%s", message)
       end)
+    end
+    if #table.concat(mount.options, ",") > LONGEST_OPTIONS then
+      problems:add(path, "longer than %d bytes together, where mount(2) cuts them off",
+        LONGEST_OPTIONS)
     end
   end
 end

@@ -196,9 +196,9 @@ M.mounts = check.list(check.record {
   { name = "mode", type = check.mode(), help = "of a file or dir" },
   { name = "optional", type = check.boolean(), default = false,
     help = "no error if the source is missing" },
-})
+}, { max = 4096 })
 
-M.paths = check.list(M.path)
+M.paths = check.list(M.path, { max = 4096 })
 
 -- What /proc and /sys tell or do that a container has no business with; the lists that podman uses.
 M.masked_paths = {
@@ -226,7 +226,7 @@ M.devices = check.list(check.union({
     { name = "uid", type = id, default = 0 },
     { name = "gid", type = id, default = 0 },
   },
-}, { what = "\"/dev/...\" of the host or { path =, type =, major =, minor = }" }))
+}, { what = "\"/dev/...\" of the host or { path =, type =, major =, minor = }" }), { max = 4096 })
 
 -- ---- attributes of the process that few recipes change: see process.lua
 
@@ -284,7 +284,7 @@ M.stdin = check.union({
   fd,
   check.record({ { name = "file", type = M.host_path, required = true } }, { convert = to_file }),
   check.string {
-    binary = true, empty = true,
+    binary = true, empty = true, max = 1 << 30,
     convert = function(text) return { kind = "text", text = text } end,
   },
 }, { what = "\"inherit\", \"null\", { file = path }, an fd or the text to feed" })
