@@ -1,0 +1,307 @@
+#include "core/cgroup.h"
+
+#include "core/bpf_device.h"
+#include "core/cgroup_file.h"
+#include "core/cgroup_process.h"
+#include "core/cgroup_setting.h"
+#include "core/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define TRIES 16 /* against other luactr processes that remove what we make */
+
+void lctr_cgroup_init(struct cgroup *group) {
+    group->count = 0;
+    group->owner = false;
+    group->where[0] = '\0';
+}
+
+int lctr_cgroup_blame(struct cgroup *group, const char *dir, const char *file, int error) {
+    bool slash = *file && *dir && dir[strlen(dir) - 1] != '/';
+    snprintf(group->where, sizeof group->where, "%s%s%s", dir, slash ? "/" : "", file);
+    return error;
+}
+
+struct cgroup_dir *lctr_cgroup_dir(struct cgroup *group, enum cgroup_controller controller) {
+    struct cgroup_dir *found = NULL;
+    for (size_t i = 0; i < group->count; i++)
+        if (group->dir[i].controllers & CGROUP_BIT(controller) &&
+            (!found || group->dir[i].version == 1))
+            found = &group->dir[i];
+    return found;
+}
+
+struct cgroup_dir *lctr_cgroup_main(struct cgroup *group) {
+    for (size_t i = 0; i < group->count; i++)
+        if (group->dir[i].version == 2)
+            return &group->dir[i];
+    return group->count ? &group->dir[0] : NULL;
+}
+
+/* ---- controllers of v2: a directory has what its parent's subtree_control says */
+
+#define SUBTREE_CONTROL "cgroup.subtree_control"
+
+static int enabled(int dir, unsigned int *bits) {
+    char text[256];
+    int length = lctr_cgroup_read(dir, SUBTREE_CONTROL, text, sizeof text);
+    if (length >= 0)
+        *bits = lctr_cgroup_controllers(text, 2);
+    return length < 0 ? length : 0;
+}
+
+/* "+cpu +memory" in one write: each write walks the whole tree below. */
+static int enable_all(int dir, unsigned int bits) {
+    char text[256] = "";
+    for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
+        const char *name = lctr_cgroup_kernel_name((enum cgroup_controller)i, 2);
+        if (!(bits & CGROUP_BIT(i)) || !name)
+            continue;
+        strcat(text, *text ? " +" : "+");
+        strcat(text, name);
+    }
+    return *text ? lctr_cgroup_write(dir, SUBTREE_CONTROL, text) : 0;
+}
+
+/* One that is missing fails the whole write: then one by one, and only `needed` ones may fail it.
+ */
+static int enable(int dir, unsigned int bits, unsigned int needed) {
+    unsigned int have;
+    int error = enabled(dir, &have);
+    if (error)
+        return error;
+    bits &= ~have;
+    error = enable_all(dir, bits);
+    for (int i = 0; error && i < CGROUP_CONTROLLERS; i++) {
+        if (!(bits & CGROUP_BIT(i)))
+            continue;
+        int one = enable_all(dir, CGROUP_BIT(i));
+        if (one < 0 && needed & CGROUP_BIT(i))
+            return one;
+    }
+    return 0;
+}
+
+/* ---- cpuset of v1: a directory without CPUs or nodes takes no process */
+
+static int inherit(int parent, int dir, const char *file) {
+    char text[4096];
+    int length = lctr_cgroup_read(dir, file, text, sizeof text);
+    if (length < 0 || (length > 0 && text[0] != '\n'))
+        return length < 0 ? length : 0;
+    length = lctr_cgroup_read(parent, file, text, sizeof text);
+    return length < 0 ? length : lctr_cgroup_write(dir, file, text);
+}
+
+static int inherit_cpuset(int parent, int dir) {
+    int error = inherit(parent, dir, "cpuset.cpus");
+    return error ? error : inherit(parent, dir, "cpuset.mems");
+}
+
+/* ---- making the directories */
+
+/* What making one needs on the way. */
+struct making {
+    struct cgroup *group;
+    const struct cgroup_place *place;
+    const char *id;
+    char base[CGROUP_PATH_MAX];
+    char top[CGROUP_PATH_MAX];
+    char path[CGROUP_PATH_MAX];
+};
+
+static int name_path(char path[CGROUP_PATH_MAX], const struct cgroup_place *place,
+                     const char *below) {
+    int length = snprintf(path, CGROUP_PATH_MAX, "%s%s/%s", place->mount, place->parent, below);
+    return length < 0 || length >= CGROUP_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int name_paths(struct making *making) {
+    char below[NAME_MAX + sizeof CGROUP_TOP + 1];
+    int length = snprintf(below, sizeof below, CGROUP_TOP "/%s", making->id);
+    if (length < 0 || (size_t)length >= sizeof below)
+        return -ENAMETOOLONG;
+    int error = name_path(making->base, making->place, "");
+    if (!error)
+        error = name_path(making->top, making->place, CGROUP_TOP);
+    return error ? error : name_path(making->path, making->place, below);
+}
+
+static int open_dir(const char *path, int flags) {
+    int fd = open(path, flags | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
+}
+
+static bool is_cpuset_v1(const struct cgroup_place *place) {
+    return place->version == 1 && place->controllers & CGROUP_BIT(CGROUP_CPUSET);
+}
+
+/* The controllers that v2's directories above have to give. */
+static unsigned int wanted(const struct cgroup_place *place) {
+    return place->version == 2 ? (place->controllers | place->meters) & ~CGROUP_IMPLICIT_V2 : 0;
+}
+
+static int give_controllers(const struct making *making, int base, int top) {
+    unsigned int bits = wanted(making->place);
+    unsigned int have;
+    int error = enabled(top, &have);
+    if (error || !(bits & ~have))
+        return error;
+    error = enable(base, bits, making->place->controllers);
+    if (error)
+        return lctr_cgroup_blame(making->group, making->base, SUBTREE_CONTROL, error);
+    error = enable(top, bits, making->place->controllers);
+    return error ? lctr_cgroup_blame(making->group, making->top, SUBTREE_CONTROL, error) : 0;
+}
+
+/* Make the directories above, or bring them up to what this container needs of them. */
+static int prepare(const struct making *making) {
+    cleanup_fd base = open_dir(making->base, O_PATH);
+    if (base < 0)
+        return lctr_cgroup_blame(making->group, making->base, "", base);
+    if (mkdirat(base, CGROUP_TOP, 0755) < 0 && errno != EEXIST)
+        return lctr_cgroup_blame(making->group, making->top, "", -errno);
+    cleanup_fd top = open_dir(making->top, O_PATH);
+    if (top < 0)
+        return lctr_cgroup_blame(making->group, making->top, "", top);
+    if (is_cpuset_v1(making->place))
+        return inherit_cpuset(base, top);
+    return wanted(making->place) ? give_controllers(making, base, top) : 0;
+}
+
+/* An empty directory that nobody holds is what a killed luactr left. */
+static int make_leaf(const struct making *making) {
+    const char *top = making->top;
+    if (mkdir(making->path, 0755) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    int error = lctr_cgroup_sweep(&top, 1, making->id, false);
+    return error == -EBUSY ? -EEXIST : error ? error : -EAGAIN;
+}
+
+/* Lock the directory, and see that nobody removed it before the lock was ours. */
+static int hold(int fd) {
+    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+    if (faccessat(fd, "cgroup.procs", F_OK, 0) < 0)
+        return errno == ENOENT ? -EAGAIN : -errno;
+    return 0;
+}
+
+static int open_leaf(const struct making *making, int *result) {
+    cleanup_fd fd = open_dir(making->path, O_RDONLY);
+    if (fd < 0)
+        return fd == -ENOENT ? -EAGAIN : fd;
+    int error = hold(fd);
+    if (!error && is_cpuset_v1(making->place)) {
+        cleanup_fd top = open_dir(making->top, O_PATH);
+        error = top < 0 ? top : inherit_cpuset(top, fd);
+    }
+    if (!error)
+        *result = take_fd(&fd);
+    return error;
+}
+
+/* One try: -EAGAIN when another luactr removed a directory under us. Mostly the directory above is
+ * there and as it should be. */
+static int try_make(const struct making *making, int *result) {
+    bool prepared = wanted(making->place) || is_cpuset_v1(making->place);
+    int error = prepared ? prepare(making) : 0;
+    if (error)
+        return error;
+    error = make_leaf(making);
+    if (error == -ENOENT) {
+        error = prepared ? 0 : prepare(making);
+        return error ? error : -EAGAIN;
+    }
+    if (!error)
+        error = open_leaf(making, result);
+    return error ? lctr_cgroup_blame(making->group, making->path, "", error) : 0;
+}
+
+static int make(const struct making *making, int *result) {
+    int error = -EAGAIN;
+    for (int i = 0; i < TRIES && (error == -EAGAIN || error == -ENODEV); i++)
+        error = try_make(making, result);
+    return error;
+}
+
+int lctr_cgroup_add(struct cgroup *group, const struct cgroup_place *place, const char *id) {
+    struct making making = {.group = group, .place = place, .id = id};
+    struct cgroup_dir *dir = &group->dir[group->count];
+    if (group->count == CGROUP_HIERARCHIES)
+        return -ENOSPC;
+    int error = name_paths(&making);
+    if (error)
+        return lctr_cgroup_blame(group, place->mount, "", error);
+    int fd = -1;
+    if (group->owner)
+        error = make(&making, &fd);
+    else if ((fd = open_dir(making.path, O_RDONLY)) < 0)
+        return fd == -ENOENT ? 0 : lctr_cgroup_blame(group, making.path, "", fd);
+    if (error)
+        return error;
+    dir->fd = fd;
+    dir->version = place->version;
+    dir->controllers = place->controllers | place->meters;
+    if (place->version == 2)
+        dir->controllers |= CGROUP_IMPLICIT_V2;
+    strcpy(dir->path, making.path);
+    group->count++;
+    return 0;
+}
+
+int lctr_cgroup_set(struct cgroup *group, enum cgroup_controller controller, const char *file,
+                    const char *text) {
+    struct cgroup_dir *dir = lctr_cgroup_dir(group, controller);
+    int error = -ENODEV;
+    if (dir)
+        error = strcmp(file, CGROUP_DEVICE_PROGRAM) == 0 ? lctr_bpf_device_set(dir->fd, text)
+                                                         : lctr_cgroup_write(dir->fd, file, text);
+    return error ? lctr_cgroup_blame(group, dir ? dir->path : "", file, error) : 0;
+}
+
+void lctr_cgroup_release(struct cgroup *group) {
+    for (size_t i = 0; i < group->count; i++)
+        close(group->dir[i].fd);
+    group->count = 0;
+}
+
+/* Take the lock that only a dead owner leaves free. 0 also if there is no such directory. */
+static int seize(const char *path, int *held) {
+    cleanup_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+    *held = take_fd(&fd);
+    return 0;
+}
+
+int lctr_cgroup_sweep(const char *const *tops, size_t count, const char *id, bool kill) {
+    char path[CGROUP_HIERARCHIES][CGROUP_PATH_MAX];
+    int held[CGROUP_HIERARCHIES];
+    size_t taken = 0;
+    int error = count > CGROUP_HIERARCHIES ? -ENOSPC : 0;
+    while (!error && taken < count) {
+        int length = snprintf(path[taken], CGROUP_PATH_MAX, "%s/%s", tops[taken], id);
+        held[taken] = -1;
+        error = length < 0 || length >= CGROUP_PATH_MAX ? -ENAMETOOLONG
+                                                        : seize(path[taken], &held[taken]);
+        taken++;
+    }
+    for (size_t i = 0; i < taken; i++) {
+        if (!error && held[i] >= 0)
+            error = lctr_cgroup_remove(path[i], kill);
+        lctr_fd_cleanup(&held[i]);
+    }
+    return error;
+}

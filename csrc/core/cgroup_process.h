@@ -1,0 +1,28 @@
+/* The processes of a cgroup and its end: list, signal, freeze, remove. */
+#ifndef LUACTR_CORE_CGROUP_PROCESS_H
+#define LUACTR_CORE_CGROUP_PROCESS_H
+
+#include "core/cgroup.h"
+
+/* Called for each process; a result other than 0 ends the walk and is its result. */
+typedef int cgroup_visitor(pid_t pid, void *context);
+
+/* Visit the processes in and below a cgroup directory. 0 or -errno. */
+int lctr_cgroup_visit(int dir, cgroup_visitor *visit, void *context);
+
+/* Send a signal to every process in and below `dir`. SIGKILL reaches also those that are forked
+ * meanwhile, and takes apart what they have frozen. 0 or -errno. */
+int lctr_cgroup_signal(int dir, int signal);
+
+/* Stop all processes, and return when they have; let them go on. 0 or -errno: -ETIMEDOUT,
+ * -ENODEV: no freezer. */
+int lctr_cgroup_freeze(struct cgroup *group);
+int lctr_cgroup_thaw(struct cgroup *group);
+
+/* Kill what is left and remove the directories, nested ones too. Idempotent. 0 or -errno. */
+int lctr_cgroup_destroy(struct cgroup *group);
+
+/* Remove a directory and those below, with the processes in them if `kill`. 0 or -errno. */
+int lctr_cgroup_remove(const char *path, bool kill);
+
+#endif
