@@ -17,6 +17,7 @@ static const struct concern concerns[] = {
     {NULL, l_open_spawn},
     {"supervise", l_open_supervise},
     {"seccomp", l_open_seccomp},
+    {"cgroup", l_open_cgroup},
 };
 
 static void merge(lua_State *L, int into) {

@@ -1,0 +1,237 @@
+--- A container's cgroup: made, limited, changed, and swept up after a luactr that was killed.
+--
+-- A controller has one home on a host, a cgroup v1 hierarchy or cgroup v2, and each limit goes
+-- where its controller lives: nothing asks whether a host is "v1" or "v2".
+local core = require "luactr.core"
+
+local M = {}
+
+-- ---- what the host has
+
+local function read(path)
+  local file <close> = io.open(path)
+  return file and file:read("a")
+end
+
+-- The CPUs or nodes that a container may be given: its parent's.
+local function available(layout, what)
+  local home = layout.controllers.cpuset
+  if not home or not home.parent then
+    return nil
+  end
+  local directory = home.mount .. home.parent .. "/"
+  local name = home.version == 1 and "cpuset.effective_" .. what
+    or "cpuset." .. what .. ".effective"
+  return read(directory .. name) or read(directory .. "cpuset." .. what)
+end
+
+local function device_number(path)
+  local stat, message = core.sys.stat(path)
+  if not stat then
+    return nil, message
+  elseif stat.type ~= "block" then
+    return nil, path .. " is no block device"
+  end
+  return string.format("%d:%d", core.sys.splitdev(stat.rdev))
+end
+
+local facts = {
+  cpus = function(layout) return available(layout, "cpus") end,
+  mems = function(layout) return available(layout, "mems") end,
+  device_number = function() return device_number end,
+}
+
+--- Where each controller lives, and facts that limits are checked against, read when asked for.
+---@return table layout of luactr.core.cgroup.detect, with `cpus`, `mems` and `device_number`
+---@return string? message
+---@return integer? errno
+function M.detect()
+  local layout, message, errno = core.cgroup.detect()
+  if not layout then
+    return nil, message, errno
+  end
+  return setmetatable(layout, {
+    __index = function(_, name)
+      local value = facts[name] and facts[name](layout)
+      rawset(layout, name, value)
+      return value
+    end,
+  })
+end
+
+--- See luactr.cgroup.compile.
+function M.compile(limits, layout, id)
+  return require("luactr.cgroup.compile").compile(limits, layout, id)
+end
+
+-- ---- making one
+
+local function failure(compiled, op, message, errno, path)
+  local code = core.sys.errname(errno)
+  local cause, remedy = require("luactr.cgroup.reason").find(path, code)
+  return require("luactr.error").new {
+    code = code, errno = errno, op = op, path = path, cause = cause, remedy = remedy,
+    checked = cause ~= nil, message = message,
+    context = { string.format("the cgroup of %q", compiled.id) },
+  }
+end
+
+-- A directory that only meters want, in cgroup v2, may be missing: then the host has no such meter.
+local function is_needed(place)
+  return place.version == 1 or #place.controllers > 0
+end
+
+local function add_places(handle, compiled)
+  for _, place in ipairs(compiled.places) do
+    local fine, message, errno, path = handle:add(place)
+    if not fine and is_needed(place) then
+      return nil, failure(compiled, "mkdir", message, errno, path)
+    end
+  end
+  return true
+end
+
+local function write(handle, row)
+  local fine, message, errno, path = handle:write(row.controller, row.file, row.text)
+  local instead = row.instead
+  if not fine and instead and core.sys.errname(errno) == "ENOENT" then
+    fine = handle:write(row.controller, instead.file, instead.text)
+  end
+  return fine, message, errno, path
+end
+
+-- One pass; returns the rows that failed.
+local function write_rows(handle, compiled, rows)
+  local failed
+  for _, row in ipairs(rows) do
+    local fine, message, errno, path = write(handle, row)
+    if not fine then
+      failed = failed or {}
+      failed[#failed + 1] = row
+      failed.err = failed.err or failure(compiled, "write", message, errno, path)
+      failed.err.from = failed.err.from or row.from
+    end
+  end
+  return failed
+end
+
+-- The kernel refuses a value that does not fit another one which is about to change as well
+-- (memory above memory and swap, a quota below its burst): what failed gets a second chance.
+local function write_all(handle, compiled)
+  local failed = write_rows(handle, compiled, compiled.writes)
+  failed = failed and write_rows(handle, compiled, failed)
+  if failed and not compiled.optional then
+    return nil, failed.err
+  end
+  local warnings = {}
+  for i, row in ipairs(failed or {}) do
+    warnings[i] = string.format("%s is not enforced: %s", row.from, tostring(failed.err))
+  end
+  return warnings
+end
+
+--- Make the container's directories and write its limits.
+---@param compiled luactr.cgroup.compiled
+---@return luactr.cgroup? handle
+---@return table|string[] err the error; beside a handle, limits that are not enforced
+function M.open(compiled)
+  local handle = core.cgroup.create(compiled.id)
+  local fine, err = add_places(handle, compiled)
+  if fine then
+    fine, err = write_all(handle, compiled)
+  end
+  if not fine then
+    handle:close()
+    return nil, err
+  end
+  return handle, fine
+end
+
+--- The group of a container that another luactr process made. Closing it only lets go of it.
+---@param compiled luactr.cgroup.compiled
+---@return luactr.cgroup? handle
+---@return table? err
+function M.reopen(compiled)
+  local handle = core.cgroup.open(compiled.id)
+  local fine, err = add_places(handle, compiled)
+  if not fine then
+    handle:close()
+    return nil, err
+  end
+  return handle
+end
+
+-- ---- changing one that runs
+
+local function extend(handle, compiled)
+  for _, place in ipairs(compiled.places) do
+    local controller = place.controllers[1] or place.meters[1]
+    if is_needed(place) and not handle:has(controller) then
+      local fine, message, errno, path = handle:extend(place)
+      if not fine then
+        return nil, failure(compiled, "attach", message, errno, path)
+      end
+    end
+  end
+  return true
+end
+
+--- Give a running container other limits; those that are not named stay. A controller that it did
+--- not need before takes its processes in.
+---@param handle luactr.cgroup
+---@param compiled luactr.cgroup.compiled of the changed limits
+---@return boolean? done
+---@return table? err
+function M.update(handle, compiled)
+  local fine, err = extend(handle, compiled)
+  if fine then
+    fine, err = write_all(handle, compiled)
+  end
+  return fine and true, err
+end
+
+-- ---- what a killed luactr left
+
+local function tops(layout)
+  local list = {}
+  for _, hierarchy in ipairs(layout.hierarchies) do
+    list[#list + 1] = hierarchy.parent
+      and hierarchy.mount .. hierarchy.parent .. "/" .. require("luactr.cgroup.compile").TOP
+  end
+  return list
+end
+
+--- The containers' names in all hierarchies.
+---@param layout table of M.detect
+---@return string[]
+function M.list(layout)
+  local seen, list = {}, {}
+  for _, top in ipairs(tops(layout)) do
+    for _, entry in ipairs(core.sys.readdir(top) or {}) do
+      if entry.type == "directory" and not seen[entry.name] then
+        seen[entry.name] = true
+        list[#list + 1] = entry.name
+      end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+--- Remove the groups that no living luactr holds: the kernel tells, by a lock that ends with the
+--- process. Those with processes stay, unless `kill` is given.
+---@param layout table of M.detect
+---@param options? { alive?: table<string, boolean>, kill?: boolean }
+---@return string[] removed
+function M.sweep(layout, options)
+  local removed, list = {}, tops(layout)
+  for _, id in ipairs(M.list(layout)) do
+    local alive = options and options.alive and options.alive[id]
+    if not alive and core.cgroup.sweep(list, id, options and options.kill or false) then
+      removed[#removed + 1] = id
+    end
+  end
+  return removed
+end
+
+return M
