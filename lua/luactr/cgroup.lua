@@ -218,6 +218,14 @@ function M.list(layout)
   return list
 end
 
+--- Remove the groups of one container whose luactr died, with the processes that are still in them.
+---@param layout table of M.detect
+---@param id string
+---@return boolean removed
+function M.remove(layout, id)
+  return core.cgroup.sweep(tops(layout), id, true)
+end
+
 --- Remove the groups that no living luactr holds: the kernel tells, by a lock that ends with the
 --- process. Those with processes stay, unless `kill` is given.
 ---@param layout table of M.detect

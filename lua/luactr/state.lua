@@ -181,17 +181,9 @@ Entry.__gc = Entry.close
 
 -- ---- leftovers
 
-local function read_state(directory)
-  local file <close> = sys.open(STATE_FILE, { "rdonly", "nofollow" }, 0, { dir = directory })
-  local text = file and file:read(65536)
-  local fine, record = pcall(require("cjson").decode, text or "")
-  return fine and record or {}
-end
-
 --- Remove what a dead owner left, all but the directory itself, which is locked by us now.
-local function clean(directory, id)
-  local record = read_state(directory)
-  require("luactr.cgroup").remove(id, record.cgroups)
+local function clean(directory, id, host)
+  require("luactr.cgroup").remove(host.cgroup, id)
   empty(directory, sys.stat(directory).dev)
 end
 
@@ -215,7 +207,7 @@ function M.sweep(host)
     local path = containers .. "/" .. found.name
     local directory <close> = open_locked(path)
     if directory then
-      clean(directory, found.name)
+      clean(directory, found.name, host)
       sys.rmdir(path)
     end
   end
