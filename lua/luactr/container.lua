@@ -63,10 +63,6 @@ local function kill_all(run)
   end
 end
 
-local function limits_of(box)
-  return box.limits or box.spec.limits
-end
-
 local function job_for(box, run)
   local captures = {}
   for _, capture in pairs(run.captures) do
@@ -74,9 +70,9 @@ local function job_for(box, run)
   end
   return {
     process = run.process, started = run.started, captures = captures, relay = run.relay,
-    limits = limits_of(box), cpus = sys.ncpu(), signals = run.signals,
+    limits = box.spec.limits, cpus = sys.ncpu(), signals = run.signals,
     kill = function() kill_all(run) end,
-    cpu_seconds = function() return run.cgroup and run.cgroup:meters().cpu_seconds end,
+    cpu_seconds = function() return run.cgroup and run.cgroup:totals().cpu_seconds end,
     on_signal = function(number) require("luactr.forward").signal(run, number) end,
   }
 end
@@ -109,7 +105,7 @@ end
 local function finish(box, run, ending)
   local result = require("luactr.result").of {
     ending = ending,
-    meters = run.cgroup and run.cgroup:meters(),
+    meters = run.cgroup and run.cgroup:totals(),
     fired = run.job.fired,
     sent = run.sent,
     wall_seconds = sys.clock_gettime() - run.started,
@@ -235,7 +231,20 @@ function Box:stats()
   return cgroup_call(self, "meters")
 end
 
---- Change limits of this life; fields that are not named stay.
+local function change_limits(box, cgroup, limits)
+  local groups = require "luactr.cgroup"
+  local compiled, problems = groups.compile(limits, facts().cgroup, box.id)
+  if not compiled then
+    return nil, require("luactr.spec").refusal(problems, box.spec.where)
+  end
+  local done, err = groups.update(cgroup, compiled)
+  if done then
+    box.life.job.limits = limits
+  end
+  return done, err
+end
+
+--- Change limits of this life; those that are not named stay as they are.
 ---@param limits table as the spec's `limits`
 ---@return boolean? done
 ---@return table? error
@@ -244,12 +253,17 @@ function Box:update(limits)
   if not cgroup then
     return nil, err
   end
-  local wanted
-  wanted, err = require("luactr.update").check(limits, self.spec.where)
-  if not wanted then
-    error(err, 2)
+  local problems = require("luactr.check").problems()
+  local wanted = problems:check(require "luactr.spec.limits", limits, "limits")
+  if #problems > 0 then
+    error(require("luactr.spec").refusal(problems, self.spec.where), 2)
   end
-  return require("luactr.update").apply(self, wanted, facts())
+  for name, value in pairs(self.life.job.limits) do
+    if limits[name] == nil then
+      wanted[name] = value
+    end
+  end
+  return change_limits(self, cgroup, wanted)
 end
 
 ---@class luactr.process

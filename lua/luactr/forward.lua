@@ -3,22 +3,31 @@ local sys <const> = require("luactr.core").sys
 
 local M = {}
 
-local function stop_ourselves()
+--- Stop luactr, as the shell expects it after Ctrl-Z, and the container with it. TSTP alone would
+--- not do that: the container's sessions have no shell, so the kernel ignores its default action.
+local function stop_both(run)
+  if run.cgroup then
+    run.cgroup:freeze()
+  end
   sys.kill(sys.getpid(), sys.signals.STOP)
+  if run.cgroup then
+    run.cgroup:thaw()
+  end
 end
 
 -- With a terminal of its own, keys reach the container as bytes; these come from outside.
 local WITH_TERMINAL <const> = {
   WINCH = function(run) run.relay:resize() end,
-  TSTP = function(run) run.relay:suspend(stop_ourselves) end,
+  TSTP = function(run)
+    run.relay:suspend(function() stop_both(run) end)
+  end,
   CONT = function() end,
 }
 
 local WITHOUT <const> = {
-  -- Ctrl-Z: the shell expects that we stop; the command stops with us if it wants to.
   TSTP = function(run)
-    run.process:signal(sys.signals.TSTP)
-    stop_ourselves()
+    run.process:signal(sys.signals.TSTP) -- for a command that prepares itself
+    stop_both(run)
   end,
 }
 

@@ -225,6 +225,9 @@ local function spawn(box, run)
   for _, fd in ipairs(run.passed) do
     fd:close()
   end
+  if run.cgroup then
+    run.cgroup:attached()
+  end
   return true
 end
 

@@ -22,7 +22,7 @@ local SIGKILL <const> = 9
 ---@field memory_peak? integer bytes
 ---@field oom_kills? integer
 ---@field pids_peak? integer
----@field pids_refused? integer forks refused by limits.pids
+---@field pids_events? integer how often limits.pids refused a fork
 ---@field io_read_bytes? integer
 ---@field io_write_bytes? integer
 ---@field meters "cgroup"|"rusage" where the figures above come from
@@ -75,7 +75,7 @@ local REASONS <const> = {
     end
   end,
   function(facts)
-    local refused = facts.meters and facts.meters.pids_refused or 0
+    local refused = facts.meters and facts.meters.pids_events or 0
     if refused > 0 and failed(facts.ending) then
       return "pids", { counter = "pids.events max", value = refused }
     end
@@ -96,7 +96,7 @@ end
 
 local METERS <const> = {
   "cpu_seconds", "cpu_user_seconds", "cpu_system_seconds", "throttled_seconds", "memory_peak",
-  "oom_kills", "pids_peak", "pids_refused", "io_read_bytes", "io_write_bytes",
+  "oom_kills", "pids_peak", "pids_events", "io_read_bytes", "io_write_bytes",
 }
 
 --- What PID 1 saw of the command and the children that it waited for: less than a cgroup sees. A

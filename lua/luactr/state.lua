@@ -181,12 +181,6 @@ Entry.__gc = Entry.close
 
 -- ---- leftovers
 
---- Remove what a dead owner left, all but the directory itself, which is locked by us now.
-local function clean(directory, id, host)
-  require("luactr.cgroup").remove(host.cgroup, id)
-  empty(directory, sys.stat(directory).dev)
-end
-
 --- Open and lock an entry: the directory, or nil and whether somebody else holds it.
 local function open_locked(path)
   local directory = sys.open(path, { "rdonly", "directory", "nofollow" })
@@ -197,6 +191,12 @@ local function open_locked(path)
     return nil, true
   end
   return directory
+end
+
+--- Remove what a dead owner left, all but the directory itself, which is locked by us now.
+local function clean(directory, id, host)
+  require("luactr.cgroup").remove(host.cgroup, id)
+  empty(directory, sys.stat(directory).dev)
 end
 
 --- Clean up after luactrs that were killed: whatever has no living owner goes.
@@ -228,7 +228,7 @@ end
 -- ---- claim
 
 --- One attempt: an entry; or nil and an error; or nil when it lost a race and should try again.
-local function attempt(containers, id)
+local function attempt(host, containers, id)
   local path = containers .. "/" .. id
   local made, message, errno = sys.mkdir(path, PRIVATE)
   if not made and errno ~= sys.errno.EEXIST then
@@ -243,7 +243,7 @@ local function attempt(containers, id)
     return nil
   end
   if not made then
-    clean(directory, id)
+    clean(directory, id, host)
   end
   return setmetatable({
     id = id, path = path, directory = directory, pid = sys.getpid(),
@@ -262,7 +262,7 @@ function M.claim(host, id)
   end
   for try = 1, CLAIM_ATTEMPTS do
     local entry
-    entry, err = attempt(containers, id)
+    entry, err = attempt(host, containers, id)
     if entry or err then
       return entry, err
     end
