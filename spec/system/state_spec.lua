@@ -1,6 +1,7 @@
 -- luactr.state: claiming a name, and what the next luactr finds after a kill -9.
 
 local cjson = require("cjson")
+local cgroup = require("luactr.cgroup")
 local lfs = require("lfs")
 local support = require("support")
 local state = require("luactr.state")
@@ -9,6 +10,7 @@ local sys = require("luactr.core").sys
 local function host_in(dir)
   return {
     uid = sys.geteuid(), state_dir = dir.path .. "/state", stage = dir.path .. "/state/stage",
+    cgroup = cgroup.detect(),
   }
 end
 

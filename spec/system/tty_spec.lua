@@ -195,6 +195,8 @@ describe("a container on luactr's terminal #system", function()
   before_each(world.check)
   after_each(world.check)
 
+  local WAIT <const> = "; echo ready; while :; do sleep 0.01; done"
+
   --- `script` with luactr's own streams, in CLI mode.
   local function run_here(script)
     return function()
@@ -208,15 +210,27 @@ describe("a container on luactr's terminal #system", function()
   end
 
   it("gets the signals of the keys", function()
-    local s <close> = session(run_here "trap 'echo got it; exit 5' INT; echo ready; while :; do sleep 0.01; done")
+    local s <close> = session(run_here("trap 'echo got it; exit 5' INT" .. WAIT))
     s:expect "ready"
     s:type "\3"
     s:expect "got it"
     s:expect "ended: exit 5"
   end)
 
+  it("is stopped with luactr", function()
+    local s <close> = session(run_here "echo ready; while :; do echo tick; sleep 0.01; done")
+    s:expect "tick"
+    s:type "\26"
+    assert.equal(sys.signals.STOP, sys.waitid(s.child, "stopped").stopped)
+    while supervise.poll({ { fd = s.user } }, 0.1) > 0 do
+      s.user:read(4096)
+    end
+    sys.kill(s.child, sys.signals.CONT)
+    s:expect "tick"
+  end)
+
   it("goes on after it was stopped with luactr", function()
-    local s <close> = session(run_here "trap 'echo went on; exit 6' CONT; echo ready; while :; do sleep 0.01; done")
+    local s <close> = session(run_here("trap 'echo went on; exit 6' CONT" .. WAIT))
     s:expect "ready"
     sys.kill(s.child, sys.signals.TSTP)
     assert.equal(sys.signals.STOP, sys.waitid(s.child, "stopped").stopped)

@@ -26,14 +26,15 @@ describe("luactr.result #unit", function()
     { "the OOM killer", { ending = { signal = 9 }, meters = { oom_kills = 2 } }, "oom",
       { counter = "oom_kill", value = 2 } },
     { "the OOM killer, told by a shell",
-      { ending = { code = 137 }, meters = { oom_kills = 1 } }, "oom", { counter = "oom_kill", value = 1 } },
+      { ending = { code = 137 }, meters = { oom_kills = 1 } }, "oom",
+      { counter = "oom_kill", value = 1 } },
     { "a SIGKILL without the counter", { ending = { signal = 9 }, meters = { oom_kills = 0 } },
       "signal" },
     { "an exit after the OOM killer took a child",
       { ending = { code = 0 }, meters = { oom_kills = 1 } }, "exit" },
-    { "a failure after a refused fork", { ending = { code = 1 }, meters = { pids_refused = 4 } },
+    { "a failure after a refused fork", { ending = { code = 1 }, meters = { pids_events = 4 } },
       "pids", { counter = "pids.events max", value = 4 } },
-    { "success in spite of a refused fork", { ending = { code = 0 }, meters = { pids_refused = 4 } },
+    { "success in spite of a refused fork", { ending = { code = 0 }, meters = { pids_events = 4 } },
       "exit" },
   }
 
