@@ -23,7 +23,9 @@
 #define PLAN_MAX_PATH   4095u   /* PATH_MAX without the NUL */
 #define PLAN_MAX_FD     1023u   /* highest number that the dup step may fill */
 
-/* Each row is a step kind: enumerator, name in Lua and in `explain`, arguments.
+/* A list of steps ends with exec; one that does not ends the process with status 0.
+ *
+ * Each row is a step kind: enumerator, name in Lua and in `explain`, arguments.
  *
  * An argument is "name:type"; the type is one of
  *   s string        S string or nothing

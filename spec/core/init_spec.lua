@@ -409,6 +409,35 @@ describe("the init #core #spawn", function()
     assert.equal("A=1\nB=two words\n", ended.output)
   end)
 
+  it("leaves the host as it was, whichever step fails", function()
+    local terminal = { op = "mount", source = "devpts", target = "/dev/pts", type = "devpts",
+      flags = 0, data = "newinstance,ptmxmode=0666,mode=0620" }
+    local steps = launch.join(launch.root(dir:mkdir("stage")), null, {
+      terminal,
+      { op = "sethostname", name = "x" }, { op = "loopback_up" },
+      { op = "mkdir", path = "/a/b", mode = 493 },
+      { op = "file", path = "/a/file", content = "x", mode = 420, mount = 1 },
+      { op = "symlink", link = "file", path = "/a/link" },
+      { op = "mask", path = "/a/b" }, { op = "mask", path = "/a/file" },
+      { op = "readonly", path = "/a" },
+      { op = "pivot_root" },
+      { op = "sysctl", key = "kernel.domainname", value = "x" },
+      { op = "oom_score_adj", value = 500 },
+      { op = "init" }, { op = "setsid" },
+      { op = "setrlimit", resource = 7, soft = 64, hard = 64 }, { op = "umask", mask = 18 },
+      { op = "setgroups", groups = {} }, { op = "setresgid", gid = 1 },
+      { op = "capbset_drop", keep = 0 }, { op = "setresuid", uid = 1 },
+      { op = "chdir", path = "/a" }, { op = "no_new_privs" }, "exit 3",
+    })
+    local options = { flags = launch.flags.all | sys.CLONE_NEWNET }
+    assert.equal(3, launch.run(steps, options).code)
+    for number, step in ipairs(steps) do
+      options.fail = { step = number, errno = sys.errno.EXDEV }
+      local event = launch.run(steps, options).event
+      assert.same({ "failed", number, step.op or "exec", sys.errno.EXDEV, "" }, event)
+    end
+  end)
+
   ---- terminal
 
   local function with_terminal(command, rows, columns)

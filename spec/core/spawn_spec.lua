@@ -360,14 +360,20 @@ describe("core.spawn #core #spawn", function()
     end)
   end
 
-  for name, init in pairs { ["the init and the payload"] = true, ["the payload"] = false } do
+  local FAMILIES <const> = {
+    ["PID 1 and the payload"] = { init = true, flags = launch.flags.all },
+    ["a reaper and the payload"] = { init = true, flags = launch.flags.mount },
+    ["the payload"] = { init = false, flags = launch.flags.mount },
+  }
+
+  for name, family in pairs(FAMILIES) do
     it("takes " .. name .. " along when the caller is killed", function()
       world.adopt_orphans()
       local reader <close>, writer = assert(sys.pipe())
       local caller <close> = assert(sys.clone({}, function()
-        local process = start(launch.join(init and { { op = "init" } } or {},
+        local process = start(launch.join(family.init and { { op = "init" } } or {},
           { { op = "setresuid", uid = 1000 }, { op = "dup", fd = "out", number = 1 },
-            shell("echo up; sleep 60") }), { slots = { out = writer } })
+            shell("echo up; exec sleep 60") }), { slots = { out = writer }, flags = family.flags })
         process:launch()
         sys.nanosleep(60)
       end))
