@@ -41,6 +41,10 @@ local readers = {
     return { tonumber(major) or 0, tonumber(minor) or 0 }
   end,
   last_cap = function() return sys().last_cap() end,
+  capabilities = function()
+    local sets = sys().capget()
+    return sets and sys().cap_mask(sets.permitted) or 0
+  end,
   state_dir = runtime_dir,
   stage = function(facts) return facts.state_dir .. "/stage" end,
   cgroup = function() return require("luactr.cgroup").detect() end,
@@ -74,6 +78,7 @@ local readers = {
 ---@field privileged boolean may mount and make namespaces without a user namespace
 ---@field kernel integer[] { major, minor }
 ---@field last_cap integer
+---@field capabilities integer mask of those that luactr may hand on
 ---@field state_dir string
 ---@field stage string where a root is put together
 ---@field cgroup table layout of luactr.cgroup.detect

@@ -158,8 +158,10 @@ local function wants_tty(spec, host)
     and spec.stderr.kind == "inherit" or false
 end
 
-local function all_capabilities(sets, host)
-  local names = core().sys.cap_names((1 << (host.last_cap + 1)) - 1)
+--- All that there are to give: the kernel's in a user namespace of our own, luactr's elsewhere.
+local function all_capabilities(sets, host, namespaces)
+  local all = (1 << (host.last_cap + 1)) - 1
+  local names = core().sys.cap_names(namespaces.user == "new" and all or all & host.capabilities)
   local result = {}
   for set, list in pairs(sets) do
     result[set] = list == "all" and names or list
@@ -181,7 +183,8 @@ local function settle(spec, host)
     settled.namespaces.user = host.privileged and "host" or "new"
   end
   if spec.capabilities.bounding == "all" then
-    settled.capabilities = all_capabilities(spec.capabilities, host)
+    settled.capabilities = all_capabilities(spec.capabilities, host,
+      settled.namespaces)
   end
   return settled
 end

@@ -29,8 +29,9 @@ local root <const> = setmetatable({}, {
 })
 
 local function host(changes)
-  local facts = { uid = 0, gid = 0, privileged = true, last_cap = 40, terminal = false,
-    environment = {}, state_dir = "/run/luactr", stage = "/run/luactr/stage", cwd = "/" }
+  local facts = { uid = 0, gid = 0, privileged = true, last_cap = 40, capabilities = -1,
+    terminal = false, environment = {}, state_dir = "/run/luactr", stage = "/run/luactr/stage",
+    cwd = "/" }
   for name, value in pairs(changes or {}) do
     facts[name] = value
   end

@@ -13,7 +13,7 @@ describe("luactr.security.process #unit", function()
   end
 
   local function steps(fields, of_plan)
-    return process.steps(checked(fields), {}, of_plan or {})
+    return process.steps(checked(fields), { capabilities = -1 }, of_plan or {})
   end
 
   local function ops(list)
@@ -57,6 +57,16 @@ describe("luactr.security.process #unit", function()
     assert.equal(0, kept & mask("CAP_SYS_ADMIN", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SYS_PTRACE"))
     assert.equal(kept, find(list, "capset").permitted)
     assert.equal(0, find(list, "capset").inheritable)
+  end)
+
+  it("gives no more of the default than luactr has", function()
+    local few = { capabilities = mask("CAP_CHOWN", "CAP_SYS_ADMIN") }
+    local list = process.steps(checked {}, few, {})
+    assert.equal(mask("CAP_CHOWN"), find(list, "capset").permitted)
+    list = process.steps(checked { capabilities = { "CAP_KILL" } }, few, {})
+    assert.equal(mask("CAP_KILL"), find(list, "capset").permitted)
+    list = process.steps(checked {}, few, { id_maps = {} })
+    assert.is_truthy(find(list, "capset").permitted & mask("CAP_KILL") ~= 0)
   end)
 
   it("leaves a user that is not root without capabilities", function()

@@ -78,22 +78,30 @@ end
 
 -- ---- capabilities
 
-local function bounding(spec)
-  local keep = sys().cap_mask(spec.capabilities.bounding)
-  return { { op = "capbset_drop", keep = keep, from = "capabilities" } }
+--- A set as a mask. A recipe that names a capability which luactr lacks itself gets an error; of
+--- the default list it gets what there is, so that luactr runs inside a container too.
+local function mask(spec, plan, host, set)
+  local wanted = sys().cap_mask(spec.capabilities[set])
+  local is_default = not (spec.given.capabilities or plan.id_maps)
+  return is_default and wanted & host.capabilities or wanted
+end
+
+local function bounding(spec, plan, host)
+  return { { op = "capbset_drop", keep = mask(spec, plan, host, "bounding"),
+    from = "capabilities" } }
 end
 
 --- For any user but root exec clears what is not ambient; it goes at once, with nothing in between.
-local function sets(spec)
-  local wanted = spec.capabilities
-  local mask = sys().cap_mask
-  local kept = (spec.user.uid == 0 or #wanted.ambient > 0)
-  local steps = { { op = "capset", from = "capabilities",
-    effective = kept and mask(wanted.effective) or 0,
-    permitted = kept and mask(wanted.permitted) or 0,
-    inheritable = kept and mask(wanted.inheritable) or 0 } }
-  if #wanted.ambient > 0 then
-    steps[2] = { op = "cap_ambient", set = mask(wanted.ambient), from = "capabilities" }
+local function sets(spec, plan, host)
+  local has_ambient = #spec.capabilities.ambient > 0
+  local kept = spec.user.uid == 0 or has_ambient
+  local function part(set)
+    return kept and mask(spec, plan, host, set) or 0
+  end
+  local steps = { { op = "capset", from = "capabilities", effective = part "effective",
+    permitted = part "permitted", inheritable = part "inheritable" } }
+  if has_ambient then
+    steps[2] = { op = "cap_ambient", set = part "ambient", from = "capabilities" }
   end
   return steps
 end
@@ -145,13 +153,14 @@ local PARTS <const> = {
 }
 
 ---@param spec luactr.spec settled
+---@param host luactr.host
 ---@param plan luactr.plan so far
 ---@return table[]? steps
 ---@return luactr.problem[]? problems
-function M.steps(spec, _, plan)
+function M.steps(spec, host, plan)
   local steps = {}
   for _, part in ipairs(PARTS) do
-    local more, problems = part(spec, plan)
+    local more, problems = part(spec, plan, host)
     if not more then
       return nil, problems
     end

@@ -1,0 +1,156 @@
+/* Makes one system call and prints what came of it: "ok" or the errno's name. For specs about what
+ * a container may do; static, so that it runs in an empty root. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static long keyctl_session(void) {
+    return syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3, 1);
+}
+
+static long io_uring(void) {
+    char params[120] = {0};
+    return syscall(SYS_io_uring_setup, 1, params);
+}
+
+static long bpf(void) {
+    union bpf_attr attr = {
+        .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+    return syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof attr);
+}
+
+static long perf(void) {
+    struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE, .size = sizeof attr};
+    return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+static long clone_user(void) {
+    return syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+}
+
+static long clone3(void) {
+    char args[64] = {0};
+    return syscall(SYS_clone3, args, sizeof args);
+}
+
+static long fork_child(void) {
+    return fork();
+}
+
+static long open_by_handle(void) {
+    struct file_handle *handle = calloc(1, sizeof *handle + 8);
+    handle->handle_bytes = 8;
+    return open_by_handle_at(AT_FDCWD, handle, O_RDONLY);
+}
+
+static long unshare_user(void) {
+    return unshare(CLONE_NEWUSER);
+}
+static long mount_tmpfs(void) {
+    return syscall(SYS_mount, "t", "/tmp", "tmpfs", 0, 0);
+}
+static long userfault(void) {
+    return syscall(SYS_userfaultfd, 0);
+}
+static long af_alg(void) {
+    return socket(AF_ALG, SOCK_SEQPACKET, 0);
+}
+static long af_vsock(void) {
+    return socket(AF_VSOCK, SOCK_STREAM, 0);
+}
+static long af_packet(void) {
+    return socket(AF_PACKET, SOCK_RAW, 0);
+}
+static long af_unix(void) {
+    return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+static long af_inet(void) {
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+/* In a child of one's own, whose parent lacks nothing that it has. */
+static long trace_me(void) {
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 ? errno : 0);
+    waitpid(child, &status, 0);
+    errno = WEXITSTATUS(status);
+    return errno ? -1 : 0;
+}
+static long tiocsti(void) {
+    return ioctl(0, TIOCSTI, "x");
+}
+static long tiocsti_high(void) {
+    return syscall(SYS_ioctl, 0, TIOCSTI | 1UL << 32, "x");
+}
+static long no_aslr(void) {
+    return personality(ADDR_NO_RANDOMIZE);
+}
+static long unknown(void) {
+    return syscall(9999);
+}
+static long x32(void) {
+    return syscall(0x40000000 | SYS_getpid);
+}
+
+static long i386(void) {
+    long result = 0;
+#ifdef __x86_64__
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L /* getpid */) : "memory");
+#endif
+    return result;
+}
+
+static const struct {
+    const char *name;
+    long (*call)(void);
+} calls[] = {
+    {"keyctl", keyctl_session},
+    {"io_uring_setup", io_uring},
+    {"bpf", bpf},
+    {"perf_event_open", perf},
+    {"clone(CLONE_NEWUSER)", clone_user},
+    {"clone3", clone3},
+    {"fork", fork_child},
+    {"open_by_handle_at", open_by_handle},
+    {"unshare(CLONE_NEWUSER)", unshare_user},
+    {"mount", mount_tmpfs},
+    {"userfaultfd", userfault},
+    {"socket(AF_ALG)", af_alg},
+    {"socket(AF_VSOCK)", af_vsock},
+    {"socket(AF_PACKET)", af_packet},
+    {"socket(AF_UNIX)", af_unix},
+    {"socket(AF_INET)", af_inet},
+    {"ptrace", trace_me},
+    {"ioctl(TIOCSTI)", tiocsti},
+    {"ioctl(TIOCSTI, high bits)", tiocsti_high},
+    {"personality(ADDR_NO_RANDOMIZE)", no_aslr},
+    {"9999", unknown},
+    {"x32", x32},
+    {"int 0x80", i386},
+};
+
+int main(int argc, char **argv) {
+    for (size_t i = 0; argc > 1 && i < sizeof calls / sizeof calls[0]; i++) {
+        if (strcmp(calls[i].name, argv[1]) != 0)
+            continue;
+        long result = calls[i].call();
+        puts(result < 0 ? strerrorname_np(errno) : "ok");
+        return 0;
+    }
+    return 2;
+}

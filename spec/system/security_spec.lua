@@ -1,0 +1,191 @@
+-- What a container may do: its filter, its capabilities, its limits, its descriptors, as the
+-- program inside finds them.
+local core = require("luactr.core")
+local ctr = require("luactr")
+local support = require("support")
+local world = require("support.world")
+
+local it = support.it(it, pending, "root", "program:gcc")
+
+describe("luactr.security #system", function()
+  local dir, calls
+
+  setup(function()
+    dir = support.tmpdir()
+    calls = dir:mkdir("root") .. "/calls"
+    assert(os.execute(support.shell { "gcc", "-O1", "-static", "-o", calls,
+      "spec/support/calls.c" }))
+    assert(os.execute(support.shell { "cp", "/bin/busybox", dir.path .. "/root/busybox" }))
+  end)
+
+  teardown(function() dir:close() end)
+
+  before_each(world.check)
+  after_each(world.check)
+
+  local function run(fields)
+    fields.rootfs, fields.name = dir.path .. "/root", "security"
+    fields.stdout, fields.stderr = "capture", "capture"
+    return assert(ctr.run(fields))
+  end
+
+  -- One system call; with all capabilities, so that a refusal is the filter's.
+  local function call(name, fields)
+    fields = fields or { capabilities = "all" }
+    fields.command = { "/calls", name }
+    local result = run(fields)
+    return result.signal and "signal " .. core.sys.signame(result.signal)
+      or result.stdout:match("%S+")
+  end
+
+  describe("the default filter", function()
+    local cases = {
+      ["socket(AF_ALG)"] = "EPERM", ["socket(AF_VSOCK)"] = "EPERM",
+      ["socket(AF_PACKET)"] = "EPERM", ["socket(AF_UNIX)"] = "ok", ["socket(AF_INET)"] = "ok",
+      keyctl = "EPERM", io_uring_setup = "EPERM", bpf = "EPERM", perf_event_open = "EPERM",
+      userfaultfd = "EPERM", open_by_handle_at = "EPERM", mount = "EPERM",
+      ["unshare(CLONE_NEWUSER)"] = "EPERM", ["clone(CLONE_NEWUSER)"] = "EPERM",
+      clone3 = "ENOSYS", fork = "ok", ptrace = "ok",
+      ["ioctl(TIOCSTI)"] = "EPERM", ["ioctl(TIOCSTI, high bits)"] = "EPERM",
+      ["personality(ADDR_NO_RANDOMIZE)"] = "EPERM",
+      ["9999"] = "ENOSYS", x32 = "ENOSYS",
+    }
+    for name, expected in pairs(cases) do
+      it(("answers %s with %s"):format(name, expected), function()
+        assert.equal(expected, call(name))
+      end)
+    end
+
+    it("kills a caller of another ABI", function()
+      if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+      assert.equal("signal SYS", call("int 0x80"))
+    end)
+
+    it("is on without new privileges and without no_new_privs", function()
+      assert.equal("EPERM", call("keyctl", {}))
+      assert.equal("EPERM", call("keyctl", { no_new_privileges = false }))
+      assert.equal("EPERM", call("keyctl", { user = 1000 }))
+    end)
+  end)
+
+  it("leaves calls alone when unconfined", function()
+    assert.equal("ok", call("unshare(CLONE_NEWUSER)", { seccomp = "unconfined" }))
+  end)
+
+  it("takes a recipe's own profile", function()
+    local profile = { base = "default", rules = {
+      { names = { "unshare" }, action = "allow" },
+      { names = { "ptrace" }, action = "EXDEV" },
+    } }
+    assert.equal("ok", call("unshare(CLONE_NEWUSER)", { seccomp = profile }))
+    assert.equal("EXDEV", call("ptrace", { seccomp = profile }))
+    assert.equal("EPERM", call("keyctl", { seccomp = profile }))
+  end)
+
+  it("does not load libseccomp for the default profile", function()
+    local script = dir:write("maps.lua", ([[
+local ctr = require "luactr"
+assert(ctr.run { name = "security", rootfs = %q, command = { "/calls", "fork" },
+  stdout = "capture" })
+for line in io.lines("/proc/self/maps") do assert(not line:find("libseccomp"), line) end
+]]):format(dir.path .. "/root"))
+    local result = support.luactr { script }
+    assert.equal(0, result.code, result.stderr)
+  end)
+
+  -- The fields of /proc/self/status inside.
+  local function status(fields)
+    fields.command = { "/busybox", "cat", "/proc/self/status" }
+    local found = {}
+    for name, value in run(fields).stdout:gmatch("(%w+):\t([^\n]*)") do found[name] = value end
+    return found
+  end
+
+  local function names(mask)
+    return core.sys.cap_names(tonumber(mask, 16))
+  end
+
+  describe("capabilities", function()
+    it("are the short list", function()
+      local found = status {}
+      local expected = { "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
+        "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT",
+        "CAP_SETFCAP" }
+      for _, set in ipairs { "CapPrm", "CapEff", "CapBnd" } do
+        assert.same(expected, names(found[set]), set)
+      end
+      assert.same({ {}, {} }, { names(found.CapInh), names(found.CapAmb) })
+    end)
+
+    it("are added and dropped by name", function()
+      local found = status { capabilities = { add = { "NET_ADMIN" }, drop = { "CAP_CHOWN" } } }
+      local list = table.concat(names(found.CapEff), " ")
+      assert.matches("CAP_NET_ADMIN", list)
+      assert.is_nil(list:find("CAP_CHOWN"))
+    end)
+
+    it("are none", function()
+      local found = status { capabilities = "none" }
+      assert.same({ {}, {}, {} }, { names(found.CapPrm), names(found.CapEff), names(found.CapBnd) })
+    end)
+
+    it("are all", function()
+      assert.same(core.sys.capget().permitted, names(status({ capabilities = "all" }).CapPrm))
+    end)
+
+    it("are nothing for another user", function()
+      local found = status { user = "1000:100" }
+      assert.same({ {}, {} }, { names(found.CapPrm), names(found.CapEff) })
+      assert.equal("1000\t1000\t1000\t1000", found.Uid)
+      assert.equal("100\t100\t100\t100", found.Gid)
+    end)
+
+    it("reach another user as ambient ones", function()
+      local list = { "CAP_NET_BIND_SERVICE" }
+      local found = status { user = 1000, capabilities = { bounding = list, effective = list,
+        permitted = list, inheritable = list, ambient = list } }
+      assert.same({ list, list }, { names(found.CapEff), names(found.CapAmb) })
+    end)
+  end)
+
+  it("sets no_new_privs and a filter", function()
+    local found = status {}
+    assert.same({ "1", "2" }, { found.NoNewPrivs, found.Seccomp })
+    found = status { no_new_privileges = false, seccomp = "unconfined" }
+    assert.same({ "0", "0" }, { found.NoNewPrivs, found.Seccomp })
+  end)
+
+  it("drops luactr's groups, takes the recipe's", function()
+    assert.equal("", (status({}).Groups:gsub("%s", "")))
+    assert.equal("5 20", (status({ groups = { 20, 5 } }).Groups:gsub("%s+$", "")))
+  end)
+
+  it("sets the umask", function()
+    assert.equal("0022", status({}).Umask)
+    assert.equal("0077", status({ umask = "0077" }).Umask)
+  end)
+
+  it("passes three descriptors and no more", function()
+    local leak <close> = assert(core.sys.open("/dev/null"))
+    assert(core.sys.set_cloexec(leak, false))
+    local result = run { command = { "/busybox", "ls", "/proc/self/fd" } }
+    assert.equal("0\n1\n2\n3\n", result.stdout) -- 3 is ls's own
+  end)
+
+  it("sets limits", function()
+    local result = run { rlimits = { nofile = { soft = 32, hard = 64 }, core = 0, as = "1G" },
+      command = { "/busybox", "cat", "/proc/self/limits" } }
+    local function limit(name)
+      return { result.stdout:match("Max " .. name .. "%s+(%S+)%s+(%S+)") }
+    end
+    assert.same({ "32", "64" }, limit("open files"))
+    assert.same({ "0", "0" }, limit("core file size"))
+    assert.same({ "1073741824", "1073741824" }, limit("address space"))
+  end)
+
+  it("is a session of its own", function()
+    local result = run { command = { "/busybox", "sh", "-c", "cut -d' ' -f1,5,6 /proc/$$/stat" } }
+    local pid, group, session = result.stdout:match("(%d+) (%d+) (%d+)")
+    assert.same({ pid, pid }, { group, session })
+  end)
+end)
