@@ -2,6 +2,8 @@
  *
  * It knows nothing of containers: it hands its arguments to luactr.cli and ends with the status
  * that cli's main returns. */
+#include "heap.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -149,9 +151,18 @@ static void occupy_stdio(void) {
     }
 }
 
+/* AddressSanitizer watches malloc's blocks. */
+static lua_State *new_state(void) {
+#ifdef __SANITIZE_ADDRESS__
+    return luaL_newstate();
+#else
+    return lua_newstate(lctr_heap_alloc, NULL);
+#endif
+}
+
 int main(int argc, char **argv) {
     occupy_stdio();
-    lua_State *L = luaL_newstate();
+    lua_State *L = new_state();
     if (!L) {
         fputs("luactr: not enough memory\n", stderr);
         return EXIT_LUACTR_FAILED;
