@@ -27,13 +27,13 @@ end
 
 -- The same processes, seen from both sides. Returns the loops.
 local function show_processes(box)
-  local loops = {}
-  print(string.format("\n  %-28s %s", "inside", "outside"))
-  print(string.format("  %-28s %d luactr", "", sys.getpid()))
-  for _, process in ipairs(box:processes()) do
-    local indent = process.pid == 1 and "" or "  "
-    print(string.format("  %-28s %d %s", indent .. process.pid .. " " .. process.command,
-      process.host_pid, process.command))
+  local loops, depth = {}, { [0] = 0 }
+  print(string.format("\n  %-20s outside\n  %-20s %d luactr", "inside", "", sys.getpid()))
+  for _, process in ipairs(box:processes()) do -- parents before children
+    depth[process.pid] = depth[process.parent] + 1
+    local branch = ("  "):rep(depth[process.pid] - 1)
+    print(string.format("  %-20s %s%d %s", branch .. process.pid .. " " .. process.command,
+      "  " .. branch, process.host_pid, process.command))
     if process.command == "eatcpu" then
       table.insert(loops, process)
     end

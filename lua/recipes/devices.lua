@@ -3,15 +3,16 @@
 --
 --   luactr lua/recipes/devices.lua
 --
--- The container has the nodes /dev/null and /dev/zero, and its root user may read both by their
--- modes. The list names only null (character device 1:3), so opening zero fails with EPERM. A list
--- of files on cgroup v1, a small BPF program on v2: the recipe is the same.
+-- A container may open null, zero, full, random, urandom and terminals; the list adds to that or
+-- takes away from it. The container has a node for zero (character device 1:5) and its root user
+-- may read it by its mode, but opening it fails with EPERM. Cgroup v1 has files for such a list, on
+-- v2 it is a small BPF program: the recipe is the same.
 local ctr = require "luactr"
 
 return ctr.container {
   rootfs = ctr.rootfs.host { "bash", "ls" },
-  limits = { devices = { "c 1:3 rwm" } },
-  command = { "bash", "-c", [[
+  limits = { devices = { "deny c 1:5 rw" } }, -- "b 8:0 r" would let it read the disk 8:0
+  command = { "bash", "-c", [[exec 2>&1
     ls -l /dev/null /dev/zero
     : < /dev/null && echo "/dev/null: opened"
     : < /dev/zero || echo "/dev/zero: refused"]] },
