@@ -35,6 +35,9 @@ local function proof_in_ci(command)
   end
 end
 
+-- Commands whose status tells about the host.
+local STATUS <const> = { ["build/luactr doctor"] = { [0] = true, true } }
+
 -- The words of a command, as a shell without quoting takes them.
 local function words(command)
   local list = {}
@@ -62,7 +65,8 @@ describe("documents", function()
       else
         it(path .. ": " .. command, function()
           local result = support.run(words(command))
-          assert.are.equal(0, result.code, result.stderr)
+          local fine = STATUS[command] or { [0] = true }
+          assert.is_true(fine[result.code], result.stderr)
           assert.are_not.equal("", result.stdout)
         end)
       end

@@ -3,17 +3,16 @@ local sys = require("luactr.core").sys
 
 local V1 <const> = {
   kind = "hybrid",
-  controllers = {
-    cpu = { version = 1, mount = "/sys/fs/cgroup/cpu,cpuacct" },
-    cpuacct = { version = 1, mount = "/sys/fs/cgroup/cpu,cpuacct" },
-    memory = { version = 1, mount = "/sys/fs/cgroup/memory" },
-    hugetlb = { version = 2, mount = "/sys/fs/cgroup/unified" },
+  hierarchies = {
+    { version = 1, mount = "/sys/fs/cgroup/cpu,cpuacct", options = "cpu,cpuacct" },
+    { version = 1, mount = "/sys/fs/cgroup/memory", options = "memory" },
+    { version = 2, mount = "/sys/fs/cgroup/unified", options = "" },
   },
   unified = { mount = "/sys/fs/cgroup/unified" },
 }
 
 local function facts(changes)
-  local host = { privileged = true, cwd = "/work", cgroup = { kind = "v2", controllers = {} } }
+  local host = { privileged = true, cwd = "/work", cgroup = { kind = "v2", hierarchies = {} } }
   for key, value in pairs(changes or {}) do host[key] = value end
   return host
 end
