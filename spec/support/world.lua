@@ -142,7 +142,9 @@ end
 local function temporary_files()
   local found = {}
   for _, name in ipairs(names("/tmp")) do
-    if name:find("^luactr") and not names_a_stranger(name, "%d+") then found["/tmp/" .. name] = "temporary" end
+    if name:find("^luactr") and not names_a_stranger(name, "%d+") then
+      found["/tmp/" .. name] = "temporary"
+    end
   end
   return found
 end
