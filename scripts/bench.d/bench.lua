@@ -1,0 +1,344 @@
+-- The measurements of scripts/bench, a recipe: luactr bench.lua JSON_FILE WHAT...
+-- Ratios only, of medians of runs side by side: absolute times belong to the machine of the day.
+local ctr = require "luactr"
+local cjson = require "cjson"
+
+local here <const> = arg[0]:match("^(.*)/")
+local luactr <const> = os.getenv("BENCH_LUACTR")
+local work <const> = os.getenv("BENCH_WORK")
+local rootfs <const> = os.getenv("BENCH_ROOTFS")
+local peer_namespace <const> = os.getenv("BENCH_PEER_NAMESPACE")
+
+local START_ROUNDS <const> = math.tointeger(os.getenv("BENCH_ROUNDS")) or 60
+local LOOP_ROUNDS <const> = 40 -- in each turn
+local LOOP_TURNS <const> = 6
+local HEAP_MIB <const> = 200
+local QUOTA_SECONDS <const> = 10
+
+---- small tools
+
+local function quote(word)
+  return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
+end
+
+local function shell(argv)
+  local words = {}
+  for i, word in ipairs(argv) do words[i] = quote(word) end
+  return table.concat(words, " ")
+end
+
+-- The lines that a program prints; raises when it fails.
+local function lines_of(argv)
+  local pipe = assert(io.popen(shell(argv)))
+  local lines = {}
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  assert(pipe:close(), argv[1] .. " failed")
+  return lines
+end
+
+local function has_program(name)
+  return os.execute("command -v " .. name .. " >/dev/null")
+end
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read("a")
+end
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
+end
+
+local function quantile(sorted, part)
+  return sorted[math.max(1, math.ceil(#sorted * part))]
+end
+
+--- Median and spread, in milliseconds, of a list of nanoseconds.
+local function summary(times)
+  table.sort(times)
+  local function ms(part) return quantile(times, part) / 1e6 end
+  return { median = ms(0.5), low = ms(0.1), high = ms(0.9), runs = #times }
+end
+
+---- the container that all measure
+
+local function description()
+  return {
+    rootfs = ctr.rootfs.dir(rootfs),
+    command = { "/bin/payload" },
+    limits = { cpu = 0.9, memory = "64M", pids = 64 },
+  }
+end
+
+---- the peers, with what that container has as far as they can
+
+-- Without a seccomp filter, which luactr has: building one would only make the peers slower.
+local function bundle()
+  local directory = work .. "/bundle"
+  os.execute("mkdir -p " .. quote(directory))
+  os.remove(directory .. "/config.json")
+  lines_of { "crun", "spec", "--bundle", directory }
+  local config = cjson.decode(read(directory .. "/config.json"))
+  config.process.terminal = false
+  config.process.args = { "/bin/payload" }
+  config.root = { path = rootfs, readonly = false }
+  config.linux.resources = {
+    cpu = { period = 100000, quota = 90000 },
+    memory = { limit = 64 << 20 },
+    pids = { limit = 64 },
+  }
+  -- cjson writes an empty list as {}; the only empty tables here are lists
+  write(directory .. "/config.json", (cjson.encode(config):gsub("{}", "[]")))
+  return directory
+end
+
+-- @FILE is race's: that mount namespace hides a cgroup layout that the peer refuses.
+local function oci_peer(name)
+  return function()
+    local argv = { name, "run", "--bundle", bundle(), "luactr-bench-" .. name }
+    if peer_namespace then table.insert(argv, 1, "@" .. peer_namespace) end
+    return argv
+  end
+end
+
+local function bwrap()
+  return { "bwrap", "--unshare-all", "--bind", rootfs, "/", "--proc", "/proc", "--dev", "/dev",
+    "--mqueue", "/dev/mqueue", "--tmpfs", "/dev/shm", "--ro-bind", "/sys", "/sys",
+    "--hostname", "bench", "--cap-drop", "ALL", "--chdir", "/", "/bin/payload" }
+end
+
+local function unshare()
+  return { "unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--fork",
+    "--root=" .. rootfs, "--mount-proc", "/bin/payload" }
+end
+
+local PEERS <const> = {
+  { name = "crun", argv = oci_peer("crun"), bar = 0.45 },
+  { name = "runc", argv = oci_peer("runc") },
+  { name = "bwrap", argv = bwrap, bar = 1.0 },
+  { name = "unshare", argv = unshare },
+}
+
+---- the floor: the same container by hand, from luactr's own plan
+
+-- A step's arguments in plan.h's order, which is the floor's too.
+local function step_line(step, kinds)
+  local words = { step.op }
+  for i, argument in ipairs(kinds[step.op].args) do
+    local value = step[argument.name]
+    words[i + 1] = type(value) == "table" and "" or tostring(value or "")
+  end
+  if step.op == "exec" then words = { "exec", step.argv[1] } end
+  return table.concat(words, "\t")
+end
+
+local function step_kinds()
+  local kinds = {}
+  for _, kind in ipairs(require("luactr.core").plan.steps) do kinds[kind.name] = kind end
+  return kinds
+end
+
+-- What the floor knows; the rest (security, init) is what luactr does beyond it.
+local FLOOR_STEPS <const> = { unshare = true, sethostname = true, loopback_up = true,
+  propagation = true, root_bind = true, root_tmpfs = true, mkdir = true, file = true,
+  symlink = true, mknod = true, mount = true, bind = true, mount_setattr = true, mask = true,
+  readonly = true, pivot_root = true, exec = true }
+
+local FLOOR_CGROUP <const> = "/luactr-floor"
+
+-- directory of each hierarchy that the limits need, once
+local function floor_cgroups(compiled, layout)
+  local directories, seen = {}, {}
+  for _, entry in ipairs(compiled.writes) do
+    local directory = layout.controllers[entry.controller].mount .. FLOOR_CGROUP
+    if not seen[directory] then
+      seen[directory] = true
+      directories[#directories + 1] = directory
+    end
+  end
+  return directories
+end
+
+local function add_cgroup_lines(lines, compiled, layout)
+  local directories = floor_cgroups(compiled, layout)
+  for _, directory in ipairs(directories) do
+    lines[#lines + 1] = "make_cgroup\t" .. directory
+    lines[#lines + 1] = ("cgroup_attach\t%s/cgroup.procs"):format(directory)
+    lines[#lines + 1] = "remove_cgroup\t" .. directory
+  end
+  for _, entry in ipairs(compiled.writes) do
+    local directory = layout.controllers[entry.controller].mount .. FLOOR_CGROUP
+    lines[#lines + 1] = ("write_cgroup\t%s/%s\t%s"):format(directory, entry.file, entry.text)
+  end
+end
+
+local function floor_list()
+  local host = require("luactr.host").facts()
+  local spec = assert(require("luactr.spec").check(description()))
+  local plan = assert(require("luactr.plan").compile(spec, host))
+  local lines, kinds = { ("%#x"):format(plan.flags) }, step_kinds()
+  add_cgroup_lines(lines, plan.cgroup, host.cgroup)
+  for _, step in ipairs(plan.steps) do
+    if FLOOR_STEPS[step.op] then lines[#lines + 1] = step_line(step, kinds) end
+  end
+  local path = work .. "/floor.list"
+  write(path, table.concat(lines, "\n") .. "\n")
+  return path
+end
+
+---- the measurements
+
+local rows, details = {}, {}
+
+-- `bar`: the value must not be larger
+local function add(what, value, unit, bar)
+  rows[#rows + 1] = { what = what, value = value, unit = unit, bar = bar }
+end
+
+--- Time programs in turn; name -> summary.
+local function race(programs, rounds)
+  local argv = { work .. "/race", rounds }
+  for i, program in ipairs(programs) do
+    if i > 1 then argv[#argv + 1] = ";" end
+    argv[#argv + 1] = program.name
+    table.move(program.argv, 1, #program.argv, #argv + 1, argv)
+  end
+  local times = {}
+  for _, line in ipairs(lines_of(argv)) do
+    local name, took = line:match("^(.+) (%d+)$")
+    times[name] = times[name] or {}
+    table.insert(times[name], tonumber(took))
+  end
+  local summaries = {}
+  for name, list in pairs(times) do summaries[name] = summary(list) end
+  return summaries
+end
+
+local function start()
+  local programs = {
+    { name = "luactr", argv = { luactr, "run", here .. "/start.lua" } },
+    { name = "luactr version", argv = { luactr, "version" } },
+  }
+  for _, peer in ipairs(PEERS) do
+    if has_program(peer.name) then
+      programs[#programs + 1] = { name = peer.name, argv = peer.argv() }
+    else
+      io.stderr:write("bench: no ", peer.name, " (scripts/bench --peers installs it)\n")
+    end
+  end
+  details.start = race(programs, START_ROUNDS)
+  local own = details.start.luactr.median
+  for _, peer in ipairs(PEERS) do
+    local times = details.start[peer.name]
+    if times then
+      add("start: luactr run / " .. peer.name, own / times.median, "ratio", peer.bar)
+    end
+  end
+end
+
+--- Programs that time their own rounds, in turn; name -> summary.
+local function turns(programs)
+  local times = {}
+  for turn = 0, LOOP_TURNS do
+    for _, program in ipairs(programs) do
+      for _, line in ipairs(lines_of(program.argv)) do
+        times[program.name] = times[program.name] or {}
+        -- the first turn warms the caches
+        if turn > 0 then table.insert(times[program.name], tonumber(line)) end
+      end
+    end
+  end
+  local summaries = {}
+  for name, list in pairs(times) do summaries[name] = summary(list) end
+  return summaries
+end
+
+local function loop_program(name, mib)
+  return { name = name, argv = { luactr, "run", here .. "/loop.lua", LOOP_ROUNDS, mib } }
+end
+
+local function loop()
+  details.loop = turns {
+    loop_program("luactr", 0),
+    { name = "floor", argv = { work .. "/floor", LOOP_ROUNDS, floor_list() } },
+  }
+  add("loop: box:run() / C floor", details.loop.luactr.median / details.loop.floor.median,
+    "ratio", 1.3)
+end
+
+local function heap()
+  details.heap = turns { loop_program("small", 0), loop_program("large", HEAP_MIB) }
+  add(("heap: box:run() with %d MiB of Lua / without"):format(HEAP_MIB),
+    details.heap.large.median / details.heap.small.median, "ratio", 1.15)
+end
+
+-- Containers that burn CPU side by side under the same limit; how far each is from it, in percent.
+local function burn(count, cpu)
+  local boxes = {}
+  for i = 1, count do
+    local wanted = description()
+    wanted.command = { "/bin/payload", "burn" }
+    wanted.limits = { cpu = cpu, wall_time = QUOTA_SECONDS }
+    boxes[i] = ctr.container(wanted)
+    assert(boxes[i]:start())
+  end
+  for i, box in ipairs(boxes) do
+    local result = assert(box:wait())
+    box:close()
+    local used = result.cpu_seconds / result.wall_seconds
+    details.quota = details.quota or {}
+    table.insert(details.quota, { limit = cpu, of = count, used = used })
+    add(("quota: %.1f CPU, container %d of %d, off by"):format(cpu, i, count),
+      math.abs(used / cpu - 1) * 100, "%", 2)
+  end
+end
+
+local function quota()
+  burn(1, 0.3)
+  burn(1, 0.4)
+  burn(2, 0.2)
+end
+
+local function memory()
+  local wanted = description()
+  wanted.command = { "/bin/payload", "wait" }
+  local box <close> = ctr.container(wanted)
+  assert(box:start())
+  local pss = read(("/proc/%d/smaps_rollup"):format(box:pid())):match("Pss:%s*(%d+) kB")
+  details.memory = { pid1_pss_kib = tonumber(pss) }
+  add("memory: PID 1's PSS", tonumber(pss), "KiB", 64)
+end
+
+---- the report
+
+local MEASURES <const> = { start = start, loop = loop, heap = heap, quota = quota, memory = memory }
+
+local function verdict(row)
+  if not row.bar then return "" end
+  return row.value <= row.bar and "met" or "NOT MET"
+end
+
+local function print_table()
+  print(("%-52s %9s %-5s %7s"):format("what", "value", "", "bar"))
+  for _, row in ipairs(rows) do
+    print(("%-52s %9.2f %-5s %7s  %s"):format(row.what, row.value, row.unit,
+      row.bar and ("<= " .. row.bar) or "", verdict(row)))
+  end
+  print("\nmilliseconds                     median      10 %      90 %   runs")
+  for _, what in ipairs { "start", "loop", "heap" } do
+    local names = {}
+    for name in pairs(details[what] or {}) do names[#names + 1] = name end
+    table.sort(names)
+    for _, name in ipairs(names) do
+      local t = details[what][name]
+      print(("%-28s %10.3f %9.3f %9.3f %6d"):format(what .. ": " .. name, t.median, t.low, t.high,
+        t.runs))
+    end
+  end
+end
+
+for i = 2, #arg do MEASURES[arg[i]]() end
+for _, row in ipairs(rows) do row.met = row.bar and row.value <= row.bar end
+write(arg[1], cjson.encode { rows = rows, details = details })
+print_table()
