@@ -8,8 +8,8 @@
 -- it wants. `copy = true` is a temporary directory; copy = "/home/container" would stay. (Without
 -- `copy` nothing is copied: the files are bound into an empty tmpfs, read-only.)
 --
--- Only the mount namespace is new, as chroot isolates nothing else. Of the host's programs three
--- are left, so `clear` ends in "command not found".
+-- Only the mount namespace is new (and, without root, the user namespace that allows it), as chroot
+-- isolates nothing else. Of the host's programs three are left, so `clear` is not found.
 local ctr = require "luactr"
 
 -- set -x prints each command before it runs, with PS4 in front.
@@ -32,6 +32,6 @@ end
 return ctr.container {
   name = "chroot",
   rootfs = ctr.rootfs.host { "bash", "ls", "pwd", copy = true },
-  namespaces = { "mount" },
+  namespaces = { pid = "host", uts = "host", ipc = "host", network = "host", cgroup = "host" },
   command = { "/bin/bash", "-c", script },
 }

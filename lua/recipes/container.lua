@@ -1,7 +1,7 @@
 #!/usr/bin/env luactr
 --- A container (section 4 of the article): its own root, its own views, 40 % of a CPU.
 --
---   luactr lua/recipes/container.lua
+--   luactr lua/recipes/container.lua [SECONDS]
 --
 -- chroot.lua, namespaces.lua and cpu-quota.lua in one. bash is PID 1; we type into it through a
 -- pipe, as the article's author did in a terminal, and start an endless loop in its background. The
@@ -70,7 +70,7 @@ for count = 1, 2 do
   sys.nanosleep(0.5)
   local loops = show_processes(box)
   assert(#loops == count, "a loop did not start")
-  show_usage(box, loops, 3)
+  show_usage(box, loops, tonumber(arg and arg[1]) or 3)
 end
 writer:close() -- the end of its input ends bash, and bash as PID 1 ends all
 box:wait()

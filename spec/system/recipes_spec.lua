@@ -67,7 +67,7 @@ describe("lua/recipes #system", function()
 
   it("container: 40 %, shared by its loops; one number inside, another outside", function()
     support.needs("controller:cpu")
-    local text = run("container")
+    local text = run("container", "2")
     local whole = numbers(text, "the container: +([%d.]+) %%")
     assert_between(25, whole[1], 43)
     assert_between(25, whole[2], 43)
@@ -122,6 +122,22 @@ describe("lua/recipes #system", function()
     assert.are.equal(has_net_cls, text:find("net_cls: skipped: ", 1, true) == nil)
   end)
 
+  for _, name in ipairs { "hello", "chroot", "namespaces" } do
+    it(name .. ": runs without root, in a user namespace", function()
+      local user = 65534
+      local probe = { "unshare", "--user", support.luactr_program, "version", user = user }
+      if support.run(probe).code ~= 0 then
+        return pending("another user has no user namespaces here, or cannot reach the build")
+      end
+      local runtime <close> = support.tmpdir()
+      assert(sys.chown(runtime.path, user, user))
+      local result = support.luactr { "lua/recipes/" .. name .. ".lua", user = user,
+        env = { XDG_RUNTIME_DIR = runtime.path } }
+      assert.are.equal(0, result.code, result.stderr)
+      assert.are_not.equal("", result.stdout)
+    end)
+  end
+
   -- On a terminal these end with a shell, which a person leaves.
   for name, case in pairs {
     chroot = { "chroot:/%$ ", "echo /bin/*", "/bin/bash /bin/ls /bin/pwd" },
@@ -130,7 +146,7 @@ describe("lua/recipes #system", function()
   } do
     it(name .. ": offers a shell on a terminal", function()
       local recipe = "lua/recipes/" .. name .. ".lua"
-      local shell <close> = process.start { support.luactr_program, recipe, tty = true }
+      local shell <close> = process.start { support.luactr_program, recipe, "0.2", tty = true }
       local prompt, command, answer = table.unpack(case)
       shell:expect(prompt)
       shell:write(command .. "\n")
