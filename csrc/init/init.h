@@ -75,7 +75,7 @@ int file_write(int fd, const char *data, size_t length);
 
 /* ---- mount.c */
 int mount_detached(const char *type, unsigned attributes); /* a new file system, nowhere yet */
-int mount_file(struct init *in, const union plan_arg *a); /* the arguments of the file step */
+int mount_file(struct init *in, const union plan_arg *a);  /* the arguments of the file step */
 
 /* ---- procfs.c */
 int procfs_prepare(struct init *in); /* before the old root goes */

@@ -99,4 +99,16 @@ function launch.shell(stage, command, before, after, options)
     after or {}, { command }), options)
 end
 
+--- What a shell prints in a fresh root below `dir`, which is a support.tmpdir, and how it ended.
+function launch.inside(dir, command, before, after, options)
+  local ended = launch.shell(dir:mkdir("stage"), command, before, after, options)
+  assert(ended.event[1] == "started", table.concat(ended.event, " "))
+  return ended.output, ended
+end
+
+--- The event of a launch that fails at one of the steps before entering.
+function launch.failure(dir, before)
+  return launch.shell(dir:mkdir("stage"), "true", before).event
+end
+
 return launch
