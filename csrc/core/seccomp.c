@@ -4,10 +4,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -124,26 +123,46 @@ int lctr_seccomp_resolve(const char *name, enum seccomp_name *kind, int *number)
 
 #define OPTIMIZE_AS_TREE 2 /* seccomp_attr_set(3): a binary tree over the numbers */
 
-int lctr_seccomp_begin(struct seccomp_builder *builder, const struct seccomp_defaults *defaults) {
-    int failed = load_library();
-    if (failed)
-        return failed;
+static int begin(struct seccomp_builder *builder, const struct seccomp_defaults *defaults) {
     builder->context = library.init(defaults->otherwise);
     if (!builder->context)
         return -EINVAL;
-    failed = library.attr_set(builder->context, SCMP_FLTATR_ACT_BADARCH, defaults->foreign);
-    if (failed)
-        return failed;
-    /* Each system call pays for the search; a library without the tree still gives a right one. */
+    size_t count = (size_t)lctr_seccomp_newest() + 1;
+    builder->actions = calloc(count, sizeof *builder->actions);
+    if (!builder->actions)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        builder->actions[i] = defaults->otherwise;
+    builder->unknown = defaults->unknown;
+    builder->otherwise = defaults->otherwise;
+    /* Calls whose arguments matter still pay for the search; a library without the tree still gives
+     * a right one. */
     (void)library.attr_set(builder->context, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE_AS_TREE);
+    return library.attr_set(builder->context, SCMP_FLTATR_ACT_BADARCH, defaults->foreign);
+}
+
+int lctr_seccomp_begin(struct seccomp_builder *builder, const struct seccomp_defaults *defaults) {
+    int failed = load_library();
+    if (!failed)
+        failed = begin(builder, defaults);
+    if (failed)
+        lctr_seccomp_end(builder);
+    return failed;
+}
+
+/* Without conditions the index decides, and nobody else may have said something about the number.
+ */
+static int add_plain(struct seccomp_builder *builder, uint32_t action, int number) {
+    uint32_t *known = &builder->actions[number];
+    if (*known != builder->otherwise && *known != action)
+        return -EEXIST;
+    *known = action;
     return 0;
 }
 
-int lctr_seccomp_add(struct seccomp_builder *builder, uint32_t action, int number,
-                     unsigned int count, const struct seccomp_condition *conditions) {
+static int add_to_library(struct seccomp_builder *builder, uint32_t action, int number,
+                          unsigned int count, const struct seccomp_condition *conditions) {
     struct scmp_arg_cmp native[LCTR_SECCOMP_MAX_CONDITIONS];
-    if (count > LCTR_SECCOMP_MAX_CONDITIONS)
-        return -EINVAL;
     for (unsigned int i = 0; i < count; i++) {
         bool masked = conditions[i].op == SCMP_CMP_MASKED_EQ;
         native[i] = (struct scmp_arg_cmp){
@@ -156,32 +175,48 @@ int lctr_seccomp_add(struct seccomp_builder *builder, uint32_t action, int numbe
     return library.rule_add_array(builder->context, action, number, count, native);
 }
 
+int lctr_seccomp_add(struct seccomp_builder *builder, uint32_t action, int number,
+                     unsigned int count, const struct seccomp_condition *conditions) {
+    if (count > LCTR_SECCOMP_MAX_CONDITIONS || number < 0)
+        return -EINVAL;
+    if (number > lctr_seccomp_newest()) /* known to a younger library only */
+        return -EINVAL;
+    if (count == 0)
+        return add_plain(builder, action, number);
+    int failed = add_plain(builder, SECCOMP_ASK, number);
+    return failed ? failed : add_to_library(builder, action, number, count, conditions);
+}
+
 void lctr_seccomp_end(struct seccomp_builder *builder) {
     if (builder->context)
         library.release(builder->context);
+    free(builder->actions);
     builder->context = NULL;
+    builder->actions = NULL;
 }
 
-/* ---- the program */
+/* ---- the program: the index, behind it libseccomp's */
 
-/* What libseccomp cannot say: an action for numbers above the newest known. The x32 ABI lives there
- * too (bit 30). The numbers of other ABIs that pass here meet libseccomp's test of the ABI next. */
-static int write_prologue(const struct seccomp_builder *builder, int fd) {
-    const struct sock_filter check_number[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)lctr_seccomp_newest(), 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, builder->unknown),
+static int write_index(const struct seccomp_builder *builder, int fd) {
+    const struct seccomp_index index = {
+        .actions = builder->actions,
+        .count = (size_t)lctr_seccomp_newest() + 1,
+        .above = builder->unknown,
     };
-    if (!builder->has_unknown)
-        return 0;
-    return write(fd, check_number, sizeof check_number) == sizeof check_number ? 0 : -EIO;
+    struct sock_filter *program = calloc(LCTR_SECCOMP_INDEX_ROOM(index.count), sizeof *program);
+    if (!program)
+        return -ENOMEM;
+    size_t size = lctr_seccomp_index(&index, program) * sizeof *program;
+    ssize_t written = write(fd, program, size);
+    free(program);
+    return written == (ssize_t)size ? 0 : -EIO;
 }
 
 int lctr_seccomp_export(struct seccomp_builder *builder, int *fd) {
     cleanup_fd file = memfd_create("luactr-seccomp", MFD_CLOEXEC);
     if (file < 0)
         return -errno;
-    int failed = write_prologue(builder, file);
+    int failed = write_index(builder, file);
     if (!failed)
         failed = library.export_bpf(builder->context, file);
     if (!failed)

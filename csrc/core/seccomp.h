@@ -5,6 +5,8 @@
 #ifndef LUACTR_CORE_SECCOMP_H
 #define LUACTR_CORE_SECCOMP_H
 
+#include "core/seccomp_index.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,15 +14,17 @@
 
 /* A compilation under way. */
 struct seccomp_builder {
-    void *context; /* libseccomp's filter; NULL before begin and after end */
-    int has_unknown;
-    uint32_t unknown; /* with has_unknown: action for numbers above the newest known one */
+    void *context;     /* libseccomp's filter; NULL before begin and after end */
+    uint32_t *actions; /* by number up to the newest known one: for calls without conditions */
+    uint32_t unknown;  /* for numbers above */
+    uint32_t otherwise;
 };
 
 /* What decides where no rule matches. Actions are SECCOMP_RET_* values. */
 struct seccomp_defaults {
     uint32_t otherwise;
     uint32_t foreign; /* for the machine's other ABIs */
+    uint32_t unknown; /* for numbers above the newest known one; SECCOMP_ASK: as `otherwise` */
 };
 
 /* A comparison of one argument: (argument `op` value), or with `mask`, ((argument & mask) ==
@@ -48,7 +52,7 @@ int lctr_seccomp_newest(void);
 int lctr_seccomp_begin(struct seccomp_builder *builder, const struct seccomp_defaults *defaults);
 
 /* Calls of this number that meet all conditions get `action`. -EINVAL where two conditions test
- * the same argument; -EEXIST where another rule says the same. */
+ * the same argument; -EEXIST where another rule says something else about the number. */
 int lctr_seccomp_add(struct seccomp_builder *builder, uint32_t action, int number,
                      unsigned int count, const struct seccomp_condition *conditions);
 

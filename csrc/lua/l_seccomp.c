@@ -82,11 +82,13 @@ static struct seccomp_builder *check_builder(lua_State *L) {
 
 /* builder(otherwise, foreign, unknown or nil): three actions */
 static int l_builder(lua_State *L) {
-    struct seccomp_defaults defaults = {check_action(L, 1), check_action(L, 2)};
-    int has_unknown = !lua_isnoneornil(L, 3);
-    uint32_t unknown = has_unknown ? check_action(L, 3) : 0;
+    struct seccomp_defaults defaults = {
+        .otherwise = check_action(L, 1),
+        .foreign = check_action(L, 2),
+        .unknown = lua_isnoneornil(L, 3) ? SECCOMP_ASK : check_action(L, 3),
+    };
     struct seccomp_builder *builder = lua_newuserdatauv(L, sizeof *builder, 0);
-    *builder = (struct seccomp_builder){.has_unknown = has_unknown, .unknown = unknown};
+    *builder = (struct seccomp_builder){0};
     luaL_setmetatable(L, BUILDER_CLASS);
     int result = lctr_seccomp_begin(builder, &defaults);
     return result < 0 ? l_pushfail(L, -result, "seccomp", NULL) : 1;

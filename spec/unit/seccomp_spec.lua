@@ -101,11 +101,58 @@ describe("luactr.security.seccomp #unit", function()
       end
     end)
 
+    it("says for each number what the profile says", function()
+      for _, rule in ipairs(require("luactr.security.default_profile").rules) do
+        local words = { allow = "allow", ENOSYS = ENOSYS, EPERM = EPERM }
+        for _, name in ipairs(rule.names) do
+          local nr = core.seccomp.resolve(name)
+          if nr and not rule.args then
+            assert.equal(words[rule.action], verdict { nr = nr, arch = ARCH }, name)
+          end
+        end
+      end
+    end)
+
+    it("is short: the kernel translates it at each start", function()
+      assert.is_true(#program / 8 <= 300, #program / 8 .. " instructions")
+    end)
+
     it("is searched, not walked", function()
       for _, name in ipairs { "read", "write", "futex", "openat", "statx" } do
         local _, count = bpf.run(program, call(name))
         assert.is_true(count <= 20, name .. " takes " .. count .. " instructions")
       end
+    end)
+  end)
+
+  describe("the builder", function()
+    it("finds each of many ranges", function()
+      local newest = core.seccomp.newest()
+      local builder <close> = assert(core.seccomp.builder("EPERM", "kill", "ENOSYS"))
+      for nr = 0, newest, 2 do assert(builder:add("allow", nr, {})) end
+      local program = assert(builder:export())
+      for nr = 0, newest do
+        local expected = nr % 2 == 0 and "allow" or EPERM
+        assert.equal(expected, (bpf.verdict(program, { nr = nr, arch = ARCH })))
+      end
+      assert.equal(ENOSYS, (bpf.verdict(program, { nr = newest + 1, arch = ARCH })))
+      assert.equal("kill", (bpf.verdict(program, { nr = 4, arch = I386 })))
+    end)
+
+    it("refuses two opinions on a number", function()
+      local builder <close> = assert(core.seccomp.builder("EPERM", "kill"))
+      assert(builder:add("allow", 1, {}))
+      assert(builder:add("allow", 1, {}))
+      assert.is_nil((builder:add("ENOSYS", 1, {})))
+      assert.is_nil((builder:add("allow", 1, { { index = 0, op = "==", value = 1 } })))
+      assert.is_nil((builder:add("allow", core.seccomp.newest() + 1, {})))
+    end)
+
+    it("is closed", function()
+      local builder = assert(core.seccomp.builder("EPERM", "kill"))
+      builder:close()
+      builder:close()
+      assert.has_error(function() builder:export() end)
     end)
   end)
 
