@@ -13,8 +13,10 @@ local root <const> = setmetatable({}, {
 })
 
 local hosts <const> = {
-  { uid = 0, gid = 0, privileged = true, last_cap = 40, capabilities = -1, terminal = true, cwd = "/" },
-  { uid = 1000, gid = 1000, privileged = false, last_cap = 40, capabilities = -1, terminal = false, cwd = "/" },
+  { uid = 0, gid = 0, privileged = true, last_cap = 40, capabilities = -1, terminal = true,
+    cwd = "/" },
+  { uid = 1000, gid = 1000, privileged = false, last_cap = 40, capabilities = 0, terminal = false,
+    cwd = "/" },
 }
 
 local layout <const> = require("luactr.cgroup").detect()

@@ -1,19 +1,21 @@
 --- Load a recipe and run it: what it returned, or the error that ended it.
-local E = require "luactr.error"
-local cli = require "luactr.cli"
-
 local M = {}
+
+--- Errors are rare: what they need is loaded by the first.
+local function new_error(fields)
+  return require("luactr.error").new(fields)
+end
 
 -- ---- reading
 
 local function no_recipe(path, message)
-  local err = E.new {
+  local err = new_error {
     code = "ENORECIPE", op = "open", path = path,
     message = "cannot read the recipe: " .. message,
   }
   -- A word without a slash or a dot was more likely meant as a verb.
   if not path:find("[/.]") then
-    local hint = require("luactr.nearest").hint(path, cli.verbs)
+    local hint = require("luactr.nearest").hint(path, require("luactr.cli").verbs)
     err.message = string.format("no verb or recipe %q%s", path, hint)
     err.code = "EUSAGE"
   end
@@ -40,7 +42,7 @@ local function load_text(path, text)
   -- The line stays, empty: errors count from the file's first.
   local chunk, message = load((text:gsub("^#[^\n]*", "", 1)), name, "t")
   if not chunk then
-    return nil, E.new { code = "ESYNTAX", op = "load", path = path, message = message }
+    return nil, new_error { code = "ESYNTAX", op = "load", path = path, message = message }
   end
   return chunk
 end
@@ -82,11 +84,11 @@ end
 
 --- What a raised value becomes. An error object already says where the recipe is at fault.
 local function on_error(value)
-  if E.is(value) then
+  if require("luactr.error").is(value) then
     return value
   end
   local is_text = type(value) == "string" or type(value) == "number"
-  return E.new {
+  return new_error {
     code = "ERAISED", op = "run", stack = traceback(3),
     message = is_text and tostring(value) or "the recipe raised a " .. type(value),
   }
@@ -98,6 +100,7 @@ end
 
 ---@class luactr.cli.outcome
 ---@field container? luactr.container that the recipe returned
+---@field alone? boolean the recipe made no other
 ---@field result? luactr.result that it returned
 ---@field status? integer that it returned
 ---@field error? luactr.error that it returned behind nil
@@ -117,7 +120,7 @@ end
 
 local function nothing_returned(seen)
   if seen.made > 0 and seen.started == 0 then
-    return nil, E.new {
+    return nil, new_error {
       code = "ENOTRUN", op = "run",
       message = "the recipe made a container, but did nothing with it",
       remedy = "return it: return ctr.container { ... }",
@@ -129,7 +132,7 @@ local function nothing_returned(seen)
 end
 
 local function wrong_value(value)
-  return nil, E.new {
+  return nil, new_error {
     code = "ERETURNED", op = "run",
     message = "the recipe returned a " .. type(value) .. ", which luactr cannot run",
     remedy = "return a container (return ctr.container { ... }), a result, a status or nothing",
@@ -140,7 +143,7 @@ end
 ---@return luactr.cli.outcome?
 ---@return luactr.error?
 local function outcome_of(seen, value, err)
-  if value == nil and E.is(err) then
+  if value == nil and err ~= nil and require("luactr.error").is(err) then
     return { error = err }
   elseif value == nil or value == true then
     return nothing_returned(seen)
@@ -149,7 +152,7 @@ local function outcome_of(seen, value, err)
   elseif is_result(value) then
     return { result = value }
   elseif type(value) == "table" and require("luactr.container").is(value) then
-    return { container = value }
+    return { container = value, alone = seen.made == 1 }
   end
   return wrong_value(value)
 end

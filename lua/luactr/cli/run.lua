@@ -1,6 +1,10 @@
 --- `luactr [run] RECIPE [ARG...]`: run a recipe, and in the foreground the container it returns.
 local cli = require "luactr.cli"
-local output = require "luactr.cli.output"
+
+--- Most runs have nothing to say.
+local function output()
+  return require "luactr.cli.output"
+end
 
 local M = {
   name = "run",
@@ -79,17 +83,17 @@ local function report(sink, result)
   if sink == true then
     return
   end
-  local fine, message = write_all(sink, output.json(result))
+  local fine, message = write_all(sink, output().json(result))
   sink:close()
   if not fine then
-    output.complain("cannot write the result record: " .. message)
+    output().complain("cannot write the result record: " .. message)
   end
 end
 
 -- ---- run
 
 local function complain(err)
-  output.complain(err)
+  output().complain(err)
   for _, line in ipairs(err.stack or {}) do
     io.stderr:write("  ", require("luactr.error").escape(line), "\n")
   end
@@ -115,7 +119,7 @@ local function run_container(box)
     return fail(err)
   end
   if EXPLAINED[result.reason] then
-    output.warn(string.format("%s: %s", result.reason, EXPLAINED[result.reason]))
+    output().warn(string.format("%s: %s", result.reason, EXPLAINED[result.reason]))
   end
   return result, status_of_result(result)
 end
@@ -130,7 +134,7 @@ local function finish(outcome)
   elseif outcome.result then
     return outcome.result, status_of_result(outcome.result)
   elseif outcome.hint then
-    output.warn(outcome.hint)
+    output().warn(outcome.hint)
   end
   return { reason = "exit", exit_code = outcome.status or 0 }, outcome.status or 0
 end
@@ -140,11 +144,11 @@ end
 function M.run(request)
   local path = table.remove(request.arguments, 1)
   if not path then
-    return output.usage("which recipe?", M)
+    return output().usage("which recipe?", M)
   end
   local sink, problem = open_report(request.options.json)
   if not sink then
-    return output.usage(problem, M)
+    return output().usage(problem, M)
   end
   local outcome, err = require("luactr.cli.recipe").run(path, request.arguments)
   local result, status
@@ -154,6 +158,9 @@ function M.run(request)
     result, status = fail(err)
   end
   report(sink, result)
+  if outcome and outcome.alone then
+    os.exit(status) -- nothing is held any more; to free all memory piece by piece only takes time
+  end
   return status
 end
 
