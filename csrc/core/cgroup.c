@@ -155,6 +155,8 @@ static int give_controllers(const struct making *making, int base, int top) {
     if (error || !(bits & ~have))
         return error;
     error = enable(base, bits, making->place->controllers);
+    if (error == -EBUSY && lctr_cgroup_step_aside(base, top) == 0)
+        error = enable(base, bits, making->place->controllers);
     if (error)
         return lctr_cgroup_blame(making->group, making->base, SUBTREE_CONTROL, error);
     error = enable(top, bits, making->place->controllers);

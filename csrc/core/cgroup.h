@@ -10,7 +10,6 @@
 #include <sys/types.h>
 
 #define CGROUP_PATH_MAX 1024
-#define CGROUP_TOP      "luactr" /* the directory that holds all containers' */
 
 /* A hierarchy in which a directory is wanted. */
 struct cgroup_place {

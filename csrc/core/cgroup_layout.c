@@ -336,23 +336,45 @@ static bool may_use(const struct cgroup_hierarchy *hierarchy, const char *cgroup
     return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
 }
 
+/* Our own cgroup; or, if that is the leaf to which luactr stepped aside, the one above. */
+static const char *delegated(struct cgroup_layout *layout, const char *own) {
+    static const char leaf[] = "/" CGROUP_TOP "/" CGROUP_HOST;
+    size_t length = strlen(own);
+    if (length < sizeof leaf - 1 || strcmp(own + length - (sizeof leaf - 1), leaf) != 0)
+        return own;
+    char *copy = (char *)keep(layout, own);
+    if (copy)
+        copy[length - (sizeof leaf - 1)] = '\0';
+    return copy;
+}
+
 /* The cgroup that somebody has delegated to us, where the top of the tree is not ours. */
-static void find_parent(struct cgroup_hierarchy *hierarchy) {
-    if (may_use(hierarchy, ""))
+static int find_parent(struct cgroup_layout *layout, struct cgroup_hierarchy *hierarchy) {
+    if (may_use(hierarchy, "")) {
         hierarchy->parent = "";
-    else if (hierarchy->own && hierarchy->own[0] && may_use(hierarchy, hierarchy->own))
-        hierarchy->parent = hierarchy->own;
+        return 0;
+    }
+    if (!hierarchy->own || !hierarchy->own[0])
+        return 0;
+    const char *parent = delegated(layout, hierarchy->own);
+    if (!parent)
+        return -ENOSPC;
+    if (may_use(hierarchy, parent))
+        hierarchy->parent = parent;
+    return 0;
 }
 
 /* Root may use the top of all hierarchies or, in a user namespace, of none: one look tells. */
-static void find_parents(struct cgroup_layout *layout) {
+static int find_parents(struct cgroup_layout *layout) {
     bool all = geteuid() == 0 && layout->count && may_use(&layout->hierarchy[0], "");
-    for (size_t i = 0; i < layout->count; i++) {
+    int error = 0;
+    for (size_t i = 0; i < layout->count && !error; i++) {
         if (all && !layout->hierarchy[i].read_only)
             layout->hierarchy[i].parent = "";
         else
-            find_parent(&layout->hierarchy[i]);
+            error = find_parent(layout, &layout->hierarchy[i]);
     }
+    return error;
 }
 
 /* The controllers that a v2 directory may give to those below it. */
@@ -401,7 +423,8 @@ int lctr_cgroup_detect(struct cgroup_layout *layout) {
             return error;
     }
     error = lctr_cgroup_layout_own(layout, text);
-    find_parents(layout);
+    if (!error)
+        error = find_parents(layout);
     for (size_t i = 0; i < layout->count && !error; i++)
         error = find_granted(layout, &layout->hierarchy[i]);
     return error;

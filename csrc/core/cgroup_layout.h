@@ -35,6 +35,9 @@ enum cgroup_controller {
     (CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_DEVICES) | CGROUP_BIT(CGROUP_FREEZER) |        \
      CGROUP_BIT(CGROUP_CORE))
 
+#define CGROUP_TOP  "luactr" /* the directory that holds all containers' */
+#define CGROUP_HOST ".host"  /* the one in it for luactr itself, where it must step aside */
+
 #define CGROUP_HIERARCHIES 16
 #define CGROUP_TEXT_MAX    16384
 

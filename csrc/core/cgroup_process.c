@@ -157,6 +157,22 @@ int lctr_cgroup_signal(int dir, int signal) {
     return lctr_cgroup_visit(dir, send_one, &sending);
 }
 
+/* ---- making room */
+
+static int is_other(pid_t pid, void *context) {
+    return pid == *(const pid_t *)context ? 0 : -EBUSY;
+}
+
+int lctr_cgroup_step_aside(int base, int top) {
+    pid_t self = getpid();
+    int error = visit_file(base, is_other, &self);
+    if (error)
+        return error;
+    if (mkdirat(top, CGROUP_HOST, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    return lctr_cgroup_write(top, CGROUP_HOST "/cgroup.procs", "0");
+}
+
 /* ---- freezing */
 
 static int wait_frozen_v2(int dir) {

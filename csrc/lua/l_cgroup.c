@@ -107,7 +107,9 @@ static int l_add(lua_State *L) {
     struct handle *handle = check(L);
     struct cgroup_place place = check_place(L, 2);
     int error = lctr_cgroup_add(&handle->group, &place, handle->id);
-    return push_outcome(L, handle, error, "mkdir");
+    /* On the way it may give controllers to the directory, which is a write. */
+    bool giving = strstr(handle->group.where, "/cgroup.subtree_control") != NULL;
+    return push_outcome(L, handle, error, giving ? "write" : "mkdir");
 }
 
 /* The same while the container runs: moves its processes in. */

@@ -174,11 +174,21 @@ static int add_mounts(struct cgroup_layout *layout, char *text) {
     return 0;
 }
 
-/* layout(mountinfo, own, controllers): the same from text; `delegated` is nowhere true. */
+/* As root would find it: everything may be used. */
+static void delegate_all(struct cgroup_layout *layout) {
+    for (size_t i = 0; i < layout->count; i++) {
+        layout->hierarchy[i].parent = "";
+        layout->hierarchy[i].granted = layout->hierarchy[i].controllers;
+    }
+}
+
+/* layout(mountinfo, own, controllers, root): the same from text, for root or somebody to whom
+ * nothing is delegated. */
 static int l_layout(lua_State *L) {
+    const char *controllers = luaL_optstring(L, 3, "");
+    bool root = lua_toboolean(L, 4);
     char *mountinfo = scratch(L, 1);
     char *own = scratch(L, 2);
-    const char *controllers = luaL_optstring(L, 3, "");
     struct cgroup_layout layout = {.count = 0};
     int error = add_mounts(&layout, mountinfo);
     lctr_cgroup_layout_unified(&layout, controllers);
@@ -186,6 +196,8 @@ static int l_layout(lua_State *L) {
         error = lctr_cgroup_layout_own(&layout, own);
     if (error)
         return l_pushfail(L, -error, "layout", NULL);
+    if (root)
+        delegate_all(&layout);
     push_layout(L, &layout);
     return 1;
 }

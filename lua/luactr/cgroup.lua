@@ -35,14 +35,27 @@ local function device_number(path)
   return string.format("%d:%d", core.sys.splitdev(stat.rdev))
 end
 
+-- "hugepages-2048kB" is "2MB" in the names of the files.
+local function hugepage_sizes()
+  local sizes = {}
+  for _, entry in ipairs(core.sys.readdir("/sys/kernel/mm/hugepages") or {}) do
+    local kilobytes = math.tointeger(entry.name:match("^hugepages%-(%d+)kB$"))
+    if kilobytes then
+      sizes[require("luactr.cgroup.limits").page_size(kilobytes << 10)] = true
+    end
+  end
+  return sizes
+end
+
 local facts = {
+  hugepage_sizes = hugepage_sizes,
   cpus = function(layout) return available(layout, "cpus") end,
   mems = function(layout) return available(layout, "mems") end,
   device_number = function() return device_number end,
 }
 
 --- Where each controller lives, and facts that limits are checked against, read when asked for.
----@return table layout of luactr.core.cgroup.detect, with `cpus`, `mems` and `device_number`
+---@return table layout of luactr.core.cgroup.detect, with the facts above
 ---@return string? message
 ---@return integer? errno
 function M.detect()
@@ -208,7 +221,8 @@ function M.list(layout)
   local seen, list = {}, {}
   for _, top in ipairs(tops(layout)) do
     for _, entry in ipairs(core.sys.readdir(top) or {}) do
-      if entry.type == "directory" and not seen[entry.name] then
+      -- ".host" is luactr's own leaf
+      if entry.type == "directory" and entry.name:sub(1, 1) ~= "." and not seen[entry.name] then
         seen[entry.name] = true
         list[#list + 1] = entry.name
       end

@@ -101,8 +101,10 @@ local function io_limits(self, path, value)
   end
 end
 
--- As the kernel names a page size in its files: "2MB", "1GB", "64KB".
-local function page_size(bytes)
+--- As the kernel names a page size in its files: "2MB", "1GB", "64KB".
+---@param bytes integer
+---@return string
+function M.page_size(bytes)
   for _, unit in ipairs { { 1 << 30, "GB" }, { 1 << 20, "MB" } } do
     if bytes >= unit[1] then
       return bytes // unit[1] .. unit[2]
@@ -113,7 +115,7 @@ end
 
 local function hugepages(self, path, value)
   for _, bytes in ipairs(sorted(value)) do
-    local size = type(bytes) == "string" and bytes or page_size(bytes)
+    local size = type(bytes) == "string" and bytes or M.page_size(bytes)
     local at, sizes = string.format("%s[%q]", path, size), self.layout.hugepage_sizes
     if sizes and not sizes[size] then
       self:problem(at, "this host has no huge pages of that size: it has "
