@@ -8,7 +8,7 @@ M.USAGE = 2 -- the caller's mistake
 M.FAILED = 125 -- luactr could not do it
 
 --- In the order of `luactr help`; each is a file here, see luactr.cli.run.
-M.verbs = { "run", "check", "explain", "version", "help" }
+M.verbs = { "run", "check", "explain", "doctor", "version", "help" }
 
 M.default_verb = "run"
 
