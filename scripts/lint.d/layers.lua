@@ -38,7 +38,7 @@ local LAYERS <const> = {
   -- contributors: none requires another
   { name = "rootfs", modules = { "luactr.rootfs", "luactr.rootfs.*" } },
   { name = "mount", modules = { "luactr.mount", "luactr.mount.*" } },
-  { name = "cgroup", modules = { "luactr.cgroup" } },
+  { name = "cgroup", modules = { "luactr.cgroup", "luactr.cgroup.*" } },
   { name = "image", modules = { "luactr.image", "luactr.image.*" } },
   { name = "network", modules = { "luactr.network", "luactr.network.*" } },
   { name = "security", modules = { "luactr.security", "luactr.security.*" } },
