@@ -1,4 +1,5 @@
--- docs.lua [--check]: writes docs/recipes.md and lua/luactr/types.lua from the schema
+-- docs.lua [--check]: writes docs/recipes.md and lua/luactr/types.lua from the schema, and
+-- docs/errors.md from the rows of causes
 --
 -- Run in the root of the checkout, after a build. With --check it only tells which file is out of
 -- date. Loaded by a spec it returns the files' texts by name.
@@ -11,7 +12,7 @@ local steps = require "luactr.steps"
 local units = require "luactr.units"
 local values = require "luactr.spec.values"
 
-local TEMPLATE <const> = "scripts/docs.d/recipes.md"
+local TEMPLATES <const> = "scripts/docs.d/"
 
 -- ---- words
 
@@ -134,7 +135,52 @@ local function recipes_page()
     capabilities = code_list(values.default_capabilities),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
-  return (read(TEMPLATE):gsub("@(%l+)@", parts))
+  return (read(TEMPLATES .. "recipes.md"):gsub("@(%l+)@", parts))
+end
+
+-- ---- causes of errors
+
+-- In the order of the page: heading, file in luactr.cause, the operation that the rows are for.
+local CAUSES <const> = {
+  { "The program", "exec", "exec" }, { "The working directory", "exec", "chdir" },
+  { "The root", "mount", "root_bind" }, { "Mounts", "mount", "mount" },
+  { "Binds", "mount", "bind" }, { "Links", "mount", "symlink" },
+  { "Device nodes", "mount", "mknod" }, { "The terminal", "mount", "console" },
+  { "Namespaces", "process", "clone" }, { "Resource limits", "process", "setrlimit" },
+  { "Capabilities", "process", "capset" }, { "Users", "process", "setresuid" },
+  { "Groups", "process", "setgroups" }, { "The system call filter", "process", "seccomp" },
+  { "Kernel parameters", "process", "sysctl" }, { "Files of luactr", "process", "open" },
+  { "Anything", "process", "*" },
+}
+
+local function codes_of(row)
+  local codes = type(row.code) == "table" and row.code or { row.code }
+  return codes[1] == "*" and "any" or table.concat(codes, ", ")
+end
+
+local function filled_in(template)
+  return (cell(template):gsub("{(%w+)}", "*%1*"))
+end
+
+local function causes_tables()
+  local parts, told = {}, {}
+  for _, entry in ipairs(CAUSES) do
+    local rows = {}
+    for _, row in ipairs(require("luactr.cause." .. entry[2])[entry[3]]) do
+      if not told[row] then -- those about a path are shared by several operations
+        told[row] = true
+        rows[#rows + 1] = { codes_of(row) .. (row.guess and " ?" or ""), filled_in(row.cause),
+          filled_in(row.remedy) }
+      end
+    end
+    parts[#parts + 1] = "### " .. entry[1] .. "\n\n"
+      .. markdown_table({ "errno", "cause", "try" }, rows)
+  end
+  return table.concat(parts, "\n\n")
+end
+
+local function errors_page()
+  return (read(TEMPLATES .. "errors.md"):gsub("@(%l+)@", { causes = causes_tables() }))
 end
 
 -- ---- annotations for the Lua language server
@@ -257,7 +303,10 @@ end
 
 -- ---- main
 
-local files = { ["docs/recipes.md"] = recipes_page(), ["lua/luactr/types.lua"] = annotations() }
+local files = {
+  ["docs/recipes.md"] = recipes_page(), ["docs/errors.md"] = errors_page(),
+  ["lua/luactr/types.lua"] = annotations(),
+}
 
 if not (arg and arg[0] and arg[0]:find("docs%.lua$")) then
   return files
