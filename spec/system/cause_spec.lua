@@ -297,6 +297,28 @@ box:run() -- removes what the first could not without a descriptor
     end)
   end)
 
+  describe("a cgroup limit", function()
+    it("leaves no room for the command", function()
+      support.needs("controller:pids")
+      assert_cause(failure { rootfs = root(), limits = { pids = 1 }, command = { "/bin/sh" } },
+        "EAGAIN", "limits.pids is 1, and PID 1 and the command are 2 processes", "pids = 2")
+    end)
+
+    it("leaves no memory to start in", function()
+      support.needs("controller:memory")
+      local err = failure { rootfs = root(), limits = { memory = "16K" }, command = { "/bin/sh" } }
+      assert.matches("limits.memory is 16384 bytes, too little to start", err.cause, 1, true)
+      assert.is_true(err.checked)
+    end)
+
+    it("names CPUs that the host does not have", function()
+      support.needs("controller:cpuset")
+      local err = failure { rootfs = root(), limits = { cpus = "0-8000" }, command = { "/bin/sh" } }
+      assert.equal("ESPEC", err.code)
+      assert.matches("limits.cpus: CPU %d+ is not among those of this host", tostring(err))
+    end)
+  end)
+
   describe("a capability", function()
     it("is one that luactr lacks", function()
       local script = dir:write("caps.lua", ([[
