@@ -7,6 +7,7 @@ local world = require("support.world")
 
 local it = support.it(it, pending, "root")
 
+local WAIT <const> = "; echo ready; while :; do sleep 0.01; done"
 local PROGRAMS <const> = { "sh", "cat", "sleep", "env", "dd", "ls" }
 
 --- A container of a few host programs; the rest as in `fields`.
@@ -249,7 +250,7 @@ describe("luactr.container #system", function()
     end)
 
     it("sends a signal that the command may handle", function()
-      local box <close>, reader = start_ready "trap 'echo got; exit 5' USR1; echo ready; while :; do sleep 0.01; done"
+      local box <close>, reader = start_ready("trap 'echo got; exit 5' USR1" .. WAIT)
       assert(box:kill "USR1")
       local result = box:wait()
       assert.same({ "exit", 5 }, { result.reason, result.exit_code })
@@ -269,14 +270,14 @@ describe("luactr.container #system", function()
   describe("stop()", function()
     it("asks with stop_signal", function()
       local box <close>, reader =
-        start_ready("trap 'exit 6' INT; echo ready; while :; do sleep 0.01; done", { stop_signal = "INT" })
+        start_ready("trap 'exit 6' INT" .. WAIT, { stop_signal = "INT" })
       assert.equal(6, box:stop().exit_code)
       reader:close()
     end)
 
     it("kills after stop_timeout", function()
       local box <close>, reader =
-        start_ready("trap '' TERM; echo ready; while :; do sleep 0.01; done", { stop_timeout = 0.1 })
+        start_ready("trap '' TERM" .. WAIT, { stop_timeout = 0.1 })
       local result = box:stop()
       assert.same({ "killed", 9 }, { result.reason, result.signal })
       reader:close()

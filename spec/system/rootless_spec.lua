@@ -31,7 +31,8 @@ describe("a container without root #system", function()
   after_each(world.check)
 
   it("is root of its own user namespace, and that user outside", function()
-    local result = run_recipe(recipe [[ command = { "sh", "-c", "id -u; cat /proc/self/uid_map" } ]])
+    local result =
+      run_recipe(recipe [[ command = { "sh", "-c", "id -u; cat /proc/self/uid_map" } ]])
     assert.equal("", result.stderr)
     local id, inside, outside, count = result.stdout:match("^(%d+)\n%s*(%d+)%s+(%d+)%s+(%d+)\n$")
     assert.same({ "0", "0", tostring(USER), "1" }, { id, inside, outside, count })
