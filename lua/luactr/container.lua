@@ -70,7 +70,7 @@ local function job_for(box, run)
   end
   return {
     process = run.process, started = run.started, captures = captures, relay = run.relay,
-    limits = box.spec.limits, cpus = sys.ncpu(), signals = run.signals,
+    limits = box.spec.limits, signals = run.signals,
     kill = function() kill_all(run) end,
     cpu_seconds = function() return run.cgroup and run.cgroup:totals().cpu_seconds end,
     on_signal = function(number) require("luactr.forward").signal(run, number) end,

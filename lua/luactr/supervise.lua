@@ -63,7 +63,6 @@ end
 ---@field kill fun() end everything in the container
 ---@field captures luactr.capture[]
 ---@field cpu_seconds? fun(): number? the cgroup's meter
----@field cpus number how many CPUs it can use at once
 ---@field relay? luactr.relay its terminal
 ---@field signals? luactr.signals signals to take while watching
 ---@field on_signal? fun(number: integer)
@@ -98,7 +97,7 @@ local LIMITS <const> = {
     if used >= limit then
       fire(job, "cpu_time", used, limit)
     end
-    job.meter_due = time + math.max((limit - used) / job.cpus, SHORTEST_METER_INTERVAL)
+    job.meter_due = time + math.max((limit - used) / core.sys.ncpu(), SHORTEST_METER_INTERVAL)
     return job.meter_due
   end,
 }

@@ -30,7 +30,7 @@ local function read_flow(_, source)
     self.ended = true
     data = self.at_end or ""
   end
-  self.pending = data
+  self.pending = self.lost and "" or data
 end
 
 local function write_flow(_, source)
@@ -39,7 +39,7 @@ local function write_flow(_, source)
   if count then
     self.pending = self.pending:sub(count + 1)
   elseif errno ~= sys.errno.EAGAIN then
-    self.pending, self.ended = "", true
+    self.pending, self.lost = "", true -- keep reading, or the writer would wait for ever
   end
 end
 

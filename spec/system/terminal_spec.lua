@@ -101,6 +101,16 @@ describe("luactr.terminal #system", function()
     assert.equal("", t.inner:read(100))
   end)
 
+  it("does not hold up the container when its own terminal is gone", function()
+    local t = open_terminals()
+    local relay <close> = terminal.relay(t.master, t.outer, t.outer)
+    t.user:close()
+    for _ = 1, 64 do
+      t.inner:write(("x"):rep(4096))
+      pump(relay)
+    end
+  end)
+
   it("is quiet after the container's side was closed", function()
     local t = open_terminals()
     local relay <close> = terminal.relay(t.master, t.outer, t.outer)

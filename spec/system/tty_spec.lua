@@ -15,10 +15,15 @@ local PATIENCE <const> = 10 -- seconds
 local Session = {}
 Session.__index = Session
 
+local function settings(path)
+  return support.run { "stty", "-F", path, "-a" }.stdout:gsub("rows.-;.-;", "")
+end
+
 --- Run `main` in a process whose controlling terminal is a new pty of rows x columns.
 local function session(main, rows, columns)
   local user, terminal, path = sys.openpty()
   assert(sys.set_window_size(user, rows or 24, columns or 80))
+  local before = settings(path)
   local child = assert(sys.clone({}, function()
     user:close()
     sys.setsid()
@@ -29,11 +34,17 @@ local function session(main, rows, columns)
     return main()
   end))
   return setmetatable(
-    { user = user, terminal = terminal, path = path, child = child, seen = "" }, Session)
+    { user = user, terminal = terminal, path = path, child = child, seen = "", before = before },
+    Session)
 end
 
-function Session:settings()
-  return support.run { "stty", "-F", self.path, "-a" }.stdout:gsub("rows.-;.-;", "")
+--- Wait until the terminal is as it was before luactr ran on it, or until it is not.
+function Session:wait_until_settings(are_as_before)
+  local deadline = sys.clock_gettime() + PATIENCE
+  while (settings(self.path) == self.before) ~= are_as_before do
+    assert.is_true(sys.clock_gettime() < deadline, "the terminal's settings stay")
+    sys.nanosleep(0.01)
+  end
 end
 
 --- Read until the plain text appears; returns what came before it.
@@ -65,15 +76,18 @@ function Session:command(line)
   return self:expect "$ "
 end
 
---- As when the window is closed: luactr passes HUP on, and ends with its container.
+--- As when the window is closed: luactr gets HUP and an end-of-file, passes both on, and ends with
+--- its container.
 function Session:close()
-  if not self.ended then
-    sys.kill(self.child, sys.signals.HUP)
-    sys.waitid(self.child)
+  self.user:close()
+  local deadline = sys.clock_gettime() + PATIENCE
+  while not self.ended do
+    assert.is_true(sys.clock_gettime() < deadline, "luactr outlives its terminal")
+    sys.nanosleep(0.005)
+    self.ended = sys.waitid(self.child, "nohang") ~= nil
   end
-  for _, name in ipairs { "user", "terminal", "child" } do
-    self[name]:close()
-  end
+  self.terminal:close()
+  self.child:close()
 end
 Session.__close = Session.close
 
@@ -140,38 +154,29 @@ describe("a container with a terminal #system", function()
 
   it("ends with the command, its status passed on and the terminal as before", function()
     local s <close> = session(run_shell())
-    local before = s:settings()
     s:expect "$ "
-    assert.not_equal(before, s:settings())
+    s:wait_until_settings(false)
     s:type "exit 7\r"
     s:expect "ended: exit 7"
-    assert.equal(before, s:settings())
+    s:wait_until_settings(true)
   end)
 
   it("is ended by a signal to luactr, with the terminal as before", function()
     local s <close> = session(run_shell { "sleep", "1000" })
-    local before = s:settings()
-    while s:settings() == before do
-      sys.nanosleep(0.01)
-    end
+    s:wait_until_settings(false)
     sys.kill(s.child, sys.signals.TERM)
     s:expect "ended: signal 15"
-    assert.equal(before, s:settings())
+    s:wait_until_settings(true)
   end)
 
   it("gives the terminal back while luactr is stopped, and takes it again", function()
     local s <close> = session(run_shell())
-    local before = s:settings()
     s:expect "$ "
-    local during = s:settings()
+    s:wait_until_settings(false)
     sys.kill(s.child, sys.signals.TSTP)
-    repeat
-      sys.nanosleep(0.01)
-    until s:settings() == before
+    s:wait_until_settings(true)
     sys.kill(s.child, sys.signals.CONT)
-    repeat
-      sys.nanosleep(0.01)
-    until s:settings() == during
+    s:wait_until_settings(false)
     assert.equal("still here\r\n", s:command "echo still here")
   end)
 
@@ -183,11 +188,10 @@ describe("a container with a terminal #system", function()
 
   it("leaves the terminal as before after a failed start", function()
     local s <close> = session(run_shell { "no-such-program" })
-    local before = s:settings()
     s:expect "cannot start"
     sys.waitid(s.child)
     s.ended = true
-    assert.equal(before, s:settings())
+    s:wait_until_settings(true)
   end)
 end)
 
