@@ -69,8 +69,8 @@ local function descendants()
   return found
 end
 
--- Whether a text (a name, state.json, cgroup.procs) has the number of a living process that is not
--- ours: then somebody else's luactr is at work there.
+-- Whether a text has the number of a living process that is not ours: then somebody else's luactr
+-- is at work there.
 local function names_a_stranger(text, pattern)
   local processes, self = process_table(), own_pid()
   for number in (text or ""):gmatch(pattern) do
@@ -99,6 +99,16 @@ local function cgroup_mounts()
   return points
 end
 
+local STATE <const> = "/run/luactr/containers/"
+
+-- Whether a container is somebody else's: its owner locks its state directory. In /proc/locks:
+-- "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF".
+local function is_a_strangers(id)
+  local inode = lfs.attributes(STATE .. id, "ino")
+  local owner = inode and read("/proc/locks"):match("FLOCK[^\n]* (%d+) %x+:%x+:" .. inode .. " ")
+  return owner ~= nil and names_a_stranger(owner, "%d+")
+end
+
 -- The containers' cgroups: <mount>/luactr/<id>, or below our own cgroup where that is delegated.
 local function cgroups()
   local found, own = {}, {}
@@ -109,8 +119,7 @@ local function cgroups()
       local parent = mount .. path:gsub("/$", "") .. "/luactr"
       for _, id in ipairs(names(parent)) do
         local cgroup = parent .. "/" .. id
-        if lfs.attributes(cgroup, "mode") == "directory"
-          and not names_a_stranger(read(cgroup .. "/cgroup.procs"), "%d+") then
+        if lfs.attributes(cgroup, "mode") == "directory" and not is_a_strangers(id) then
           found[cgroup] = "cgroup"
         end
       end
@@ -139,25 +148,38 @@ local function descriptors()
   return found
 end
 
+-- Without a runtime directory a user's state is here: no temporary file, though in /tmp.
+local USER_STATE <const> = "^luactr%-%d+$"
+
 local function temporary_files()
   local found = {}
   for _, name in ipairs(names("/tmp")) do
-    if name:find("^luactr") and not names_a_stranger(name, "%d+") then
+    if name:find("^luactr") and not name:find(USER_STATE)
+      and not names_a_stranger(name, "%d+") then
       found["/tmp/" .. name] = "temporary"
     end
   end
   return found
 end
 
+local function state_tops()
+  local tops = { "/run/luactr" }
+  local runtime = os.getenv("XDG_RUNTIME_DIR")
+  if runtime then tops[#tops + 1] = runtime .. "/luactr" end
+  for _, name in ipairs(names("/tmp")) do
+    if name:find(USER_STATE) then tops[#tops + 1] = "/tmp/" .. name end
+  end
+  return tops
+end
+
 local function state_files()
   local found = {}
-  local runtime = os.getenv("XDG_RUNTIME_DIR")
-  for _, top in ipairs { "/run/luactr", runtime and runtime .. "/luactr" } do
+  for _, top in ipairs(state_tops()) do
     for _, directory in ipairs(names(top)) do
       for _, name in ipairs(names(top .. "/" .. directory)) do
-        local path = ("%s/%s/%s"):format(top, directory, name)
-        local owned = read(path .. "/state.json")
-        if not names_a_stranger(owned, '"pid":(%d+)') then found[path] = "state" end
+        if not is_a_strangers(name) then
+          found[("%s/%s/%s"):format(top, directory, name)] = "state"
+        end
       end
     end
   end
@@ -196,10 +218,10 @@ local KINDS <const> = {
 -- Orphans of a program that a spec has killed come to us (see adopt_orphans); a dead one is no
 -- leak. Busted loads this file anew for each spec file, so ask the kernel whether we adopt.
 local function reap_orphans()
-  local core = package.loaded["luactr.core"]
-  if not core or not core.sys.get_child_subreaper() then return end
+  local sys = require("luactr.core").sys
+  if not sys.get_child_subreaper() then return end
   for pid, process in pairs(process_table()) do
-    if process.parent == own_pid() and process.state == "Z" then core.sys.waitid(pid) end
+    if process.parent == own_pid() and process.state == "Z" then sys.waitid(pid) end
   end
 end
 
