@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define EXIT_LUACTR_FAILED 125
+#define FREE_OF_COLLECTION 4096 /* KiB of Lua data until the collector starts */
 
 int luaopen_luactr_core(lua_State *L);
 
@@ -167,6 +168,8 @@ int main(int argc, char **argv) {
         fputs("luactr: not enough memory\n", stderr);
         return EXIT_LUACTR_FAILED;
     }
+    /* A negative step is credit: the collector has nothing to find in what a start loads. */
+    lua_gc(L, LUA_GCSTEP, -FREE_OF_COLLECTION);
     int status = interpret(L, argc, argv);
     lua_close(L);
     return status;
