@@ -231,19 +231,6 @@ function Box:stats()
   return cgroup_call(self, "meters")
 end
 
-local function change_limits(box, cgroup, limits)
-  local groups = require "luactr.cgroup"
-  local compiled, problems = groups.compile(limits, facts().cgroup, box.id)
-  if not compiled then
-    return nil, require("luactr.spec").refusal(problems, box.spec.where)
-  end
-  local done, err = groups.update(cgroup, compiled)
-  if done then
-    box.life.job.limits = limits
-  end
-  return done, err
-end
-
 --- Change limits of this life; those that are not named stay as they are.
 ---@param limits table as the spec's `limits`
 ---@return boolean? done
@@ -253,17 +240,13 @@ function Box:update(limits)
   if not cgroup then
     return nil, err
   end
-  local problems = require("luactr.check").problems()
-  local wanted = problems:check(require "luactr.spec.limits", limits, "limits")
-  if #problems > 0 then
-    error(require("luactr.spec").refusal(problems, self.spec.where), 2)
+  local update = require "luactr.container.update"
+  local wanted
+  wanted, err = update.check(limits, self.life.job.limits, self.spec.where)
+  if not wanted then
+    error(err, 2)
   end
-  for name, value in pairs(self.life.job.limits) do
-    if limits[name] == nil then
-      wanted[name] = value
-    end
-  end
-  return change_limits(self, cgroup, wanted)
+  return update.apply(self, wanted, facts())
 end
 
 ---@class luactr.process

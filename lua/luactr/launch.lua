@@ -3,6 +3,7 @@
 -- Everything acquired is on one list and closed backwards, after a failure and after the end alike.
 local core = require "luactr.core"
 local state = require "luactr.state"
+local stdio = require "luactr.container.stdio"
 local trace = require "luactr.trace"
 
 local sys <const> = core.sys
@@ -73,71 +74,16 @@ local function step_failure(box, index, op, errno, aux)
   })
 end
 
--- ---- stdio
-
-local STREAMS <const> = { stdin = 0, stdout = 1, stderr = 2 }
-
-local function open_file(run, stream, where)
-  local flags = sys.O_RDONLY
-  if stream ~= "stdin" then
-    flags = sys.O_WRONLY | sys.O_CREAT | (where.append and sys.O_APPEND or sys.O_TRUNC)
-  end
-  local fd, message, errno = sys.open(where.file, flags | sys.O_NOCTTY, "0666")
-  return fd and run:pass(fd), message, errno
-end
-
-local function open_capture(run, stream)
-  local reader, writer, errno = sys.pipe()
-  if not reader then
-    return nil, writer, errno
-  end
-  run.captures[stream] = run:own(require("luactr.supervise").capture(reader))
-  return run:pass(writer)
-end
-
---- Text to feed is put into sealed memory: unlike a pipe it needs nobody who pumps.
-local function open_text(run, _, where)
-  local fd, message, errno = sys.memfd_create("stdin", "MFD_ALLOW_SEALING")
-  if not fd then
-    return nil, message, errno
-  end
-  run:pass(fd)
-  local text, done = where.text, 0
-  while done < #text do
-    local count
-    count, message, errno = fd:write(done == 0 and text or text:sub(done + 1))
-    if not count then
-      return nil, message, errno
-    end
-    done = done + count
-  end
-  sys.lseek(fd, 0)
-  sys.add_seals(fd, { "F_SEAL_WRITE", "F_SEAL_GROW", "F_SEAL_SHRINK" })
-  return fd
-end
-
-local OPEN <const> = {
-  inherit = function(_, stream) return STREAMS[stream] end,
-  null = function(run)
-    local fd, message, errno = sys.open("/dev/null", sys.O_RDWR)
-    return fd and run:pass(fd), message, errno
-  end,
-  fd = function(_, _, where) return where.fd end,
-  file = open_file,
-  capture = open_capture,
-  text = open_text,
-  stdout = function(_, _, _, opened) return opened.stdout end,
-}
+-- ---- the fds that the plan wants
 
 --- The fd for each slot of the plan, in the order of the slots.
 local function open_slots(box, run)
   local opened = run.cgroup and run.cgroup:attach_fds() or {}
-  for _, stream in ipairs { "stdin", "stdout", "stderr" } do
+  for _, stream in ipairs(stdio.STREAMS) do
     if box.slots[stream] then
-      local where = box.spec[stream]
-      local fd, message, errno = OPEN[where.kind](run, stream, where, opened)
+      local fd, message, errno = stdio.open(run, stream, box.spec[stream])
       if not fd then
-        return nil, sys_failure(box, message, errno, "open", where.file)
+        return nil, sys_failure(box, message, errno, "open", box.spec[stream].file)
       end
       opened[stream] = fd
     end
