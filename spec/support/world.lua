@@ -269,8 +269,8 @@ function world.differences(before, after)
   return differences
 end
 
---- Wait until the world is as in `before`; the differences that stay. What nobody refers to any more
---- is no leak; to look for that takes longer than most specs, so it is done when there is a reason.
+--- Wait until the world is as in `before`; the differences that stay. What nobody refers to any
+--- more is no leak; to look for that takes longer than most specs, so it waits for a reason.
 function world.settle(before, patience)
   local deadline = system.monotime() + (patience or PATIENCE)
   while true do
