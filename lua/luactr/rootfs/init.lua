@@ -1,8 +1,9 @@
 --- Where a container's / comes from. Each constructor returns a value whose `steps` are pure: what
 --- has to be looked up on the host is looked up when the value is made.
+---@class luactr.rootfs.constructors
 local M = {}
 
----@class luactr.rootfs
+---@class luactr.rootfs a value for the field `rootfs`
 ---@field where luactr.where?
 local methods = {}
 local Rootfs <const> = { __name = "luactr.rootfs", __index = methods }

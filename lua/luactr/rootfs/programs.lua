@@ -19,10 +19,12 @@ local function is_executable(fs, path)
   return stat ~= nil and stat.type == "file" and stat.mode & EXECUTABLE ~= 0
 end
 
+-- A relative directory in PATH means another thing in every place, so it does not count.
 local function path_directories(search_path)
-  local directories = {}
+  local directories, seen = {}, {}
   for directory in (search_path or DEFAULT_PATH):gmatch("[^:]+") do
-    if directory:sub(1, 1) == "/" then -- a relative one means another thing in every directory
+    if directory:sub(1, 1) == "/" and not seen[directory] then
+      seen[directory] = true
       directories[#directories + 1] = directory
     end
   end
