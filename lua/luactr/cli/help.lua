@@ -10,8 +10,9 @@ local M = {
 }
 
 local EXIT_STATUS <const> = [[
-Exit status: the command's own; 128+n after signal n; 125 luactr failed, 126 the command cannot be
-executed, 127 it was not found; 2 wrong usage; 1 check or doctor found something.
+`luactr help VERB` tells more. Exit status: the command's own; 128+n after
+signal n; 125 luactr failed; 126 the command cannot be executed, 127 it was
+not found; 2 wrong usage; 1 check or doctor found something.
 ]]
 
 --- What luactr is and its verbs.
@@ -26,9 +27,9 @@ function M.overview()
   }
   for _, name in ipairs(cli.verbs) do
     local verb = cli.verb(name)
-    lines[#lines + 1] = string.format("  %-18s %s", name .. " " .. verb.usage, verb.summary)
+    lines[#lines + 1] = string.format("  %-24s %s", name .. " " .. verb.usage, verb.summary)
   end
-  return table.concat(lines, "\n") .. "\n\n`luactr help VERB` tells more. " .. EXIT_STATUS
+  return table.concat(lines, "\n") .. "\n\n" .. EXIT_STATUS
 end
 
 --- The help of one verb.

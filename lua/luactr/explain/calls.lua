@@ -140,8 +140,8 @@ function calls.propagation(s)
 end
 
 function calls.root_bind(s)
-  return string.format("root = open_tree(%s, OPEN_TREE_CLONE%s)", quote(s.source),
-    flag(s.recursive) and "|AT_RECURSIVE" or "")
+  return string.format("root = open_tree(%s, OPEN_TREE_CLONE%s), move_mount(root, %s)",
+    quote(s.source), flag(s.recursive) and "|AT_RECURSIVE" or "", quote(s.source))
 end
 
 function calls.root_tmpfs(s)
@@ -172,13 +172,17 @@ function calls.mount(s)
     M.flags("MS_", s.flags), quote(s.data))
 end
 
+-- A detached copy of a mount gets its attributes before anybody can see it.
+local function attach_copy(source, target, recursive, attribute_text)
+  return string.format("tree = open_tree(%s, OPEN_TREE_CLONE%s), %smove_mount(tree, %s)", source,
+    recursive and "|AT_RECURSIVE" or "",
+    attribute_text and "mount_setattr(tree, " .. attribute_text .. "), " or "", target)
+end
+
 function calls.bind(s)
-  local text = string.format("mount(%s, %s, NULL, MS_BIND%s, NULL)", quote(s.source),
-    quote(s.target), flag(s.recursive) and "|MS_REC" or "")
-  if flag(s.set) or flag(s.clear) then
-    text = text .. string.format(", mount_setattr(%s, %s)", quote(s.target), attributes(s))
-  end
-  return text
+  local changes = flag(s.set) or flag(s.clear)
+  return attach_copy(quote(s.source), quote(s.target), flag(s.recursive),
+    changes and attributes(s))
 end
 
 function calls.mount_setattr(s)
@@ -188,14 +192,11 @@ function calls.mount_setattr(s)
 end
 
 function calls.mask(s)
-  return string.format("mount(\"/dev/null\", %s, NULL, MS_BIND, NULL), or a tmpfs on a directory",
-    quote(s.path))
+  return attach_copy("\"/dev/null\"", quote(s.path)) .. "; over a directory an empty tmpfs"
 end
 
 function calls.readonly(s)
-  local path = quote(s.path)
-  return string.format("mount(%s, %s, NULL, MS_BIND|MS_REC, NULL), mount_setattr(%s, %s)",
-    path, path, path, "MOUNT_ATTR_RDONLY")
+  return attach_copy(quote(s.path), quote(s.path), true, "MOUNT_ATTR_RDONLY")
 end
 
 function calls.console(s)
