@@ -4,15 +4,14 @@
 --   luactr lua/recipes/container.lua [SECONDS]
 --
 -- chroot.lua, namespaces.lua and cpu-quota.lua in one. bash is PID 1; we type into it through a
--- pipe, as the article's author did in a terminal, and start an endless loop in its background. The
--- process has one number inside and another outside. The quota belongs to the container: one loop
--- gets all 40 %, two loops about 20 % each.
+-- pipe and start an endless loop in its background, then another. Each process has one number
+-- inside and one outside. The quota is the container's: one loop gets all 40 %, two about 20 % each.
 local ctr = require "luactr"
 
 io.stdout:setvbuf("no")
-local sys = ctr.sys
+local sys, seconds = ctr.sys, tonumber(arg and arg[1]) or 3
 
-local function container(options)
+local function container(stdin)
   return ctr.container {
     name = "democontainer",
     rootfs = ctr.rootfs.host { "bash", "ls", "pwd", "ps" },
@@ -21,61 +20,60 @@ local function container(options)
     limits = { cpu = 0.4, memory = "64M", pids = 64 },
     init = false, -- bash itself is PID 1
     env = { PS1 = "\\h:\\w\\$ " },
-    command = { "/bin/bash", "--norc" }, stdin = options.stdin,
+    command = { "/bin/bash", "--norc" }, stdin = stdin,
   }
 end
 
--- The same processes, seen from both sides. Returns the loops.
+-- The same processes, seen from both sides; parents come before children.
 local function show_processes(box)
-  local loops, depth = {}, { [0] = 0 }
+  local depth = { [0] = 0 }
   print(string.format("\n  %-20s outside\n  %-20s %d luactr", "inside", "", sys.getpid()))
-  for _, process in ipairs(box:processes()) do -- parents before children
+  for _, process in ipairs(box:processes()) do
     depth[process.pid] = depth[process.parent] + 1
-    local branch = ("  "):rep(depth[process.pid] - 1)
-    print(string.format("  %-20s %s%d %s", branch .. process.pid .. " " .. process.command,
-      "  " .. branch, process.host_pid, process.command))
+    local indent, name = ("  "):rep(depth[process.pid]), process.command
+    print(string.format("%-22s %s%d %s", indent .. process.pid .. " " .. name, indent,
+      process.host_pid, name))
+  end
+end
+
+-- CPU seconds used so far: of the container, and of each loop by its number inside.
+local function used(box)
+  local list = { container = box:stats().cpu_seconds }
+  for _, process in ipairs(box:processes()) do
     if process.command == "eatcpu" then
-      table.insert(loops, process)
+      local file <close> = assert(io.open("/proc/" .. process.host_pid .. "/stat"))
+      local user, system = file:read("a"):match("^.*%)" .. (" %S+"):rep(11) .. " (%d+) (%d+)")
+      table.insert(list, { pid = process.pid, seconds = (user + system) / 100 }) -- ticks, proc(5)
     end
   end
-  return loops
+  return list
 end
 
-local function used_by(process)
-  local file <close> = assert(io.open("/proc/" .. process.host_pid .. "/stat"))
-  local user, system = file:read("a"):match("^.*%)" .. (" %S+"):rep(11) .. " (%d+) (%d+)")
-  return (user + system) / 100 -- clock ticks, proc(5)
-end
-
-local function show_usage(box, loops, seconds)
-  local before, cpu, began = {}, box:stats().cpu_seconds, sys.clock_gettime()
-  for i, loop in ipairs(loops) do
-    before[i] = used_by(loop)
-  end
+local function show_shares(box)
+  local before, began = used(box), sys.clock_gettime()
   sys.nanosleep(seconds)
-  local elapsed = sys.clock_gettime() - began
-  for i, loop in ipairs(loops) do
-    print(string.format("  loop %d (outside %d): %4.1f %%", loop.pid, loop.host_pid,
-      100 * (used_by(loop) - before[i]) / elapsed))
+  local after, percent = used(box), 100 / (sys.clock_gettime() - began)
+  for i, loop in ipairs(after) do
+    local share = (loop.seconds - before[i].seconds) * percent
+    print(string.format("  loop %d: %.1f %%", loop.pid, share))
   end
-  print(string.format("  the container:         %4.1f %% of a CPU, limit 40 %%",
-    100 * (box:stats().cpu_seconds - cpu) / elapsed))
+  print(string.format("  the container: %.1f %% of a CPU, limit 40 %%",
+    (after.container - before.container) * percent))
 end
 
 local reader, writer = sys.pipe()
-local box <close> = container { stdin = reader }
+local box <close> = container(reader)
 assert(box:start())
 for count = 1, 2 do
-  sys.write(writer, "eatcpu &\n")
-  sys.nanosleep(0.5)
-  local loops = show_processes(box)
-  assert(#loops == count, "a loop did not start")
-  show_usage(box, loops, tonumber(arg and arg[1]) or 3)
+  writer:write("eatcpu &\n")
+  repeat sys.nanosleep(0.05) until #used(box) == count
+  show_processes(box)
+  show_shares(box)
 end
 writer:close() -- the end of its input ends bash, and bash as PID 1 ends all
 box:wait()
 
 if sys.isatty(0) and sys.isatty(1) then
   print("\nThe same container for you: try ps -ef, ls /, hostname, eatcpu &; exit leaves it.")
-  return container {}
+  return container()
 end
