@@ -5,7 +5,8 @@
 --
 -- chroot.lua, namespaces.lua and cpu-quota.lua in one. bash is PID 1; we type into it through a
 -- pipe and start an endless loop in its background, then another. Each process has one number
--- inside and one outside. The quota is the container's: one loop gets all 40 %, two about 20 % each.
+-- inside and one outside. The quota is the container's: one loop gets all 40 %, two about 20 %
+-- each.
 local ctr = require "luactr"
 
 io.stdout:setvbuf("no")
