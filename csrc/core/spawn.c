@@ -48,7 +48,7 @@ static const char *const no_environment[] = {NULL};
  * makes them ordinary again. */
 __attribute__((no_sanitize("address", "undefined"))) static int keep_rights(void) {
     const struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[2];
+    struct __user_cap_data_struct sets[2] = {{0}};
     int result = k_capget(&header, sets);
     sets[0].inheritable = sets[0].permitted;
     sets[1].inheritable = sets[1].permitted;

@@ -15,7 +15,7 @@ local C_RULES <const> = {
     why = "core/ knows no Lua" },
   { files = "^csrc/lua/", quoted = { OWN.kernel, OWN.plan, OWN.core, "^lua/" }, lua = true,
     why = "lua/ uses core/, not the init" },
-  { files = "^csrc/main%.c$", quoted = { "^embedded%.inc$" }, lua = true,
+  { files = "^csrc/[%w_]+%.[ch]$", quoted = { "^embedded%.inc$", "^heap%.h$" }, lua = true,
     why = "the executable knows only Lua" },
 }
 
