@@ -31,7 +31,7 @@ describe("support.world", function()
     assert.equal("", left_by(function()
       io.open("/dev/zero")
       return function() end
-    end))
+    end, 2))
   end)
 
   it("sees a child", function()
