@@ -59,7 +59,8 @@ local function failure(box, fields)
 end
 
 local function sys_failure(box, message, errno, op, path)
-  return failure(box, { op = op, path = path, errno = errno, action = message })
+  local action = message:match("^(.*): ") -- the text of the errno follows on a line of its own
+  return failure(box, { op = op, path = path, errno = errno, action = action or message })
 end
 
 --- The record of a failed step, told with the plan that it was a step of.

@@ -231,7 +231,10 @@ describe("the init's process #core #spawn", function()
   it("puts the payload into the terminal's foreground", function()
     local process <close>, master = with_terminal("echo ready; sleep 60", 24, 80)
     process:launch()
-    assert.equal("ready\r\n", master:read())
+    local text = ""
+    while not text:find("ready\r\n", 1, true) do -- a terminal may give a line in parts
+      text = text .. assert(master:read())
+    end
     assert.is_number(sys.tcgetpgrp(master))
     master:write("\3") -- Ctrl-C
     assert.equal(2, process:wait(10).signal)

@@ -287,6 +287,10 @@ M["*"] = {
     cause = "the kernel killed it for memory: limits.memory is {memory} bytes",
     remedy = "a higher limits.memory" },
   { code = "*", aux = "killed", guess = true, cause = "somebody killed it while it started" },
+  -- exec(2) says E2BIG when it gets no page for the arguments, whatever their size
+  { code = { "ENOMEM", "E2BIG" }, find = memory_too_small,
+    cause = "limits.memory is {memory} bytes, too little to start a process",
+    remedy = "limits = { memory = \"4M\" } or more" },
   { code = "ENOMEM", find = memory_limited, guess = true,
     cause = "limits.memory is {memory} bytes, too little to start",
     remedy = "a higher limits.memory" },
