@@ -319,14 +319,19 @@ local function verdict(row)
   return row.value <= row.bar and "met" or "NOT MET"
 end
 
-local function print_table()
+local function print_rows()
   print(("%-52s %9s %-5s %7s"):format("what", "value", "", "bar"))
   for _, row in ipairs(rows) do
     print(("%-52s %9.2f %-5s %7s  %s"):format(row.what, row.value, row.unit,
       row.bar and ("<= " .. row.bar) or "", verdict(row)))
   end
+end
+
+local TIMED <const> = { "start", "loop", "heap" }
+
+local function print_times()
   print("\nmilliseconds                     median      10 %      90 %   runs")
-  for _, what in ipairs { "start", "loop", "heap" } do
+  for _, what in ipairs(TIMED) do
     local names = {}
     for name in pairs(details[what] or {}) do names[#names + 1] = name end
     table.sort(names)
@@ -341,4 +346,5 @@ end
 for i = 2, #arg do MEASURES[arg[i]]() end
 for _, row in ipairs(rows) do row.met = row.bar and row.value <= row.bar end
 write(arg[1], cjson.encode { rows = rows, details = details })
-print_table()
+print_rows()
+if details.start or details.loop or details.heap then print_times() end
