@@ -154,8 +154,10 @@ static int give_controllers(const struct making *making, int base, int top) {
     int error = enabled(top, &have);
     if (error || !(bits & ~have))
         return error;
-    error = enable(base, bits, making->place->controllers);
-    if (error == -EBUSY && lctr_cgroup_step_aside(base, top) == 0)
+    error = lctr_cgroup_step_aside(base, top);
+    if (error && !making->place->controllers) /* meters alone: go without them */
+        return 0;
+    if (!error)
         error = enable(base, bits, making->place->controllers);
     if (error)
         return lctr_cgroup_blame(making->group, making->base, SUBTREE_CONTROL, error);
@@ -178,6 +180,23 @@ static int prepare(const struct making *making) {
     return wanted(making->place) ? give_controllers(making, base, top) : 0;
 }
 
+/* Lock the directory, and see that nobody removed it before the lock was ours: who sweeps it holds
+ * it alone, and soon lets go. */
+static int hold(int fd) {
+    if (flock(fd, LOCK_SH) < 0)
+        return errno == EINTR ? -EAGAIN : -errno;
+    if (faccessat(fd, "cgroup.procs", F_OK, 0) < 0)
+        return errno == ENOENT ? -EAGAIN : -errno;
+    return 0;
+}
+
+/* Somebody has a directory of that name: a living owner, or a luactr that sweeps. */
+static int look_at_holder(const struct making *making) {
+    cleanup_fd fd = open_dir(making->path, O_RDONLY);
+    int error = fd < 0 ? fd : hold(fd);
+    return error == -ENOENT ? -EAGAIN : error ? error : -EEXIST;
+}
+
 /* An empty directory that nobody holds is what a killed luactr left. */
 static int make_leaf(const struct making *making) {
     const char *top = making->top;
@@ -186,16 +205,9 @@ static int make_leaf(const struct making *making) {
     if (errno != EEXIST)
         return -errno;
     int error = lctr_cgroup_sweep(&top, 1, making->id, false);
-    return error == -EBUSY ? -EEXIST : error ? error : -EAGAIN;
-}
-
-/* Lock the directory, and see that nobody removed it before the lock was ours. */
-static int hold(int fd) {
-    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-    if (faccessat(fd, "cgroup.procs", F_OK, 0) < 0)
-        return errno == ENOENT ? -EAGAIN : -errno;
-    return 0;
+    if (error)
+        return error == -EBUSY ? look_at_holder(making) : error;
+    return -EAGAIN;
 }
 
 static int open_leaf(const struct making *making, int *result) {
@@ -259,6 +271,39 @@ int lctr_cgroup_add(struct cgroup *group, const struct cgroup_place *place, cons
     strcpy(dir->path, making.path);
     group->count++;
     return 0;
+}
+
+/* On v2 the container's one directory gets one more controller. */
+static int extend_unified(struct cgroup *group, struct cgroup_dir *dir,
+                          const struct cgroup_place *place, const char *id) {
+    struct making making = {.group = group, .place = place, .id = id};
+    int error = name_paths(&making);
+    if (!error)
+        error = prepare(&making);
+    if (!error)
+        dir->controllers |= place->controllers;
+    return error;
+}
+
+/* Also one that was opened by another luactr than its maker may make directories. */
+static int extend_v1(struct cgroup *group, const struct cgroup_place *place, const char *id) {
+    const struct cgroup_dir *from = lctr_cgroup_main(group);
+    bool owner = group->owner;
+    group->owner = true;
+    int error = lctr_cgroup_add(group, place, id);
+    group->owner = owner;
+    if (error || !from)
+        return error;
+    const struct cgroup_dir *to = &group->dir[group->count - 1];
+    error = lctr_cgroup_move(from->fd, to->fd);
+    return error ? lctr_cgroup_blame(group, to->path, "cgroup.procs", error) : 0;
+}
+
+int lctr_cgroup_extend(struct cgroup *group, const struct cgroup_place *place, const char *id) {
+    struct cgroup_dir *main_dir = lctr_cgroup_main(group);
+    if (place->version == 2 && main_dir && main_dir->version == 2)
+        return extend_unified(group, main_dir, place, id);
+    return extend_v1(group, place, id);
 }
 
 int lctr_cgroup_set(struct cgroup *group, enum cgroup_controller controller, const char *file,

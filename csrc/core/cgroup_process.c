@@ -159,14 +159,25 @@ int lctr_cgroup_signal(int dir, int signal) {
 
 /* ---- making room */
 
-static int is_other(pid_t pid, void *context) {
-    return pid == *(const pid_t *)context ? 0 : -EBUSY;
+/* Whose processes a cgroup holds. */
+struct occupants {
+    pid_t self;
+    bool self_seen;
+};
+
+static int look_at_occupant(pid_t pid, void *context) {
+    struct occupants *occupants = context;
+    occupants->self_seen |= pid == occupants->self;
+    return pid == occupants->self ? 0 : -EBUSY;
 }
 
 int lctr_cgroup_step_aside(int base, int top) {
-    pid_t self = getpid();
-    int error = visit_file(base, is_other, &self);
-    if (error)
+    struct occupants occupants = {.self = getpid()};
+    if (faccessat(base, "cgroup.type", F_OK, 0) <
+        0) /* the root of all, which is free of the rule */
+        return errno == ENOENT ? 0 : -errno;
+    int error = visit_file(base, look_at_occupant, &occupants);
+    if (error || !occupants.self_seen)
         return error;
     if (mkdirat(top, CGROUP_HOST, 0755) < 0 && errno != EEXIST)
         return -errno;
@@ -347,7 +358,7 @@ static int count_one(pid_t pid, void *context) {
 
 /* A process may fork before it is moved. When all had arrived before a pass began, their children
  * are born there too. */
-static int move_all(int from, int to) {
+int lctr_cgroup_move(int from, int to) {
     int64_t deadline = now_ms() + FREEZE_PATIENCE_MS;
     for (int round = 0;; pause_for(&round)) {
         struct moving moving = {.to = to};
@@ -360,18 +371,4 @@ static int move_all(int from, int to) {
         if (now_ms() > deadline)
             return -ETIMEDOUT;
     }
-}
-
-int lctr_cgroup_extend(struct cgroup *group, const struct cgroup_place *place, const char *id) {
-    const struct cgroup_dir *from = lctr_cgroup_main(group);
-    size_t before = group->count;
-    bool owner = group->owner;
-    group->owner = true; /* also one that was opened by another luactr may make directories */
-    int error = lctr_cgroup_add(group, place, id);
-    group->owner = owner;
-    if (error || !from || group->count == before)
-        return error;
-    const struct cgroup_dir *to = &group->dir[before];
-    error = move_all(from->fd, to->fd);
-    return error ? lctr_cgroup_blame(group, to->path, "cgroup.procs", error) : 0;
 }

@@ -14,9 +14,13 @@ int lctr_cgroup_visit(int dir, cgroup_visitor *visit, void *context);
  * meanwhile, and takes apart what they have frozen. 0 or -errno. */
 int lctr_cgroup_signal(int dir, int signal);
 
-/* cgroup v2 lets a cgroup give controllers only when no process is in it. If this process is the
+/* cgroup v2 lets a cgroup give controllers to those below only when no process is in it. (For some
+ * controllers it does, but what is below is then fit for threads alone.) If this process is the
  * only one in `base`, move it to a leaf of its own below `top`. 0; -EBUSY: there are others. */
 int lctr_cgroup_step_aside(int base, int top);
+
+/* Move all processes in and below a directory to another hierarchy's directory. 0 or -errno. */
+int lctr_cgroup_move(int from, int to);
 
 /* Stop all processes, and return when they have; let them go on. 0 or -errno: -ETIMEDOUT,
  * -ENODEV: no freezer. */

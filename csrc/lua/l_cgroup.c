@@ -48,7 +48,7 @@ static int push_outcome(lua_State *L, const struct handle *handle, int error, co
 static int new_handle(lua_State *L, bool owner) {
     size_t length;
     const char *id = luaL_checklstring(L, 1, &length);
-    struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
+    struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 1); /* user value: the freezer */
     luaL_argcheck(L,
                   length > 0 && length < sizeof handle->id && strlen(id) == length &&
                       !strchr(id, '/') && !strchr(id, '\n') && id[0] != '.',
@@ -331,8 +331,28 @@ static int l_kill(lua_State *L) {
     return push_outcome(L, handle, error, "kill");
 }
 
+/* freezer(place): where freeze() is to make a directory if there is none that can freeze. On v1 it
+ * is one more, which most containers never need. */
+static int l_freezer(lua_State *L) {
+    check(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_setiuservalue(L, 1, 1);
+    return 0;
+}
+
+static int add_freezer(lua_State *L, struct handle *handle) {
+    if (lctr_cgroup_dir(&handle->group, CGROUP_FREEZER) || lua_getiuservalue(L, 1, 1) != LUA_TTABLE)
+        return 0;
+    struct cgroup_place place = check_place(L, lua_gettop(L));
+    return lctr_cgroup_extend(&handle->group, &place, handle->id);
+}
+
 static int l_freeze(lua_State *L) {
     struct handle *handle = check(L);
+    int error = add_freezer(L, handle);
+    if (error)
+        return push_failure(L, handle, error, "attach");
     return push_outcome(L, handle, lctr_cgroup_freeze(&handle->group), "freeze");
 }
 
@@ -400,6 +420,7 @@ static const luaL_Reg methods[] = {
     {"pressure", l_pressure},
     {"processes", l_processes},
     {"kill", l_kill},
+    {"freezer", l_freezer},
     {"freeze", l_freeze},
     {"thaw", l_thaw},
     {"destroy", l_destroy},

@@ -89,17 +89,15 @@ local function failure(compiled, op, message, errno, path)
   }
 end
 
--- A directory that only meters want, in cgroup v2, may be missing: then the host has no such meter.
-local function is_needed(place)
-  return place.version == 1 or #place.controllers > 0
-end
-
 local function add_places(handle, compiled)
   for _, place in ipairs(compiled.places) do
     local fine, message, errno, path = handle:add(place)
-    if not fine and is_needed(place) then
+    if not fine then
       return nil, failure(compiled, "mkdir", message, errno, path)
     end
+  end
+  if compiled.freezer then
+    handle:freezer(compiled.freezer)
   end
   return true
 end
@@ -176,10 +174,19 @@ end
 
 -- ---- changing one that runs
 
+-- Whether the group lacks a controller of the place. Meters that it has not had stay away.
+local function lacks(handle, place)
+  for _, controller in ipairs(place.controllers) do
+    if not handle:has(controller) then
+      return true
+    end
+  end
+  return false
+end
+
 local function extend(handle, compiled)
   for _, place in ipairs(compiled.places) do
-    local controller = place.controllers[1] or place.meters[1]
-    if is_needed(place) and not handle:has(controller) then
+    if lacks(handle, place) then
       local fine, message, errno, path = handle:extend(place)
       if not fine then
         return nil, failure(compiled, "attach", message, errno, path)

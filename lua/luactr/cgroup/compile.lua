@@ -48,15 +48,19 @@ function Compiler:home(path, controller)
   return home
 end
 
+local function new_place(home)
+  return {
+    version = home.version, mount = home.mount, parent = home.parent, name = home.name,
+    -- A v1 hierarchy has all its controllers in each directory.
+    controllers = home.version == 1 and home.controllers or {}, meters = {},
+  }
+end
+
 --- The directory of the container in a hierarchy.
 function Compiler:place(home)
   local place = self.by_home[home]
   if not place then
-    place = {
-      version = home.version, mount = home.mount, parent = home.parent, name = home.name,
-      -- A v1 hierarchy has all its controllers in each directory.
-      controllers = home.version == 1 and home.controllers or {}, meters = {},
-    }
+    place = new_place(home)
     self.by_home[home] = place
     self.places[#self.places + 1] = place
   end
@@ -114,6 +118,14 @@ function Compiler:set(path, setting, value, controller, key)
   end
 end
 
+--- Where freezing needs a directory of its own (v1), it is made when somebody freezes.
+function Compiler:freezer()
+  local home = self.layout.controllers.freezer
+  if home and home.version == 1 and home.parent and not self.by_home[home] then
+    return new_place(home)
+  end
+end
+
 local function is_usable(home, controller)
   return home and home.parent and (home.version == 1 or home.granted[controller])
 end
@@ -131,6 +143,7 @@ end
 ---@field id string
 ---@field path string below each hierarchy's parent
 ---@field places table[] a directory each: { version, mount, parent, name, controllers, meters }
+---@field freezer? table the place that is only made to freeze
 ---@field attach string[] slots of the v1 directories, "cgroup:<name>"
 ---@field writes table[] { controller, version, file, text, instead?, from }
 ---@field optional boolean writes that fail are warnings
@@ -162,7 +175,8 @@ function M.compile(limits, layout, id)
     attach[#attach + 1] = place.version == 1 and "cgroup:" .. place.name or nil
   end
   return {
-    id = id, path = M.TOP .. "/" .. id, places = self.places, attach = attach,
+    id = id, path = M.TOP .. "/" .. id,
+    places = self.places, attach = attach, freezer = self:freezer(),
     writes = self.writes, optional = limits.optional, warnings = self.warnings,
   }
 end

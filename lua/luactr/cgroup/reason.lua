@@ -1,6 +1,8 @@
 --- Why the kernel refused a part of a container's cgroup, and what helps. Pure.
 local M = {}
 
+local NO_DISK <const> = "there is no disk with that number (a partition is none)"
+
 -- Rows are tried in order: `file` is a pattern for the file's name, `code` the errno's name.
 local ROWS <const> = {
   { file = "^cgroup%.subtree_control$", code = "EBUSY",
@@ -25,8 +27,8 @@ local ROWS <const> = {
   { file = "^bpf:", code = "EPERM",
     cause = "loading a device program needs CAP_BPF or CAP_SYS_ADMIN on the host" },
   { file = "^bpf:", code = "EINVAL", cause = "the kernel lacks CONFIG_CGROUP_BPF" },
-  { file = "^blkio%.throttle", code = "ENODEV", cause = "there is no disk with that number" },
-  { file = "^io%.max$", code = "ENODEV", cause = "there is no disk with that number" },
+  { file = "^blkio%.throttle", code = "ENODEV", cause = NO_DISK },
+  { file = "^io%.max$", code = "ENODEV", cause = NO_DISK },
   { file = "^cpuset%.", code = "EACCES", cause = "the cgroup above does not have all of them" },
   { file = "^cpuset%.", code = "EINVAL", cause = "not all of them are on line" },
   { file = "^memory%.limit_in_bytes$", code = "EBUSY",
