@@ -345,13 +345,15 @@ describe("core.spawn #core #spawn", function()
       LUA_CPATH = support.build .. "/lib/?.so", LD_PRELOAD = os.getenv("LD_PRELOAD") or "" } }
   end
 
-  for name, user in pairs { ["as root"] = 0, ["as anybody"] = 65534 } do
-    it("writes to procfs in a user namespace that has none, " .. name, function()
+  for name, user in pairs { ["as root"] = 0, ["as anybody"] = support.stranger } do
+    local it_as = user == 0 and it or support.it(it, pending, "stranger")
+
+    it_as("writes to procfs in a user namespace that has none, " .. name, function()
       local ran = user_namespace(user, "none")
       assert.equal("started\n", ran.stdout:match("started\n"), ran.stdout .. ran.stderr)
     end)
 
-    it("makes a container in a user namespace " .. name, function()
+    it_as("makes a container in a user namespace " .. name, function()
       local ran = user_namespace(user, "proc")
       assert.equal("started\n", ran.stdout:match("started\n"), ran.stderr)
       local output = ran.stdout:gsub("started\n", "")

@@ -221,6 +221,16 @@ local function program_path(name)
   end
 end
 
+--- A user without rights, for specs that run luactr as somebody else.
+support.stranger = 65534
+
+-- The checkout may lie in a directory that only root may enter, and the host may keep user
+-- namespaces from others.
+local function stranger_runs_luactr()
+  local probe = { "unshare", "--user", support.luactr_program, "version", user = support.stranger }
+  return support.run(probe).code == 0
+end
+
 -- A need is "name" or "name:argument"; a row returns true when the host has it.
 local NEEDS <const> = {
   root = privileged,
@@ -228,6 +238,7 @@ local NEEDS <const> = {
   controller = function(name) return support.controller(name) ~= nil end,
   layout = function(name) return support.layout() == name end,
   program = function(name) return program_path(name) ~= nil end,
+  stranger = stranger_runs_luactr,
   file = function(path) return lfs.attributes(path, "mode") ~= nil end,
 }
 
@@ -241,7 +252,8 @@ function support.lacks(...)
 end
 
 --- In an `it`: the rest is pending, with the reason, unless the host meets all the needs:
---- "root", "user" (not root), "controller:memory", "layout:v2", "program:busybox", "file:/dev/kvm".
+--- "root", "user" (not root), "stranger" (somebody else can run luactr), "controller:memory",
+--- "layout:v2", "program:busybox", "file:/dev/kvm".
 function support.needs(...)
   local lacking = support.lacks(...)
   if lacking then compatibility.getfenv(2).pending("this host lacks " .. lacking) end

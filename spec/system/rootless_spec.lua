@@ -4,9 +4,9 @@ local lfs = require("lfs")
 local support = require("support")
 local world = require("support.world")
 
-local it = support.it(it, pending, "root") -- to become somebody else
+local it = support.it(it, pending, "root", "stranger") -- to become somebody else
 
-local USER <const> = 12345
+local USER <const> = support.stranger
 
 --- Run a recipe as a user without rights, with a runtime directory of its own.
 local function run_recipe(text)
