@@ -22,7 +22,7 @@ M.window_size = core.window_size
 ---@type fun(fd: luactr.anyfd, rows: integer, columns: integer): true?, string?, integer?
 M.set_window_size = core.set_window_size
 
---- Make a terminal the one of this session, whose leader the caller must be. EPERM. ioctl_tty(2)
+--- Make a terminal the controlling one; the caller must lead its session. EPERM. ioctl_tty(2)
 ---@type fun(fd: luactr.anyfd): true?, string?, integer?
 M.controlling_tty = core.controlling_tty
 
