@@ -150,11 +150,7 @@ static unsigned int wanted(const struct cgroup_place *place) {
 
 static int give_controllers(const struct making *making, int base, int top) {
     unsigned int bits = wanted(making->place);
-    unsigned int have;
-    int error = enabled(top, &have);
-    if (error || !(bits & ~have))
-        return error;
-    error = lctr_cgroup_step_aside(base, top);
+    int error = lctr_cgroup_step_aside(base, top);
     if (error && !making->place->controllers) /* meters alone: go without them */
         return 0;
     if (!error)
@@ -165,7 +161,19 @@ static int give_controllers(const struct making *making, int base, int top) {
     return error ? lctr_cgroup_blame(making->group, making->top, SUBTREE_CONTROL, error) : 0;
 }
 
-/* Make the directories above, or bring them up to what this container needs of them. */
+/* Mostly an earlier container has brought the directory above to what this one needs of it. */
+static bool is_prepared(const struct making *making) {
+    unsigned int bits = wanted(making->place);
+    unsigned int have;
+    if (is_cpuset_v1(making->place))
+        return false;
+    if (!bits) /* mkdir tells if the directory is there */
+        return true;
+    cleanup_fd top = open_dir(making->top, O_PATH);
+    return top >= 0 && enabled(top, &have) == 0 && !(bits & ~have);
+}
+
+/* Make the directories above and give them what this container needs. */
 static int prepare(const struct making *making) {
     cleanup_fd base = open_dir(making->base, O_PATH);
     if (base < 0)
@@ -227,13 +235,12 @@ static int open_leaf(const struct making *making, int *result) {
 /* One try: -EAGAIN when another luactr removed a directory under us. Mostly the directory above is
  * there and as it should be. */
 static int try_make(const struct making *making, int *result) {
-    bool prepared = wanted(making->place) || is_cpuset_v1(making->place);
-    int error = prepared ? prepare(making) : 0;
+    int error = is_prepared(making) ? 0 : prepare(making);
     if (error)
         return error;
     error = make_leaf(making);
-    if (error == -ENOENT) {
-        error = prepared ? 0 : prepare(making);
+    if (error == -ENOENT) { /* the directory above is not there: only that can be missing */
+        error = prepare(making);
         return error ? error : -EAGAIN;
     }
     if (!error)

@@ -92,6 +92,17 @@ describe("luactr.cgroup.compile() #unit", function()
     assert.are.equal("memory pids unified", names(cgroup.compile({}, hybrid(), "x")))
   end)
 
+  it("meters io where that costs no directory", function()
+    local function meters(layout)
+      local place = cgroup.compile({}, layout, "x").places[1]
+      return " " .. table.concat(place.meters, " ") .. " "
+    end
+    assert.matches(" io ", meters(v2()))
+    for _, place in ipairs(cgroup.compile({}, v1(), "x").places) do
+      assert.are_not.equal("io", place.name)
+    end
+  end)
+
   it("attaches to v1 directories, and to them alone", function()
     local attach = cgroup.compile({}, hybrid(), "x").attach
     table.sort(attach)

@@ -10,8 +10,10 @@ local M = {}
 M.TOP = "luactr"
 
 -- Read for the result record even without a limit. On cgroup v1 each is a directory of its own,
--- which costs about 0.1 ms: too much for io.
-local METERS <const> = { "memory", "pids", "cpuacct" }
+-- which costs about 0.1 ms: too much for io, which v2 has for nothing.
+local METERS <const> = {
+  { "memory" }, { "pids" }, { "cpuacct" }, { "io", version = 2 },
+}
 
 -- The state of one compile: what it has found so far.
 local Compiler = {}
@@ -131,9 +133,10 @@ local function is_usable(home, controller)
 end
 
 function Compiler:add_meters()
-  for _, controller in ipairs(METERS) do
+  for _, meter in ipairs(METERS) do
+    local controller = meter[1]
     local home = self.layout.controllers[controller]
-    if is_usable(home, controller) then
+    if is_usable(home, controller) and home.version == (meter.version or home.version) then
       add_once(self:place(home).meters, controller)
     end
   end
