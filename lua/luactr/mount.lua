@@ -46,8 +46,9 @@ end
 -- Types that are not a file system's name, and what makes them. The rest goes to mount(2).
 local MAKERS <const> = {
   bind = bind,
-  cgroup = function(mount, parsed, host)
-    return require("luactr.mount.cgroup").steps(mount.target, parsed, host.cgroup)
+  cgroup = function(mount, parsed, host, plan)
+    local own = plan.cgroup and plan.cgroup.places or {}
+    return require("luactr.mount.cgroup").steps(mount.target, parsed, host.cgroup, own)
   end,
   file = function(mount)
     local mode = mount.mode or 420
@@ -64,24 +65,24 @@ local MAKERS <const> = {
 -- These are put into the root instead of being mounted over a part of it.
 local PLACED <const> = { file = true, symlink = true, dir = true }
 
-local function steps_of(mount, host, problem)
+local function steps_of(mount, host, plan, problem)
   local parsed = require("luactr.mount.options").parse(mount.type, mount.options, problem)
   local make = parsed.bind and bind or MAKERS[mount.type] or file_system
   if make == bind and not mount.source then
     problem(nil, "a bind has a source")
     return {}
   end
-  return with_propagation(make(mount, parsed, host), mount.target, parsed)
+  return with_propagation(make(mount, parsed, host, plan), mount.target, parsed)
 end
 
 -- The recipe's mounts as { target, depth, index, placed, steps }, sorted.
-local function own_mounts(spec, host, problems)
+local function own_mounts(spec, host, plan, problems)
   local list = {}
   for i, mount in ipairs(spec.mounts) do
     local path = "mounts[" .. i .. "]"
     local target, depth = normalized(mount.target)
     mount = setmetatable({ target = target }, { __index = mount })
-    local steps = steps_of(mount, host, function(index, message)
+    local steps = steps_of(mount, host, plan, function(index, message)
       local at = index and string.format("%s.options[%d]", path, index) or path
       problems[#problems + 1] = { path = at, message = message }
     end)
@@ -117,12 +118,13 @@ end
 --- The steps of `mounts` and `devices`, and of what a container has without them.
 ---@param spec luactr.spec settled
 ---@param host luactr.host
+---@param plan luactr.plan as far as it is: its cgroup
 ---@return table[]? steps
 ---@return luactr.problem[]? problems
-function M.steps(spec, host)
+function M.steps(spec, host, plan)
   local default = require "luactr.mount.default"
   local steps, problems = {}, {}
-  local own = own_mounts(spec, host, problems)
+  local own = own_mounts(spec, host, plan, problems)
   for _, mount in ipairs(default.list) do
     if not is_replaced(mount.target, own) then
       append(steps, mount.steps(spec, host))

@@ -177,6 +177,15 @@ describe("luactr.mount #system", function()
     assert.matches(expected, text, 1, true)
   end)
 
+  it("shows no cgroup but its own, even writable", function()
+    local mounts = { ctr.mount("cgroup", "cgroup", "/sys/fs/cgroup", { "rw" }) }
+    -- The host's tree has luactr's directory of all containers at its top.
+    assert.are.equal("end", output({ mounts = mounts }, [[
+      cd /sys/fs/cgroup
+      for top in luactr */luactr; do [ ! -d $top ] || echo $top; done
+      echo end]]))
+  end)
+
   it("shows a device of the host", function()
     support.needs("file:/dev/fuse")
     assert.are.equal("character special file",

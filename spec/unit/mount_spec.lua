@@ -1,18 +1,15 @@
 local mount = require "luactr.mount"
 local sys = require("luactr.core").sys
 
-local V1 <const> = {
-  kind = "hybrid",
-  hierarchies = {
-    { version = 1, mount = "/sys/fs/cgroup/cpu,cpuacct", options = "cpu,cpuacct" },
-    { version = 1, mount = "/sys/fs/cgroup/memory", options = "memory" },
-    { version = 2, mount = "/sys/fs/cgroup/unified", options = "" },
-  },
-  unified = { mount = "/sys/fs/cgroup/unified" },
+-- Where the container has groups of its own on a hybrid host.
+local PLACES <const> = {
+  { version = 1, mount = "/sys/fs/cgroup/cpu,cpuacct", options = "cpu,cpuacct" },
+  { version = 1, mount = "/sys/fs/cgroup/memory", options = "memory" },
+  { version = 2, mount = "/sys/fs/cgroup/unified", options = "" },
 }
 
 local function facts(changes)
-  local host = { privileged = true, cwd = "/work", cgroup = { kind = "v2", hierarchies = {} } }
+  local host = { privileged = true, cwd = "/work", cgroup = { kind = "v2" } }
   for key, value in pairs(changes or {}) do host[key] = value end
   return host
 end
@@ -28,6 +25,10 @@ local function spec_with(mounts, namespaces)
   } }
   for kind, word in pairs(namespaces or {}) do spec.namespaces[kind] = word end
   return spec
+end
+
+local function steps_of(spec, host, places)
+  return mount.steps(spec, host, { cgroup = { places = places or {} } })
 end
 
 -- The steps whose place is `target` or below.
@@ -46,8 +47,8 @@ local function places(steps)
   return list
 end
 
-local function own(mounts, changes)
-  local steps, problems = mount.steps(spec_with(mounts), facts(changes))
+local function own(mounts, changes, groups)
+  local steps, problems = steps_of(spec_with(mounts), facts(changes), groups)
   if not steps then return nil, problems end
   local found = {}
   for _, step in ipairs(steps) do
@@ -64,11 +65,11 @@ describe("luactr.mount #unit", function()
         "mknod /dev/random", "mknod /dev/urandom", "mknod /dev/tty", "symlink /dev/fd",
         "symlink /dev/stdin", "symlink /dev/stdout", "symlink /dev/stderr", "symlink /dev/ptmx",
         "mount /dev/pts", "mount /dev/shm", "mount /dev/mqueue", "mount /sys",
-      }, places(mount.steps(spec_with(), facts())))
+      }, places(steps_of(spec_with(), facts())))
     end)
 
     it("carry no set-user-id programs and, but for /dev, no devices", function()
-      for _, step in ipairs(mount.steps(spec_with(), facts())) do
+      for _, step in ipairs(steps_of(spec_with(), facts())) do
         if step.op == "mount" then
           assert.are_not.equal(0, step.flags & sys.MS_NOSUID, step.target)
           local has_devices = step.target == "/dev" or step.target == "/dev/pts"
@@ -78,7 +79,7 @@ describe("luactr.mount #unit", function()
     end)
 
     it("make the null device with its number", function()
-      local node = below(mount.steps(spec_with(), facts()), "/dev/null")[1]
+      local node = below(steps_of(spec_with(), facts()), "/dev/null")[1]
       assert.are.equal(sys.makedev(1, 3), node.device)
       assert.are.equal(sys.S_IFCHR | 438, node.mode)
     end)
@@ -88,36 +89,36 @@ describe("luactr.mount #unit", function()
       { "without privilege", {}, { privileged = false } },
     } do
       it("bind the host's device nodes " .. case[1], function()
-        local node = below(mount.steps(spec_with({}, case[2]), facts(case[3])), "/dev/null")[1]
+        local node = below(steps_of(spec_with({}, case[2]), facts(case[3])), "/dev/null")[1]
         assert.are.equal("bind", node.op)
         assert.are.equal("/dev/null", node.source)
       end)
     end
 
     it("do not name the group tty where it is not mapped", function()
-      local shared = below(mount.steps(spec_with(), facts()), "/dev/pts")[1]
+      local shared = below(steps_of(spec_with(), facts()), "/dev/pts")[1]
       assert.matches("gid=5", shared.data)
-      local mapped = below(mount.steps(spec_with({}, { user = "new" }), facts()), "/dev/pts")[1]
+      local mapped = below(steps_of(spec_with({}, { user = "new" }), facts()), "/dev/pts")[1]
       assert.is_nil(mapped.data:find("gid", 1, true))
     end)
 
     it("bind what a user namespace may not mount", function()
       local host_ns = { user = "new", pid = "host", ipc = "host", network = "host" }
-      local steps = mount.steps(spec_with({}, host_ns), facts())
+      local steps = steps_of(spec_with({}, host_ns), facts())
       assert.are.equal("bind", below(steps, "/proc")[1].op)
       assert.are.equal("bind", below(steps, "/sys")[1].op)
       assert.are.same({}, below(steps, "/dev/mqueue"))
     end)
 
     it("give way to the recipe's mount on the same place or above", function()
-      local steps = mount.steps(spec_with {
+      local steps = steps_of(spec_with {
         { type = "tmpfs", target = "/dev/" }, { source = "/x", target = "/proc" },
       }, facts())
       assert.are.same({ "mount /sys", "mount /dev", "bind /proc" }, places(steps))
     end)
 
     it("stay when the recipe only puts something there", function()
-      local steps = mount.steps(spec_with { { type = "dir", target = "/dev" } }, facts())
+      local steps = steps_of(spec_with { { type = "dir", target = "/dev" } }, facts())
       assert.are.equal("mount /proc", places(steps)[1])
       assert.are.equal("mount /dev", places(steps)[2])
     end)
@@ -211,15 +212,18 @@ describe("luactr.mount #unit", function()
   end)
 
   describe("cgroup", function()
+    local UNIFIED <const> = { { version = 2, mount = "/sys/fs/cgroup", options = "" } }
+    local HYBRID <const> = { cgroup = { kind = "hybrid" } }
+
     it("is one read-only cgroup2 on a v2 host", function()
-      local steps = own { { type = "cgroup", target = "/sys/fs/cgroup" } }
+      local steps = own({ { type = "cgroup", target = "/sys/fs/cgroup" } }, nil, UNIFIED)
       assert.are.same({ "mount /sys/fs/cgroup" }, places(steps))
       assert.are.equal("cgroup2", steps[1].type)
       assert.are_not.equal(0, steps[1].flags & sys.MS_RDONLY)
     end)
 
     it("follows the layout of a v1 host", function()
-      local steps = own({ { type = "cgroup", target = "/c" } }, { cgroup = V1 })
+      local steps = own({ { type = "cgroup", target = "/c" } }, HYBRID, PLACES)
       assert.are.same({
         "mount /c", "mount /c/cpu,cpuacct", "symlink /c/cpu", "symlink /c/cpuacct",
         "mount /c/memory", "mount /c/unified", "mount_setattr /c",
@@ -228,8 +232,15 @@ describe("luactr.mount #unit", function()
     end)
 
     it("is writable by word", function()
-      local steps = own { { type = "cgroup", target = "/c", options = { "rw" } } }
-      assert.are.equal(0, steps[1].flags & sys.MS_RDONLY)
+      local mounts = { { type = "cgroup", target = "/c", options = { "rw" } } }
+      assert.are.equal(0, own(mounts, nil, UNIFIED)[1].flags & sys.MS_RDONLY)
+    end)
+
+    it("shows no hierarchy where the container has no group of its own", function()
+      local mounts = { { type = "cgroup", target = "/c", options = { "rw" } } }
+      assert.are.same({ "mount /c", "mount /c/memory", "mount_setattr /c" },
+        places(own(mounts, HYBRID, { PLACES[2] })))
+      assert.are_not.equal(0, own(mounts)[1].flags & sys.MS_RDONLY)
     end)
   end)
 
@@ -237,7 +248,7 @@ describe("luactr.mount #unit", function()
     local function devices(list, namespaces)
       local spec = spec_with({}, namespaces)
       spec.devices = list
-      local steps, problems = mount.steps(spec, facts())
+      local steps, problems = steps_of(spec, facts())
       return steps and steps[#steps], problems
     end
 

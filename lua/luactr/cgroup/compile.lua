@@ -53,6 +53,7 @@ end
 local function new_place(home)
   return {
     version = home.version, mount = home.mount, parent = home.parent, name = home.name,
+    options = home.options,
     -- A v1 hierarchy has all its controllers in each directory.
     controllers = home.version == 1 and home.controllers or {}, meters = {},
   }
@@ -145,7 +146,7 @@ end
 ---@class luactr.cgroup.compiled
 ---@field id string
 ---@field path string below each hierarchy's parent
----@field places table[] a directory each: { version, mount, parent, name, controllers, meters }
+---@field places table[] a directory each: { version, mount, parent, name, options, controllers, meters }
 ---@field freezer? table the place that is only made to freeze
 ---@field attach string[] slots of the v1 directories, "cgroup:<name>"
 ---@field writes table[] { controller, version, file, text, instead?, from }

@@ -1,4 +1,8 @@
 --- The container's view of its cgroups, laid out as the host's: v1, hybrid or v2. Pure.
+--
+-- Its cgroup namespace hides what is above its own groups. In a v1 hierarchy where it has none, the
+-- namespace begins at the host's root, and a mount would show, and with rw give, the whole tree: so
+-- only hierarchies with a group of its own are mounted.
 local M = {}
 
 local function mount(type, target, flags, data)
@@ -6,10 +10,10 @@ local function mount(type, target, flags, data)
 end
 
 -- A directory for a v1 hierarchy, and for each of several controllers in one a link to it.
-local function mount_v1(steps, target, hierarchy, flags)
-  local name = hierarchy.mount:match("[^/]*$")
-  steps[#steps + 1] = mount("cgroup", target .. "/" .. name, flags, hierarchy.options)
-  for controller in hierarchy.options:gmatch("[^,]+") do
+local function mount_v1(steps, target, place, flags)
+  local name = place.mount:match("[^/]*$")
+  steps[#steps + 1] = mount("cgroup", target .. "/" .. name, flags, place.options)
+  for controller in place.options:gmatch("[^,]+") do
     if controller ~= name then
       steps[#steps + 1] = { op = "symlink", link = name, path = target .. "/" .. controller }
     end
@@ -20,24 +24,24 @@ end
 ---@param target string
 ---@param parsed luactr.mount.parsed its options
 ---@param layout table of luactr.core.cgroup.detect
+---@param own table[] the container's places, as luactr.cgroup.compile lists them
 ---@return table[] steps
-function M.steps(target, parsed, layout)
+function M.steps(target, parsed, layout, own)
   local sys = require("luactr.core").sys
   local flags = parsed.flags | sys.MS_NOEXEC
-  if parsed.clear & sys.MOUNT_ATTR_RDONLY == 0 then
+  if parsed.clear & sys.MOUNT_ATTR_RDONLY == 0 or #own == 0 then
     flags = flags | sys.MS_RDONLY -- a view, unless the recipe says rw
   end
   if layout.kind == "v2" then
     return { mount("cgroup2", target, flags) }
   end
   local steps = { mount("tmpfs", target, flags & ~sys.MS_RDONLY, "mode=0755,size=65536") }
-  for _, hierarchy in ipairs(layout.hierarchies) do
-    if hierarchy.version == 1 then
-      mount_v1(steps, target, hierarchy, flags)
+  for _, place in ipairs(own) do
+    if place.version == 1 then
+      mount_v1(steps, target, place, flags)
+    else
+      steps[#steps + 1] = mount("cgroup2", target .. "/unified", flags)
     end
-  end
-  if layout.unified then
-    steps[#steps + 1] = mount("cgroup2", target .. "/unified", flags)
   end
   steps[#steps + 1] =
     { op = "mount_setattr", target = target, set = sys.MOUNT_ATTR_RDONLY, clear = 0 }
