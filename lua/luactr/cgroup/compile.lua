@@ -146,7 +146,8 @@ end
 ---@class luactr.cgroup.compiled
 ---@field id string
 ---@field path string below each hierarchy's parent
----@field places table[] a directory each: { version, mount, parent, name, options, controllers, meters }
+---@field places table[] a directory each: { version, mount, parent, name, options, controllers,
+---  meters }
 ---@field freezer? table the place that is only made to freeze
 ---@field attach string[] slots of the v1 directories, "cgroup:<name>"
 ---@field writes table[] { controller, version, file, text, instead?, from }
