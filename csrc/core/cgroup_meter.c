@@ -90,11 +90,12 @@ static struct cgroup_dir *find_dir(struct cgroup *group, const struct row *row) 
     return NULL;
 }
 
-static bool has(const struct cgroup_meter *meters, size_t count, const char *name) {
+static struct cgroup_meter *find_meter(struct cgroup_meter *meters, size_t count,
+                                       const char *name) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(meters[i].name, name) == 0)
-            return true;
-    return false;
+            return &meters[i];
+    return NULL;
 }
 
 /* The text of the file that was read last, which the next row may want too. */
@@ -116,6 +117,20 @@ static int read_file(struct last_file *last, const struct cgroup_dir *dir, const
     return last->result;
 }
 
+/* v1 counts the total exactly and samples the split by ticks, which miss what is short. So share
+ * out the total as the samples are, which is what the kernel does for v2 (cputime_adjust). */
+static void share_out_total(struct cgroup_meter *meters, size_t count) {
+    const struct cgroup_meter *total = find_meter(meters, count, "cpu_seconds");
+    struct cgroup_meter *user = find_meter(meters, count, "cpu_user_seconds");
+    struct cgroup_meter *system = find_meter(meters, count, "cpu_system_seconds");
+    if (!total || !user || !system || user->per != NANOSECONDS)
+        return;
+    double sampled = (double)user->count + (double)system->count;
+    double share = sampled > 0 ? (double)user->count / sampled : 1;
+    user->count = (int64_t)((double)total->count * share);
+    system->count = total->count - user->count;
+}
+
 size_t lctr_cgroup_meters(struct cgroup *group, bool now,
                           struct cgroup_meter meters[CGROUP_METERS_MAX]) {
     struct last_file last = {.dir = NULL};
@@ -124,11 +139,12 @@ size_t lctr_cgroup_meters(struct cgroup *group, bool now,
         const struct row *row = &rows[i];
         const struct cgroup_dir *dir = find_dir(group, row);
         int64_t value;
-        if (!dir || (row->now && !now) || has(meters, count, row->name) ||
+        if (!dir || (row->now && !now) || find_meter(meters, count, row->name) ||
             read_file(&last, dir, row->file) < 0 || parse(row, last.text, &value) < 0)
             continue;
         meters[count++] = (struct cgroup_meter){row->name, value, row->per};
     }
+    share_out_total(meters, count);
     return count;
 }
 _Static_assert(sizeof rows / sizeof rows[0] <= CGROUP_METERS_MAX, "room for every row");
