@@ -97,12 +97,16 @@ end
 ---@field cwd? string
 ---@field user? integer run as this user and group, without root's privileges
 ---@field timeout? number seconds until SIGKILL, 60
+---@field without? table system calls that it does not have: see support.without
 
 local function command_line(options, dir)
   local argv = { "timeout", "--signal=KILL", options.timeout or 60 }
   if options.user then
     table.move({ "setpriv", "--reuid", options.user, "--regid", options.user,
       "--clear-groups", "--" }, 1, 7, #argv + 1, argv)
+  end
+  if options.without then
+    argv = require("support.without").wrap(options.without, argv)
   end
   argv[#argv + 1] = "env"
   for name, value in pairs(options.env or {}) do argv[#argv + 1] = name .. "=" .. value end

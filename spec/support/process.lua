@@ -25,9 +25,14 @@ Process.__index = Process
 ---@field tty? true|{ rows: integer, columns: integer } a new terminal for all three streams
 ---@field env? table<string, string> added to the environment
 ---@field cwd? string
+---@field without? table system calls that it does not have: see support.without
 
 local function argument_list(options)
   local argv = { "env" }
+  if options.without then
+    argv = require("support.without").wrap(options.without, argv)
+    argv[#argv + 1] = "env"
+  end
   for name, value in pairs(options.env or {}) do argv[#argv + 1] = name .. "=" .. value end
   return table.move(options, 1, #options, #argv + 1, argv)
 end
