@@ -114,6 +114,7 @@ local function finish(box, run, ending)
     stdout = text_of(run.captures.stdout),
     stderr = text_of(run.captures.stderr),
     truncated = run.job.truncated,
+    warnings = run.warnings,
   }
   box.result, box.life = result, nil
   run:close()

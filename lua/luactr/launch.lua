@@ -19,6 +19,7 @@ local M = {}
 ---@field relay? luactr.relay
 ---@field signals? luactr.signals
 ---@field owner integer pid of the process that started it: a fork of it has copies of all handles
+---@field warnings string[] what of the recipe is carried out in part only
 ---@field started number monotonic
 ---@field started_at number seconds since the epoch
 local Run = {}
@@ -47,6 +48,10 @@ end
 function Run:pass(fd)
   self.passed[#self.passed + 1] = self:own(fd)
   return fd
+end
+
+function Run:warn(warnings)
+  table.move(warnings, 1, #warnings, #self.warnings + 1, self.warnings)
 end
 
 -- ---- errors
@@ -132,12 +137,17 @@ local function prepare_rootfs(box, run)
 end
 
 local function open_cgroup(box, run)
+  run:warn(box.plan.warnings)
   if not box.plan.cgroup then
     return true
   end
   local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
-  run.cgroup = cgroup and run:own(cgroup)
-  return cgroup, err
+  if not cgroup then
+    return nil, err
+  end
+  run.cgroup = run:own(cgroup)
+  run:warn(err) -- beside a handle: limits that the kernel refused
+  return true
 end
 
 -- In CLI mode luactr stands for the command: what it is sent is meant for that.
@@ -292,7 +302,8 @@ end
 ---@return table? error
 function M.start(box, host, options)
   local run <close> = setmetatable({
-    resources = {}, passed = {}, captures = {}, options = options or {}, owner = sys.getpid(),
+    resources = {}, passed = {}, captures = {}, warnings = {}, options = options or {},
+    owner = sys.getpid(),
   }, Run)
   for _, phase in ipairs(PHASES) do
     local fine, err = phase(box, run, host)

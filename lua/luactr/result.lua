@@ -29,6 +29,7 @@ local SIGKILL <const> = 9
 ---@field stdout? string when captured
 ---@field stderr? string when captured
 ---@field truncated boolean output was cut at limits.output
+---@field warnings? string[] what of the recipe this host carries out in part only
 ---@field started_at number seconds since the epoch
 ---@field finished_at number
 
@@ -43,6 +44,7 @@ local SIGKILL <const> = 9
 ---@field stdout? string
 ---@field stderr? string
 ---@field truncated? boolean
+---@field warnings? string[]
 
 local function died_of_kill(ending)
   return ending.signal == SIGKILL or ending.code == 128 + SIGKILL
@@ -129,6 +131,7 @@ function M.of(facts)
     stderr = facts.stderr,
     truncated = facts.truncated or false,
     meters = meters and meters.cpu_seconds and "cgroup" or "rusage",
+    warnings = facts.warnings and #facts.warnings > 0 and facts.warnings or nil,
   }
   record.reason, record.proof = reason_of(facts)
   for _, name in ipairs(METERS) do

@@ -92,6 +92,16 @@ return ctr.container { name = "run-spec", rootfs = %q, command = { %s }, %s }
     end)
   end
 
+  it("warns of limits that this host does not enforce, and records it", function()
+    local file = dir.path .. "/result.json"
+    -- one of the two is cgroup v1's alone, the other v2's
+    local path = shell("exit 0", 'limits = { optional = true, net_class = 1, memory_high = "1G" }')
+    local result = support.luactr { "--json=" .. file, path }
+    assert.equal(0, result.code)
+    assert.matches("luactr: warning: limits.[%w_]+ is not enforced", result.stderr)
+    assert.matches("^limits.[%w_]+ is not enforced", cjson.decode(support.read(file)).warnings[1])
+  end)
+
   describe("--json", function()
     it("writes the record to a file", function()
       local file = dir.path .. "/result.json"

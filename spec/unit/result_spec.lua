@@ -61,6 +61,12 @@ describe("luactr.result #unit", function()
     assert.same({ "rusage", 3, 7 }, { got.meters, got.cpu_seconds, got.memory_peak })
   end)
 
+  it("passes on warnings, if there are any", function()
+    local ending = { code = 0 }
+    assert.same({ "weak" }, record({ ending = ending, warnings = { "weak" } }).warnings)
+    assert.is_nil(record({ ending = ending, warnings = {} }).warnings)
+  end)
+
   it("has a record for what did not start", function()
     local got = result.start_failed({ code = "ENOENT" }, 10)
     assert.same({ "start_failed", "ENOENT" }, { got.reason, got.error.code })

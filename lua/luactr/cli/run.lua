@@ -118,6 +118,9 @@ local function run_container(box)
   if not result then
     return fail(err)
   end
+  for _, warning in ipairs(result.warnings or {}) do
+    output().warn(warning)
+  end
   if EXPLAINED[result.reason] then
     output().warn(string.format("%s: %s", result.reason, EXPLAINED[result.reason]))
   end
