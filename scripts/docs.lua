@@ -196,6 +196,8 @@ local CUSTOM <const> = {
   env = "table<string, string|number|boolean>|string[]",
   namespaces = "table<string, \"new\"|\"host\">|string[]",
   network = "\"none\"|\"host\"",
+  user = "integer|string|{ uid: integer, gid: integer }",
+  groups = "(integer|string)[]|\"keep\"",
   capabilities = "string[]|\"none\"|\"all\"|{ add?: string[], drop?: string[] }|" ..
     "table<string, string[]>",
   rlimits = "table<string, integer|string|{ soft?: integer|string, hard: integer|string }>",

@@ -66,6 +66,12 @@ local readers = {
   terminal = function()
     return sys().isatty(0) and sys().isatty(1)
   end,
+  -- Users and groups by name, from the files of the root file system.
+  accounts = function(facts)
+    return function(spec)
+      return require("luactr.account").resolve(spec, facts)
+    end
+  end,
   window = function()
     local rows, columns = sys().window_size(0)
     return rows and { rows = rows, columns = columns }
@@ -85,6 +91,7 @@ local readers = {
 ---@field cwd string
 ---@field initramfs boolean / cannot be pivoted from
 ---@field environment table<string, string>
+---@field accounts fun(spec: luactr.spec): table?, table user and groups by number, or nil, problems
 ---@field terminal boolean stdin and stdout are a terminal
 ---@field window? { rows: integer, columns: integer }
 

@@ -84,7 +84,7 @@ end
 local function environment(spec, host)
   local defaults = {
     PATH = DEFAULT_PATH,
-    HOME = spec.user.uid == 0 and "/root" or "/",
+    HOME = spec.user.home or spec.user.uid == 0 and "/root" or "/",
     HOSTNAME = spec.namespaces.uts == "new" and spec.hostname or nil,
     TERM = spec.tty and (host.environment.TERM or "xterm") or nil,
   }
@@ -149,6 +149,14 @@ M.phases = PHASES
 
 -- ---- compile
 
+--- An error object from whatever a contributor returned: one already, or a list of problems.
+local function failure(spec, phase, err)
+  if type(err) ~= "table" or err.code then
+    return err or "phase " .. phase .. " failed"
+  end
+  return require("luactr.spec").refusal(err, spec.where)
+end
+
 --- A terminal of its own is for a recipe that leaves all three streams alone, on a terminal.
 local function wants_tty(spec, host)
   if spec.tty ~= "auto" then
@@ -169,6 +177,19 @@ local function all_capabilities(sets, host, namespaces)
   return result
 end
 
+--- Users and groups by name are a fact of the host, like all that has to be read.
+local function settle_user(settled, spec, host)
+  if not (spec.user.user or spec.user.group or spec.groups.named) then
+    return true
+  end
+  local user, groups = host.accounts(spec)
+  if not user then
+    return nil, groups
+  end
+  settled.user, settled.groups = user, groups
+  return true
+end
+
 --- The spec with everything decided that depends on the host; contributors see no "auto".
 local function settle(spec, host)
   local settled = setmetatable({}, { __index = spec })
@@ -186,15 +207,11 @@ local function settle(spec, host)
     settled.capabilities = all_capabilities(spec.capabilities, host,
       settled.namespaces)
   end
-  return settled
-end
-
---- An error object from whatever a contributor returned: one already, or a list of problems.
-local function failure(spec, phase, err)
-  if type(err) ~= "table" or err.code then
-    return err or "phase " .. phase .. " failed"
+  local fine, problems = settle_user(settled, spec, host)
+  if not fine then
+    return nil, failure(spec, "user", problems)
   end
-  return require("luactr.spec").refusal(err, spec.where)
+  return settled
 end
 
 local function contribute(phase, spec, host, plan)
@@ -276,10 +293,15 @@ end
 ---@return luactr.plan?
 ---@return table? error
 function M.compile(spec, host)
-  spec = settle(spec, host)
+  local err
+  spec, err = settle(spec, host)
+  if not spec then
+    return nil, err
+  end
   local plan = { id = spec.id, slots = {}, steps = {}, phases = {}, warnings = {}, tty = spec.tty,
     spec = spec }
-  local fine, err = compile_cgroup(plan, spec, host)
+  local fine
+  fine, err = compile_cgroup(plan, spec, host)
   if not fine then
     return nil, err
   end

@@ -39,8 +39,8 @@
 ---@field command string[] program and arguments
 ---@field env? table<string, string|number|boolean>|string[] variables; NAME = true inherits one, false leaves a default out
 ---@field cwd? string working directory
----@field user? integer|string|{ uid: integer, gid: integer } who runs the command
----@field groups? integer[] supplementary groups
+---@field user? integer|string|{ uid: integer, gid: integer } who runs the command, by number or by name in its /etc/passwd
+---@field groups? (integer|string)[]|"keep" supplementary groups; "keep" is luactr's own
 ---@field umask? string|integer permission bits taken from new files
 ---@field hostname? string host name inside
 ---@field domainname? string NIS domain name inside

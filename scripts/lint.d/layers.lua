@@ -33,7 +33,8 @@ local LAYERS <const> = {
       "luactr.types" } },
   { name = "plan", pure = true, modules = { "luactr.plan", "luactr.explain", "luactr.explain.*" },
     uses = { "core", "base", "spec", "cgroup", "rootfs", "mount", "network", "security", "oci" } },
-  { name = "host", modules = { "luactr.host", "luactr.source" },
+  { name = "host", modules = { "luactr.host", "luactr.source", "luactr.account",
+      "luactr.account.*" },
     uses = { "core", "base", "sys", "cgroup" } },
   -- contributors: none requires another
   { name = "rootfs", modules = { "luactr.rootfs", "luactr.rootfs.*" } },

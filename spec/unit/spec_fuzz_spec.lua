@@ -22,6 +22,7 @@ local hosts <const> = {
 local layout <const> = require("luactr.cgroup").detect()
 
 for _, host in ipairs(hosts) do
+  host.accounts = function() return { uid = 5, gid = 5 }, {} end
   host.environment, host.cgroup, host.stage = { TERM = "vt100" }, layout, "/run/luactr/stage"
 end
 
@@ -31,7 +32,8 @@ local words <const> = {
   "", "x", "/", "/proc", "..", "a=b", "A\0B", "64M", "9e9", "1.5s", "-1", "0644", "new", "host",
   "none", "all", "default", "inherit", "capture", "%s%n", ("x"):rep(70), ("/"):rep(5000),
   "\xff\xfe",
-  "nofile", "CAP_KILL", "TERM", "net.ipv4.ip_forward", "1000:1000", "c 1:3 rwm",
+  "nofile", "CAP_KILL", "TERM", "net.ipv4.ip_forward", "1000:1000",
+  "app:staff", "01", "keep", "c 1:3 rwm",
 }
 
 local numbers <const> = {

@@ -152,6 +152,10 @@ function M.steps(self, host)
   return steps
 end
 
+function M.find(self, path)
+  return require("luactr.rootfs.tree").find(self.list, path)
+end
+
 --- Copy, where that was asked for.
 ---@param directory string the container's own on the host: what is in it goes with the container
 ---@return true? ok nil, fields of an error object

@@ -54,6 +54,14 @@ function methods:prepare(directory_of_container)
   return NOTHING
 end
 
+--- Where the container's file of that path is on the host, before there is a container: { file } of
+--- the host, or { root, path } inside a directory; nil when the root file system has none.
+---@param path string
+---@return { file?: string, root?: string, path?: string }?
+function methods:find(path)
+  return self.kind.find and not self.problem and self.kind.find(self, path) or nil
+end
+
 local function absolute(path)
   if path:sub(1, 1) == "/" then
     return path
@@ -62,6 +70,9 @@ local function absolute(path)
 end
 
 local directory <const> = {
+  find = function(self, path)
+    return { root = self.path, path = path }
+  end,
   steps = function(self)
     return { { op = "root_bind", source = self.path, recursive = 1, from = "rootfs" } }
   end,

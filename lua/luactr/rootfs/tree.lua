@@ -178,6 +178,23 @@ function methods:list()
   return list
 end
 
+--- The host's file that is at a path of a list: itself, or in a directory that came with all in it.
+---@param list { path: string, entry: luactr.rootfs.entry }[]
+---@param path string
+---@return { file?: string, root?: string, path?: string }?
+function M.find(list, path)
+  local found
+  for _, item in ipairs(list) do
+    local kind = item.entry.kind
+    if item.path == path then
+      return kind == "file" and { file = item.entry.source } or nil
+    elseif kind == "subtree" and path:sub(1, #item.path + 1) == item.path .. "/" then
+      found = { root = item.entry.source, path = path:sub(#item.path + 1) }
+    end
+  end
+  return found
+end
+
 --- An empty set.
 ---@param fs table see luactr.rootfs.fs
 function M.new(fs)

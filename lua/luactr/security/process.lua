@@ -57,13 +57,18 @@ end
 
 -- ---- user and groups
 
+local NO_GROUPS <const> = "cannot be set in a user namespace that was made without root"
+
 --- An empty list drops the groups that luactr was started with.
 local function groups(spec, plan)
-  if not (plan.id_maps and plan.id_maps.setgroups == "deny") then
+  if spec.groups.keep then
+    return {}
+  elseif not (plan.id_maps and plan.id_maps.setgroups == "deny") then
     return { { op = "setgroups", groups = spec.groups, from = "groups" } }
+  elseif #spec.groups > 0 and spec.given.groups then
+    return nil, { { path = "groups", message = NO_GROUPS } }
   elseif #spec.groups > 0 then
-    return nil, { { path = "groups",
-      message = "cannot be set in a user namespace that was made without root" } }
+    plan.warnings[#plan.warnings + 1] = "the user's groups " .. NO_GROUPS
   end
   return {}
 end

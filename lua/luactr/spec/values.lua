@@ -38,8 +38,6 @@ M.command = check.list(check.string { empty = true, max = MAX_ARGUMENT }, {
 
 local id = check.integer { what = "number", min = 0, max = MAX_ID }
 
-M.groups = check.list(id, { what = "list of group numbers", max = 1024 })
-
 M.labels = check.map(check.string(), check.string { empty = true })
 
 M.rootfs = check.union({
@@ -51,31 +49,12 @@ M.rootfs = check.union({
   },
 }, { what = "root file system, as ctr.rootfs.dir(path), or a directory's path" })
 
--- ---- user: 1000, "1000:100", { uid = 1000, gid = 100 } -> { uid, gid }
+-- ---- user and groups: see user.lua
 
-local function parse_user(text)
-  local uid, gid = text:match("^(%d+):?(%d*)$")
-  uid = math.tointeger(tonumber(uid))
-  gid = math.tointeger(tonumber(gid)) or uid
-  if not uid then
-    return nil, "names are not supported yet: give numbers, as \"1000:100\""
-  elseif uid > MAX_ID or gid > MAX_ID then
-    return nil, "a user or group number is at most " .. MAX_ID
-  end
-  return { uid = uid, gid = gid }
-end
+local USER <const> = "luactr.spec.user"
 
-M.user = check.union({
-  check.integer {
-    what = "user number", min = 0, max = MAX_ID,
-    convert = function(uid) return { uid = uid, gid = uid } end,
-  },
-  check.string { convert = parse_user },
-  check.record({
-    { name = "uid", type = id, required = true },
-    { name = "gid", type = id, required = true },
-  }),
-}, { what = "user number, \"uid:gid\" or { uid =, gid = }" })
+M.user = check.lazy("user number, \"name\", \"user:group\" or { uid =, gid = }", USER, "user")
+M.groups = check.lazy("list of group names and numbers, or \"keep\"", USER, "groups")
 
 -- ---- env: { PATH = "/bin", LANG = true }, { "PATH=/bin", "LANG" } -> name to text, true or false
 
