@@ -83,6 +83,10 @@
     X(AMBIENT, "cap_ambient", "set:i")                                                             \
     X(SECUREBITS, "securebits", "bits:u")                                                          \
     X(NO_NEW_PRIVS, "no_new_privs", "")                                                            \
+    X(LANDLOCK, "landlock_create_ruleset", "files:u net:u scope:u")                                \
+    X(LANDLOCK_PATH, "landlock_path", "path:p access:u optional:U")                                \
+    X(LANDLOCK_PORT, "landlock_port", "port:u access:u")                                           \
+    X(LANDLOCK_RESTRICT, "landlock_restrict_self", "")                                             \
     X(CHDIR, "chdir", "path:p")                                                                    \
     X(SECCOMP, "seccomp", "filter:b flags:u")                                                      \
     X(EXEC, "exec", "file:s argv:v env:v path:S")

@@ -133,6 +133,7 @@ local function recipes_page()
     mounts = record_table(spec.field("mounts").type.of.fields),
     namespaces = namespaces_table(), steps = step_list(),
     capabilities = code_list(values.default_capabilities),
+    landlock = record_table(require("luactr.spec.landlock").fields),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
   return (read(TEMPLATES .. "recipes.md"):gsub("@(%l+)@", parts))
@@ -149,6 +150,8 @@ local CAUSES <const> = {
   { "Namespaces", "process", "clone" }, { "Resource limits", "process", "setrlimit" },
   { "Capabilities", "process", "capset" }, { "Users", "process", "setresuid" },
   { "Groups", "process", "setgroups" }, { "The system call filter", "process", "seccomp" },
+  { "Landlock's rules", "landlock", "landlock_path" },
+  { "Landlock", "landlock", "landlock_restrict_self" },
   { "Kernel parameters", "process", "sysctl" }, { "Files of luactr", "process", "open" },
   { "Anything", "process", "*" },
 }
@@ -203,6 +206,7 @@ local CUSTOM <const> = {
   rlimits = "table<string, integer|string|{ soft?: integer|string, hard: integer|string }>",
   sysctl = "table<string, string|integer|boolean>",
   personality = "string|string[]",
+  landlock = "luactr.landlock",
   stop_signal = "string|integer",
 }
 
@@ -296,6 +300,7 @@ local function annotations()
   local limits = spec.field("limits").type.fields
   class_lines(lines, "luactr.limits", limits)
   class_lines(lines, "luactr.mount", spec.field("mounts").type.of.fields)
+  class_lines(lines, "luactr.landlock", require("luactr.spec.landlock").fields)
   local fields = with_class(spec.fields, "limits", "luactr.limits")
   fields = with_class(fields, "mounts", "luactr.mount[]")
   class_lines(lines, "luactr.container_spec", fields)

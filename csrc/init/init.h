@@ -32,6 +32,7 @@ struct init {
     int proc;              /* own procfs instance, -1 until a step needs it */
     int mask;              /* empty read-only tmpfs that masks directories, -1 likewise */
     int tty;               /* slave of the console, -1 without one */
+    int ruleset;           /* of Landlock, -1 without one */
 
     uint32_t death_signal; /* what the parent's death sends to this process */
     int pid1;              /* the reaper above the payload when it is not PID 1 of a namespace */
@@ -131,7 +132,8 @@ step_function step_propagation, step_root_bind, step_root_tmpfs, step_mkdir, ste
 step_function step_init;
 step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_umask,
     step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,
-    step_capset, step_cap_ambient, step_securebits, step_no_new_privs, step_chdir, step_seccomp,
+    step_capset, step_cap_ambient, step_securebits, step_no_new_privs, step_landlock_create_ruleset,
+    step_landlock_path, step_landlock_port, step_landlock_restrict_self, step_chdir, step_seccomp,
     step_exec;
 
 #endif

@@ -42,6 +42,9 @@ extern const struct l_name l_seal_names[];
 extern const struct l_name l_securebit_names[];
 extern const struct l_name l_seccomp_names[];
 extern const struct l_name l_landlock_fs_names[];
+extern const struct l_name l_landlock_net_names[];
+extern const struct l_name l_landlock_scope_names[];
+extern const struct l_name l_landlock_restrict_names[];
 extern const struct l_name l_rlimit_names[];
 extern const struct l_name l_clock_names[];
 

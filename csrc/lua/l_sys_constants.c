@@ -194,6 +194,25 @@ const struct l_name l_landlock_fs_names[] = {
     END,
 };
 
+const struct l_name l_landlock_net_names[] = {
+    N(LANDLOCK_ACCESS_NET_, BIND_TCP),
+    N(LANDLOCK_ACCESS_NET_, CONNECT_TCP),
+    END,
+};
+
+const struct l_name l_landlock_scope_names[] = {
+    N(LANDLOCK_SCOPE_, ABSTRACT_UNIX_SOCKET),
+    N(LANDLOCK_SCOPE_, SIGNAL),
+    END,
+};
+
+const struct l_name l_landlock_restrict_names[] = {
+    N(LANDLOCK_RESTRICT_SELF_, LOG_SAME_EXEC_OFF),
+    N(LANDLOCK_RESTRICT_SELF_, LOG_NEW_EXEC_ON),
+    N(LANDLOCK_RESTRICT_SELF_, LOG_SUBDOMAINS_OFF),
+    END,
+};
+
 const struct l_name l_rlimit_names[] = {
     N(RLIMIT_, AS),
     N(RLIMIT_, CORE),
@@ -223,12 +242,32 @@ static const struct l_name other_names[] = {N(RLIM_, INFINITY), END};
 
 static const struct l_name *const families[] = {
     /* ORDER FAMILY */
-    l_clone_names,   l_open_names,      l_resolve_names,    l_at_names,
-    l_mount_names,   l_umount_names,    l_mount_attr_names, l_fsopen_names,
-    l_fsmount_names, l_fsconfig_names,  l_open_tree_names,  l_move_mount_names,
-    l_wait_names,    l_file_type_names, l_seek_names,       l_memfd_names,
-    l_seal_names,    l_securebit_names, l_seccomp_names,    l_landlock_fs_names,
-    l_rlimit_names,  l_clock_names,     other_names,
+    l_clone_names,
+    l_open_names,
+    l_resolve_names,
+    l_at_names,
+    l_mount_names,
+    l_umount_names,
+    l_mount_attr_names,
+    l_fsopen_names,
+    l_fsmount_names,
+    l_fsconfig_names,
+    l_open_tree_names,
+    l_move_mount_names,
+    l_wait_names,
+    l_file_type_names,
+    l_seek_names,
+    l_memfd_names,
+    l_seal_names,
+    l_securebit_names,
+    l_seccomp_names,
+    l_landlock_fs_names,
+    l_landlock_net_names,
+    l_landlock_scope_names,
+    l_landlock_restrict_names,
+    l_rlimit_names,
+    l_clock_names,
+    other_names,
 };
 
 /* ---- names to numbers */

@@ -28,6 +28,7 @@ local FILES <const> = {
   setrlimit = "process", seccomp = "process", capset = "process", capbset_drop = "process",
   cap_ambient = "process", setgroups = "process", setresuid = "process", setresgid = "process",
   sysctl = "process", oom_score_adj = "process", open = "process", pipe = "process",
+  landlock_path = "landlock", landlock_restrict_self = "landlock",
   unshare = "process", sethostname = "process", setdomainname = "process",
 }
 

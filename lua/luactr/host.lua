@@ -45,6 +45,10 @@ local readers = {
     local sets = sys().capget()
     return sets and sys().cap_mask(sets.permitted) or 0
   end,
+  landlock = function()
+    local abi, _, errno = sys().landlock_abi()
+    return { abi = abi, code = errno and sys().errname(errno) }
+  end,
   state_dir = runtime_dir,
   stage = function(facts) return facts.state_dir .. "/stage" end,
   cgroup = function() return require("luactr.cgroup").detect() end,
@@ -85,6 +89,7 @@ local readers = {
 ---@field kernel integer[] { major, minor }
 ---@field last_cap integer
 ---@field capabilities integer mask of those that luactr may hand on
+---@field landlock { abi?: integer, code?: string } its version, or the errno's name
 ---@field state_dir string
 ---@field stage string where a root is put together
 ---@field cgroup table layout of luactr.cgroup.detect

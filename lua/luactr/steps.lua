@@ -14,6 +14,8 @@ local RESERVED <const> = {
   setrlimit = "rlimits", umask = "umask", personality = "personality", setgroups = "groups",
   setresgid = "user", setresuid = "user", capbset_drop = "capabilities", capset = "capabilities",
   cap_ambient = "capabilities", securebits = "capabilities", no_new_privs = "no_new_privileges",
+  landlock_create_ruleset = "landlock", landlock_path = "landlock",
+  landlock_port = "landlock", landlock_restrict_self = "landlock",
   chdir = "cwd", seccomp = "seccomp", exec = "command",
 }
 

@@ -32,6 +32,15 @@
 ---@field mode? string|integer of a file or dir
 ---@field optional? boolean no error if the source is missing
 
+---@class luactr.landlock
+---@field read? (string|{ path: string, optional?: boolean })[] read files and list directories there
+---@field write? (string|{ path: string, optional?: boolean })[] change, make, rename, remove files there (but no device nodes)
+---@field execute? (string|{ path: string, optional?: boolean })[] run programs there, and read what is there
+---@field ioctl? (string|{ path: string, optional?: boolean })[] control devices there, by ioctl(2)
+---@field tcp? { bind?: integer[], connect?: integer[] } the ports that may be bound and connected to; port 0 is any free one
+---@field scope? ("signal"|"abstract_unix_socket")[] what reaches no process outside
+---@field optional? boolean what this kernel's Landlock lacks is a warning, not an error
+
 ---@class luactr.container_spec
 ---@field name? string the container's name
 ---@field rootfs luactr.rootfs|string what / is made of
@@ -52,6 +61,7 @@
 ---@field capabilities? string[]|"none"|"all"|{ add?: string[], drop?: string[] }|table<string, string[]> what root in the container may do
 ---@field no_new_privileges? boolean exec never gains privilege
 ---@field seccomp? "default"|"unconfined"|table system call filter
+---@field landlock? luactr.landlock paths, ports and processes that the command may reach
 ---@field rlimits? table<string, integer|string|{ soft?: integer|string, hard: integer|string }> per-process limits of setrlimit(2)
 ---@field sysctl? table<string, string|integer|boolean> kernel parameters of its namespaces
 ---@field oom_score_adj? integer who dies first when memory is short

@@ -170,9 +170,31 @@ describe("luactr.sys security #core", function()
       end)
     end)
 
+    it("takes ports and signals to others away", function()
+      local abi = sys.landlock_abi() or 0
+      if abi < 6 then pending("needs Landlock ABI 6, this kernel has " .. abi) end
+      inside({}, function()
+        local rules <close> = assert(sys.landlock_create_ruleset(0, "bind_tcp", "signal"))
+        assert(sys.landlock_add_port(rules, 8080, "bind_tcp"))
+        assert(sys.no_new_privs())
+        assert(sys.landlock_restrict_self(rules, abi >= 7 and "log_same_exec_off" or nil))
+        fails("EPERM", sys.kill(sys.getppid(), 0))
+        assert(sys.kill(sys.getpid(), 0))
+      end)
+    end)
+
+    it("takes a port's number only", function()
+      local rules <close> = assert(sys.memfd_create("x"))
+      assert.error(function() sys.landlock_add_port(rules, 65536, "bind_tcp") end)
+      assert.error(function() sys.landlock_add_port(rules, -1, "bind_tcp") end)
+      assert.error(function() sys.landlock_add_port(rules, 1, "accept_tcp") end)
+    end)
+
     it("fails with the errno of the system call", function()
       local abi, message = sys.landlock_abi()
       if not abi then pending(message) end
+      fails("ENOMSG", sys.landlock_create_ruleset(0))
+      fails("EBADF", sys.landlock_add_port(9999, 80, "bind_tcp"))
       fails("EINVAL", sys.landlock_create_ruleset(1 << 62))
       fails("EBADF", sys.landlock_add_rule(9999, 9998, "read_file"))
       fails("EBADF", sys.landlock_restrict_self(9999))

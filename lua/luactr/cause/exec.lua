@@ -183,6 +183,15 @@ local function noexec(case)
   end
 end
 
+local function not_allowed_by_landlock(case)
+  local walk = program(case)
+  local walks = { walk }
+  for i, need in ipairs(needed(case, walk)) do
+    walks[i + 1] = need.walk
+  end
+  return require("luactr.cause.landlock").refused(case, walks)
+end
+
 -- ---- E2BIG
 
 local function all_arguments(case)
@@ -239,6 +248,9 @@ M.exec = {
   { code = "EACCES", find = interpreter_not_executable,
     cause = "{of} needs the {what} {path}, which user {user} may not execute (mode {mode})",
     remedy = "chmod +x it" },
+  { code = "EACCES", find = not_allowed_by_landlock,
+    cause = "no directory of landlock.execute has {path}",
+    remedy = "name one that has it: a program, and the loader that it was linked for" },
   { code = "E2BIG", find = all_arguments,
     cause = "arguments and environment are {size} bytes; a quarter of the stack limit is allowed",
     remedy = "raise rlimits.stack, or pass less" },

@@ -40,6 +40,13 @@ local FAMILIES <const> = {
     "NOSYMFOLLOW", "NOATIME", "NODIRATIME", "BIND", "MOVE", "REC", "SILENT", "UNBINDABLE",
     "PRIVATE", "SLAVE", "SHARED", "RELATIME", "STRICTATIME", "LAZYTIME",
   },
+  LANDLOCK_ACCESS_FS_ = {
+    "EXECUTE", "WRITE_FILE", "READ_FILE", "READ_DIR", "REMOVE_DIR", "REMOVE_FILE", "MAKE_CHAR",
+    "MAKE_DIR", "MAKE_REG", "MAKE_SOCK", "MAKE_FIFO", "MAKE_BLOCK", "MAKE_SYM", "REFER",
+    "TRUNCATE", "IOCTL_DEV",
+  },
+  LANDLOCK_ACCESS_NET_ = { "BIND_TCP", "CONNECT_TCP" },
+  LANDLOCK_SCOPE_ = { "ABSTRACT_UNIX_SOCKET", "SIGNAL" },
   MOUNT_ATTR_ = {
     "RDONLY", "NOSUID", "NODEV", "NOEXEC", "NOATIME", "STRICTATIME", "NODIRATIME", "NOSYMFOLLOW",
   },
@@ -252,6 +259,32 @@ end
 function calls.securebits(s) return string.format("prctl(PR_SET_SECUREBITS, 0x%x)", s.bits) end
 
 function calls.no_new_privs() return "prctl(PR_SET_NO_NEW_PRIVS, 1)" end
+
+-- The kernel's names without their family, which the call names already.
+local function rights(family, mask)
+  return (M.flags(family, mask):gsub(family, ""))
+end
+
+function calls.landlock_create_ruleset(s)
+  local parts = {}
+  for _, row in ipairs { { "fs", s.files, "LANDLOCK_ACCESS_FS_" },
+    { "net", s.net, "LANDLOCK_ACCESS_NET_" }, { "scope", s.scope, "LANDLOCK_SCOPE_" } } do
+    parts[#parts + 1] = flag(row[2]) and row[1] .. " = " .. rights(row[3], row[2]) or nil
+  end
+  return "ruleset = landlock_create_ruleset({" .. table.concat(parts, ", ") .. "})"
+end
+
+function calls.landlock_path(s)
+  return string.format("landlock_add_rule(ruleset, %s, %s)", quote(s.path),
+    rights("LANDLOCK_ACCESS_FS_", s.access))
+end
+
+function calls.landlock_port(s)
+  return string.format("landlock_add_rule(ruleset, port %d, %s)", s.port,
+    rights("LANDLOCK_ACCESS_NET_", s.access))
+end
+
+function calls.landlock_restrict_self() return "landlock_restrict_self(ruleset)" end
 
 function calls.chdir(s) return "chdir(" .. quote(s.path) .. ")" end
 

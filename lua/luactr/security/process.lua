@@ -3,7 +3,8 @@
 -- The order of the list at the end is the security of it: streams and limits while everything is
 -- allowed; groups before the user and the bounding set before both are gone, since setuid gives up
 -- the right to change them; capabilities after the user, since setuid clears them; the filter last,
--- since it refuses much of what stands above.
+-- since it refuses much of what stands above. Landlock's rules are made first, with the rights to
+-- open what they name, and entered just before the filter.
 local M = {}
 
 local DUPLICATED <const> = { "stdin", "stdout", "stderr" }
@@ -122,6 +123,31 @@ local function directory(spec)
   return { { op = "chdir", path = spec.cwd, from = "cwd" } }
 end
 
+local function landlock_rules(spec, plan, host)
+  if not spec.landlock then
+    return {}
+  end
+  local steps, problems = require("luactr.security.landlock").rules(spec, host, plan)
+  if #problems > 0 then
+    return nil, problems
+  end
+  plan.has_landlock = #steps > 0
+  return steps
+end
+
+--- As with the filter below, what it takes to enter the rules decides when.
+local function enter_landlock(plan)
+  return plan.has_landlock and require("luactr.security.landlock").enter() or {}
+end
+
+local function early_landlock(spec, plan)
+  return spec.no_new_privileges and {} or enter_landlock(plan)
+end
+
+local function late_landlock(spec, plan)
+  return spec.no_new_privileges and enter_landlock(plan) or {}
+end
+
 --- The default profile's program is part of the module: the compiler stays unloaded.
 local function filter(spec)
   local program, problems
@@ -153,8 +179,8 @@ local function late_filter(spec)
 end
 
 local PARTS <const> = {
-  session, streams, rlimits, umask, personality, early_filter, groups, group, bounding, user, sets,
-  directory, no_new_privileges, late_filter,
+  session, streams, landlock_rules, rlimits, umask, personality, early_landlock, early_filter,
+  groups, group, bounding, user, sets, directory, no_new_privileges, late_landlock, late_filter,
 }
 
 ---@param spec luactr.spec settled

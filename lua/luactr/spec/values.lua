@@ -228,6 +228,8 @@ M.rlimits = check.lazy("table of name = value or { soft =, hard = }", PROCESS, "
 M.sysctl = check.lazy("table of name = value", PROCESS, "sysctl")
 M.personality = check.lazy("linux, linux32, no_aslr, read_implies_exec, uname26, or a list of them",
   PROCESS, "personality")
+M.landlock = check.lazy("table of read, write, execute, ioctl, tcp and scope",
+  "luactr.spec.landlock", "check")
 M.signal = check.lazy("signal's name or number", PROCESS, "signal")
 
 M.seccomp = check.union({

@@ -102,19 +102,25 @@ M.seccomp = core.seccomp
 ---@type fun(): integer?, string?, integer?
 M.landlock_abi = core.landlock_abi
 
---- A set of rules that will deny these kinds of access, LANDLOCK_ACCESS_FS_* as "read_file",
---- "write_file", ..., except where a rule allows them. EINVAL: newer than `landlock_abi()`.
---- landlock_create_ruleset(2)
----@type fun(access: luactr.flags): luactr.fd?, string?, integer?
+--- A set of rules that will deny these kinds of access except where a rule allows them:
+--- LANDLOCK_ACCESS_FS_* as "read_file", "write_file", ... and LANDLOCK_ACCESS_NET_* as "bind_tcp",
+--- "connect_tcp" (ABI 4). What is in scope, LANDLOCK_SCOPE_* as "signal" (ABI 6), has no exceptions
+--- outside the process and its children. EINVAL or E2BIG: newer than `landlock_abi()`; ENOMSG: it
+--- would deny nothing. landlock_create_ruleset(2)
+---@type fun(files: luactr.flags, net?: luactr.flags, scope?: luactr.flags): luactr.fd?, string?, integer?
 M.landlock_create_ruleset = core.landlock_create_ruleset
 
 --- Allow access below an open file or directory. landlock_add_rule(2)
 ---@type fun(ruleset: luactr.anyfd, beneath: luactr.anyfd, access: luactr.flags): true?, string?, integer?
 M.landlock_add_rule = core.landlock_add_rule
 
---- Put this process and its children to come under the rules. EPERM without no_new_privs.
---- landlock_restrict_self(2)
----@type fun(ruleset: luactr.anyfd): true?, string?, integer?
+--- Allow TCP on a port: to bind it, to connect to it, both. landlock_add_rule(2)
+---@type fun(ruleset: luactr.anyfd, port: integer, access: luactr.flags): true?, string?, integer?
+M.landlock_add_port = core.landlock_add_port
+
+--- Put this process and its children to come under the rules. Flags are
+--- LANDLOCK_RESTRICT_SELF_LOG_* (ABI 7). EPERM without no_new_privs. landlock_restrict_self(2)
+---@type fun(ruleset: luactr.anyfd, flags?: luactr.flags): true?, string?, integer?
 M.landlock_restrict_self = core.landlock_restrict_self
 
 return M
