@@ -36,6 +36,7 @@ struct init {
 
     uint32_t death_signal; /* what the parent's death sends to this process */
     int pid1;              /* the reaper above the payload when it is not PID 1 of a namespace */
+    bool walks;            /* openat2 is missing: walk.c takes its place */
     bool umask_set;
     bool settled;
 };
@@ -55,6 +56,7 @@ void fds_close(int *fd);
 /* ---- path.c: everything path-like inside the root */
 int path_root(struct init *in);
 int path_open(struct init *in, const char *path, uint64_t flags);
+int path_walk(struct init *in, int root, const char *path, uint64_t flags, uint32_t mode);
 int path_type(int fd, struct statx *st);
 
 /* The directory, made with its parents where it is missing: an O_PATH fd. */
@@ -70,6 +72,10 @@ struct place {
     char buffer[PLAN_MAX_PATH + 1];
 };
 int path_place(struct init *in, const char *path, struct place *place);
+
+/* ---- walk.c: as openat2(2) with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS; -EAGAIN: something was
+ * moved meanwhile */
+int walk_open(int root, const char *path, uint64_t flags, uint32_t mode);
 
 /* ---- file.c */
 int file_write(int fd, const char *data, size_t length);
@@ -90,6 +96,7 @@ int credentials_take_over(void); /* rights that came by the ambient set are not 
 int credentials_become_root(void);
 
 /* ---- text.c */
+void *memcpy(void *restrict to, const void *restrict from, size_t count);
 size_t text_length(const char *text);
 size_t text_append(char *buffer, size_t size, size_t at, const char *text);
 size_t text_append_number(char *buffer, size_t size, size_t at, int64_t number);

@@ -3,18 +3,52 @@
  * calls work on descriptors. */
 #include "init.h"
 
-/* The one function that turns a path into a descriptor. The kernel keeps the walk inside the root:
- * "..", absolute symlinks and relative ones included. */
-static int resolve(struct init *in, const char *path, uint64_t flags, uint32_t mode) {
+#define ATTEMPTS 32
+
+/* Whether a failed openat2 is one that this kernel lacks. The filter of a container round us may
+ * say EPERM for that, which the file itself says too (an immutable one): the root would not. */
+static bool is_openat2_missing(struct init *in, int root, int error) {
+    const struct open_how how = {.flags = O_PATH | O_CLOEXEC};
+    if (error == -EPERM) {
+        error = k_openat2(root, ".", &how, sizeof how);
+        fds_close(&error);
+    }
+    in->walks = error == -ENOSYS || error == -EPERM;
+    return in->walks;
+}
+
+/* -EAGAIN: "..", while somebody somewhere renamed or mounted something. */
+static int kernel_walk(int root, const char *path, uint64_t flags, uint32_t mode) {
     const struct open_how how = {
-        .flags = flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY),
+        .flags = flags | O_CLOEXEC,
         .mode = mode,
         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
     };
+    int fd = -EAGAIN;
+    for (int i = 0; i < ATTEMPTS && fd == -EAGAIN; i++)
+        fd = k_openat2(root, path, &how, sizeof how);
+    return fd;
+}
+
+/* The one function that turns a path into a descriptor. The walk stays inside the root: "..",
+ * absolute symlinks and relative ones included. */
+int path_walk(struct init *in, int root, const char *path, uint64_t flags, uint32_t mode) {
+    flags |= flags & O_PATH ? 0 : O_NOCTTY;
+    if (!in->walks) {
+        int fd = kernel_walk(root, path, flags, mode);
+        bool decided = fd >= 0 || (fd != -EAGAIN && fd != -ENOSYS && fd != -EPERM);
+        if (decided || (fd != -EAGAIN && !is_openat2_missing(in, root, fd)))
+            return fd;
+    }
+    int fd = -EAGAIN;
+    for (int i = 0; i < ATTEMPTS && fd == -EAGAIN; i++)
+        fd = walk_open(root, path, flags, mode);
+    return fd;
+}
+
+static int resolve(struct init *in, const char *path, uint64_t flags, uint32_t mode) {
     int root = path_root(in);
-    if (root < 0)
-        return root;
-    return k_openat2(root, path, &how, sizeof how);
+    return root < 0 ? root : path_walk(in, root, path, flags, mode);
 }
 
 /* Without a root_* step the root is the one we run in. */
@@ -37,14 +71,10 @@ int path_type(int fd, struct statx *st) {
 /* Make one directory below an open one and open it. The name is a single component that did not
  * exist a moment ago; if a symlink stands there by now, the open refuses it. */
 static int make_one(int parent, const char *name, uint32_t mode) {
-    const struct open_how how = {
-        .flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-    };
     int result = k_mkdirat(parent, name, mode);
     if (result < 0 && result != -EEXIST)
         return result;
-    return k_openat2(parent, name, &how, sizeof how);
+    return k_openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 }
 
 /* Open directory after directory, each from the root by the path up to it, so that symlinks on the

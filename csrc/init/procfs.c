@@ -19,14 +19,25 @@ int procfs_prepare(struct init *in) {
     return 0;
 }
 
-static int write_procfs(struct init *in, const char *path, uint64_t resolve, const char *value) {
-    const struct open_how how = {.flags = O_WRONLY | O_CLOEXEC, .resolve = resolve};
-    int result = open_procfs(in);
-    if (result < 0)
-        return result;
-    int fd = k_openat2(in->proc, path, &how, sizeof how);
+/* Whatever lies at the path has to be a file of procfs. */
+static int open_file(struct init *in, const char *path) {
+    struct statx st;
+    struct statfs fs;
+    int fd = path_walk(in, in->proc, path, O_WRONLY, 0);
     if (fd < 0)
         return at(in, AUX_TARGET, fd);
+    bool real =
+        path_type(fd, &st) == S_IFREG && k_fstatfs(fd, &fs) >= 0 && fs.f_type == PROC_SUPER_MAGIC;
+    if (!real)
+        k_close(fd);
+    return real ? fd : at(in, AUX_VERIFY, -ENXIO);
+}
+
+static int write_procfs(struct init *in, const char *path, const char *value) {
+    int result = open_procfs(in);
+    int fd = result < 0 ? result : open_file(in, path);
+    if (fd < 0)
+        return fd;
     long written = k_write(fd, value, text_length(value));
     k_close(fd);
     return written < 0 ? (int)written : 0;
@@ -35,7 +46,7 @@ static int write_procfs(struct init *in, const char *path, uint64_t resolve, con
 int step_oom_score_adj(struct init *in, const union plan_arg *a) {
     char value[24];
     text_append_number(value, sizeof value, 0, (int64_t)a[0].u);
-    return write_procfs(in, "self/oom_score_adj", RESOLVE_BENEATH | RESOLVE_NO_XDEV, value);
+    return write_procfs(in, "self/oom_score_adj", value);
 }
 
 /* As sysctl(8) reads a key: dots separate, unless the first separator is a slash; then a dot
@@ -50,12 +61,23 @@ static void key_to_path(char *key) {
         *c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
 }
 
+/* A key that leads out of sys/ names something else of procfs. */
+static bool leads_up(const char *path) {
+    for (const char *c = path; *c; c++) {
+        bool starts = c == path || c[-1] == '/';
+        if (starts && c[0] == '.' && c[1] == '.' && (!c[2] || c[2] == '/'))
+            return true;
+    }
+    return false;
+}
+
 int step_sysctl(struct init *in, const union plan_arg *a) {
     char path[256];
     size_t prefix = text_append(path, sizeof path, 0, "sys/");
     if (text_append(path, sizeof path, prefix, plan_text(in, &a[0])) == sizeof path)
         return -ENAMETOOLONG;
     key_to_path(path + prefix);
-    return write_procfs(in, path, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
-                        plan_text(in, &a[1]));
+    if (leads_up(path))
+        return at(in, AUX_TARGET, -EINVAL);
+    return write_procfs(in, path, plan_text(in, &a[1]));
 }

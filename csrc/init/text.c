@@ -1,7 +1,6 @@
 /* The few functions on bytes and text that the init needs; the compiler calls the first two. */
 #include "init.h"
 
-void *memcpy(void *restrict to, const void *restrict from, size_t count);
 void *memset(void *to, int byte, size_t count);
 
 void *memcpy(void *restrict to, const void *restrict from, size_t count) {
