@@ -200,6 +200,7 @@ local CUSTOM <const> = {
   namespaces = "table<string, \"new\"|\"host\">|string[]",
   network = "\"none\"|\"host\"",
   user = "integer|string|{ uid: integer, gid: integer }",
+  idmap = "\"auto\"|\"single\"|\"range\"|{ uid: table[], gid?: table[] }",
   groups = "(integer|string)[]|\"keep\"",
   capabilities = "string[]|\"none\"|\"all\"|{ add?: string[], drop?: string[] }|" ..
     "table<string, string[]>",

@@ -27,11 +27,15 @@ int step_root_bind(struct init *in, const union plan_arg *a) {
     return take_root(in, tree, source);
 }
 
+/* A root without rights outside may have no directory of its own that it can reach: then the stage
+ * is "/", over which this is mounted. No walk from "/" ever meets that mount, but ".." does. */
 int step_root_tmpfs(struct init *in, const union plan_arg *a) {
     const char *stage = plan_text(in, &a[0]);
     int result = k_mount("tmpfs", stage, "tmpfs", 0, plan_text(in, &a[1]));
     if (result < 0)
         return result;
+    if (stage[0] == '/' && !stage[1])
+        stage = "/..";
     int fd = k_openat(AT_FDCWD, stage, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     return at(in, AUX_TARGET, take_root(in, fd, stage));
 }

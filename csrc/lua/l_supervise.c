@@ -228,9 +228,26 @@ static int l_lock(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"poll", l_poll},         {"signals", l_signals},
-                                     {"raw_mode", l_raw_mode}, {"nonblock", l_nonblock},
-                                     {"lock", l_lock},         {NULL, NULL}};
+/* lock_range(fd, first, count) -> true, or the triple (EAGAIN). Of these bytes there is one holder,
+ * the open file, until it is closed. */
+static int l_lock_range(lua_State *L) {
+    struct flock range = {.l_type = F_WRLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = (off_t)luaL_checkinteger(L, 2),
+                          .l_len = (off_t)luaL_checkinteger(L, 3)};
+    if (fcntl(l_checkfd(L, 1), F_OFD_SETLK, &range) < 0)
+        return l_pushfail(L, errno, "fcntl", NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"poll", l_poll},
+                                     {"signals", l_signals},
+                                     {"raw_mode", l_raw_mode},
+                                     {"nonblock", l_nonblock},
+                                     {"lock", l_lock},
+                                     {"lock_range", l_lock_range},
+                                     {NULL, NULL}};
 
 int l_open_supervise(lua_State *L) {
     l_newclass(L, SIGNALS_CLASS, signals_methods, signals_meta);

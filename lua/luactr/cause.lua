@@ -29,7 +29,7 @@ local FILES <const> = {
   cap_ambient = "process", setgroups = "process", setresuid = "process", setresgid = "process",
   sysctl = "process", oom_score_adj = "process", open = "process", pipe = "process",
   landlock_path = "landlock", landlock_restrict_self = "landlock",
-  unshare = "process", sethostname = "process", setdomainname = "process",
+  id_map = "process", unshare = "process", sethostname = "process", setdomainname = "process",
 }
 
 local COMMON <const> = "process" -- its rows under "*" fit every operation

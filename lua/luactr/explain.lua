@@ -65,18 +65,29 @@ end
 
 -- ---- rows: everything that happens, in order, each { heading } or { number?, origin, text }
 
+--- How the parent writes the maps. A range that is taken at the start has no number yet.
+local function id_maps(maps)
+  local function write(file, text)
+    return string.format("write(\"/proc/PID/%s\", \"%s\")", file, (text:gsub("\n", "\\n")))
+  end
+  local lines = { maps.setgroups and write("setgroups", maps.setgroups) }
+  for _, kind in ipairs { "uid", "gid" } do
+    local text = maps.range and string.format("0 FREE %d\n", maps.range)
+      or require("luactr.spec.idmap").text(maps[kind])
+    lines[#lines + 1] = maps.helpers
+      and string.format("%s PID %s", maps.helpers[kind], (text:gsub("\n", " "):gsub(" $", "")))
+      or write(kind .. "_map", text)
+  end
+  return lines
+end
+
 local function add_clone(rows, plan)
   rows[#rows + 1] = { heading = "New namespaces" }
   local flags = calls.flags("CLONE_", plan.flags)
     .. (is_born_inside(plan) and "|CLONE_INTO_CGROUP" or "")
   rows[#rows + 1] = { origin = "", text = "clone3(" .. flags .. "), execveat(luactr's init)" }
-  for _, kind in ipairs { "setgroups", "uid", "gid" } do
-    local text = plan.id_maps and plan.id_maps[kind]
-    if text then
-      local file = kind == "setgroups" and kind or kind .. "_map"
-      rows[#rows + 1] = { origin = "", text = string.format("write(\"/proc/PID/%s\", \"%s\")", file,
-        (text:gsub("\n", "\\n"))) }
-    end
+  for _, text in ipairs(plan.id_maps and id_maps(plan.id_maps) or {}) do
+    rows[#rows + 1] = { origin = "", text = text }
   end
 end
 

@@ -70,6 +70,7 @@ local readers = {
   terminal = function()
     return sys().isatty(0) and sys().isatty(1)
   end,
+  ids = function() return require("luactr.idmap.facts").new() end,
   -- Users and groups by name, from the files of the root file system.
   accounts = function(facts)
     return function(spec)
@@ -96,6 +97,7 @@ local readers = {
 ---@field cwd string
 ---@field initramfs boolean / cannot be pivoted from
 ---@field environment table<string, string>
+---@field ids luactr.idmap.facts
 ---@field accounts fun(spec: luactr.spec): table?, table user and groups by number, or nil, problems
 ---@field terminal boolean stdin and stdout are a terminal
 ---@field window? { rows: integer, columns: integer }

@@ -15,6 +15,7 @@ local M = {}
 ---@field passed { close: fun(self) }[] what the container got; closed once it has it
 ---@field process luactr.process
 ---@field cgroup? luactr.cgroup
+---@field id_maps? luactr.idmap.maps with the ids of this life
 ---@field captures table<string, luactr.capture> by stream
 ---@field relay? luactr.relay
 ---@field signals? luactr.signals
@@ -150,6 +151,21 @@ local function open_cgroup(box, run)
   return true
 end
 
+--- A range of ids that is no other container's, where the maps want one.
+local function take_ids(box, run, host)
+  local maps = box.plan.id_maps
+  run.id_maps = maps
+  if not (maps and maps.range) then
+    return true
+  end
+  local allocation, fields = require("luactr.idmap.pool").take(host, maps.range)
+  if not allocation then
+    return nil, failure(box, fields)
+  end
+  run.id_maps = require("luactr.idmap").placed(maps, run:own(allocation).first)
+  return true
+end
+
 -- In CLI mode luactr stands for the command: what it is sent is meant for that.
 local FORWARDED <const> = { "INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "WINCH", "TSTP", "CONT" }
 
@@ -202,30 +218,9 @@ end
 
 -- ---- meetings with the init
 
-local function write_map(pid, name, text)
-  local path = string.format("/proc/%d/%s", pid, name)
-  local file <close>, message, errno = sys.open(path, sys.O_WRONLY)
-  if not file then
-    return nil, message, errno
-  end
-  local count
-  count, message, errno = file:write(text)
-  return count, message, errno
-end
-
---- setgroups goes first: the kernel refuses an unprivileged gid_map before it.
 local function write_id_maps(box, run)
-  local maps = box.plan.id_maps
-  for _, row in ipairs { { "setgroups", maps.setgroups }, { "uid_map", maps.uid },
-    { "gid_map", maps.gid } } do
-    if row[2] then
-      local done, message, errno = write_map(run.process:pid(), row[1], row[2])
-      if not done then
-        return nil, sys_failure(box, message, errno, "write", row[1])
-      end
-    end
-  end
-  return true
+  local done, fields = require("luactr.idmap.write").maps(run.process:pid(), run.id_maps)
+  return done, fields and failure(box, fields)
 end
 
 local function take_console(_, run, fd)
@@ -280,7 +275,7 @@ end
 --- The order is the design: each line may rely on those above it. The root file system comes before
 --- the plan, since a copied one decides its own place.
 local PHASES <const> = {
-  claim, prepare_rootfs, compile, open_cgroup, take_signals, spawn, publish, launch,
+  claim, prepare_rootfs, compile, take_ids, open_cgroup, take_signals, spawn, publish, launch,
 }
 
 local function explain(box, host, err)

@@ -26,20 +26,6 @@ function M.flags(namespaces)
   return flags
 end
 
---- The id maps that need no helper: one user and one group, which are luactr's own outside.
----@return { uid: string, gid: string, setgroups?: string }? maps nil without a user namespace
-function M.id_maps(spec, host)
-  if spec.namespaces.user ~= "new" then
-    return nil
-  end
-  return {
-    uid = string.format("%d %d 1\n", spec.user.uid, host.uid),
-    gid = string.format("%d %d 1\n", spec.user.gid, host.gid),
-    -- user_namespaces(7): required before an unprivileged gid_map
-    setgroups = not host.privileged and "deny" or nil,
-  }
-end
-
 function M.wait_for_id_maps(spec)
   if spec.namespaces.user ~= "new" then
     return {}

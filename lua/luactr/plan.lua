@@ -201,7 +201,7 @@ local function settle(spec, host)
     for kind, word in pairs(spec.namespaces) do
       settled.namespaces[kind] = word
     end
-    settled.namespaces.user = host.privileged and "host" or "new"
+    settled.namespaces.user = host.privileged and not spec.idmap and "host" or "new"
   end
   if spec.capabilities.bounding == "all" then
     settled.capabilities = all_capabilities(spec.capabilities, host,
@@ -275,6 +275,15 @@ local function compile_cgroup(plan, spec, host)
   return true
 end
 
+local function compile_id_maps(plan, spec, host)
+  if spec.namespaces.user ~= "new" then
+    return true
+  end
+  local maps, problems = require("luactr.idmap").compile(spec, host)
+  plan.id_maps = maps
+  return maps, problems and failure(spec, "identity maps", problems)
+end
+
 ---@class luactr.plan
 ---@field id string
 ---@field flags integer clone flags
@@ -282,7 +291,7 @@ end
 ---@field steps table[] `op`, its arguments, `from` (path in the spec or "default")
 ---@field phases { title: string, first: integer }[] where in the steps each part begins
 ---@field cgroup? table what luactr.cgroup compiled from the limits
----@field id_maps? { uid: string, gid: string, setgroups?: string }
+---@field id_maps? luactr.idmap.maps
 ---@field tty boolean
 ---@field warnings string[]
 ---@field spec luactr.spec with all that depended on the host decided
@@ -305,9 +314,14 @@ function M.compile(spec, host)
   if not fine then
     return nil, err
   end
-  local namespaces = require "luactr.namespaces"
-  plan.flags = namespaces.flags(spec.namespaces)
-  plan.id_maps = namespaces.id_maps(spec, host)
+  plan.flags = require("luactr.namespaces").flags(spec.namespaces)
+  fine, err = compile_id_maps(plan, spec, host)
+  if not fine then
+    return nil, err
+  end
+  if plan.id_maps and plan.id_maps.foreign then
+    host = setmetatable({ stage = "/" }, { __index = host }) -- luactr's is closed to that root
+  end
   for _, phase in ipairs(PHASES) do
     local steps, problem = contribute(phase, spec, host, plan)
     if not steps then

@@ -5,12 +5,14 @@ local sentences = require "luactr.explain.sentences"
 
 local sys <const> = core.sys
 
+local one <const> = { inside = 0, outside = 1000, count = 1 }
+
 local function plan(steps, phases)
   return {
     id = "web", flags = sys.CLONE_NEWNS | sys.CLONE_NEWPID, steps = steps, tty = false,
     phases = phases or { { title = "Give up privileges", first = 1 } },
     warnings = { "no swap" }, slots = {},
-    id_maps = { uid = "0 1000 1\n", gid = "0 1000 1\n", setgroups = "deny" },
+    id_maps = { uid = { one }, gid = { one }, setgroups = "deny" },
   }
 end
 
@@ -105,6 +107,16 @@ describe("luactr.explain #unit", function()
       assert.matches("clone3(CLONE_NEWNS|CLONE_NEWPID)", text, 1, true)
       assert.matches('write("/proc/PID/uid_map", "0 1000 1\\n")', text, 1, true)
       assert.matches("warning: no swap", text, 1, true)
+    end)
+
+    it("tells who writes the maps, and what is not known before the start", function()
+      local mapped = plan { { op = "setsid", from = "default" } }
+      mapped.id_maps = { uid = { one }, gid = { one }, range = 65536 }
+      assert.matches('write("/proc/PID/uid_map", "0 FREE 65536\\n")', explain.text(mapped), 1,
+        true)
+      mapped.id_maps = { uid = { one }, gid = { one, one },
+        helpers = { uid = "/usr/bin/newuidmap", gid = "/usr/bin/newgidmap" } }
+      assert.matches("/usr/bin/newgidmap PID 0 1000 1 0 1000 1\n", explain.text(mapped), 1, true)
     end)
   end)
 

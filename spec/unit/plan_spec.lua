@@ -121,8 +121,8 @@ describe("luactr.plan #unit", function()
     it("makes a user namespace with one id when not root", function()
       local compiled = assert(compile({}, { uid = 1000, gid = 100, privileged = false }))
       assert.are.equal(sys.CLONE_NEWUSER, compiled.flags & sys.CLONE_NEWUSER)
-      assert.are.same({ uid = "0 1000 1\n", gid = "0 100 1\n", setgroups = "deny" },
-        compiled.id_maps)
+      assert.are.same({ uid = { { inside = 0, outside = 1000, count = 1 } },
+        gid = { { inside = 0, outside = 100, count = 1 } }, setgroups = "deny" }, compiled.id_maps)
       assert.are.equal("new", compiled.spec.namespaces.user)
       assert.are.equal(core.plan.rendezvous.id_maps, step_of(compiled, "rendezvous").number)
       assert.is_true(index_of(compiled, "rendezvous") < index_of(compiled, "parent_death_signal"))

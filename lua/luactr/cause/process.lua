@@ -252,6 +252,12 @@ M.oom_score_adj = {
     remedy = "a larger value" },
 }
 
+M.id_map = {
+  { code = "EPERM", guess = true,
+    cause = "luactr may not map these ids in its own user namespace",
+    remedy = "idmap = \"single\", or root with CAP_SETUID, CAP_SETGID and CAP_SETFCAP" },
+}
+
 M.sethostname = {
   { code = "EPERM", guess = true, cause = "luactr may not rename its uts namespace" },
 }

@@ -61,6 +61,12 @@ local function sysctl_of_the_host(spec)
   end
 end
 
+local function maps_without_user_namespace(spec)
+  if spec.idmap and spec.namespaces and spec.namespaces.user == "host" then
+    return "idmap", "needs a user namespace of its own: leave namespaces.user out"
+  end
+end
+
 local function output_without_capture(spec)
   local limit = spec.limits and spec.limits.output
   if not limit or not spec.stdout or not spec.stderr then
@@ -101,6 +107,7 @@ local function mount_options(spec, problems)
 end
 
 local RULES <const> = {
+  maps_without_user_namespace,
   tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
   mount_without_source,
 }

@@ -56,6 +56,9 @@ local USER <const> = "luactr.spec.user"
 M.user = check.lazy("user number, \"name\", \"user:group\" or { uid =, gid = }", USER, "user")
 M.groups = check.lazy("list of group names and numbers, or \"keep\"", USER, "groups")
 
+M.idmap = check.lazy("\"auto\", \"single\", \"range\" or { uid = ranges, gid = ranges }",
+  "luactr.spec.idmap", "idmap")
+
 -- ---- env: { PATH = "/bin", LANG = true }, { "PATH=/bin", "LANG" } -> name to text, true or false
 
 local function env_entry(key, value)
