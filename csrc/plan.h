@@ -166,7 +166,7 @@ struct plan_message {
 struct plan_exit {
     struct plan_message head;
     int32_t status; /* as wait(2) gives it */
-    int32_t reserved;
+    uint32_t alone; /* PID 1 has reaped all others: the container's meters are final */
     uint64_t user_us;
     uint64_t system_us;
     uint64_t max_rss_kib;

@@ -242,6 +242,7 @@ static int next_message(struct lctr_process *p, struct lctr_event *event) {
             return (int)length;
         if (length == sizeof message && message.head.number == MEET_EXIT) {
             p->told = true;
+            p->alone = message.alone;
             p->payload = (struct lctr_end){message.status, message.user_us, message.system_us,
                                            message.max_rss_kib};
             continue;
@@ -341,14 +342,15 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int await_end(int pidfd, int64_t timeout_ms) {
-    struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+/* Until one of the fds is readable or hung up; a negative one never is. */
+static int await_either(int one, int other, int64_t timeout_ms) {
+    struct pollfd fds[] = {{.fd = one, .events = POLLIN}, {.fd = other, .events = POLLIN}};
     int64_t deadline = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
     for (;;) {
         int64_t left = timeout_ms < 0 ? -1 : deadline - now_ms();
         if (timeout_ms >= 0 && left < 0)
             left = 0;
-        int result = poll(&fd, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+        int result = poll(fds, 2, left > INT32_MAX ? INT32_MAX : (int)left);
         if (result > 0)
             return 0;
         if (result < 0 && errno != EINTR)
@@ -374,14 +376,27 @@ static int reap(struct lctr_process *p) {
     return 0;
 }
 
+static int check_waitable(const struct lctr_process *p) {
+    if (p->pid == 0)
+        return -ESRCH;
+    return p->owner == getpid() ? 0 : -ECHILD;
+}
+
+int lctr_process_settle(struct lctr_process *p, int64_t timeout_ms) {
+    int result = check_waitable(p);
+    if (result == 0 && !p->reaped && !p->told)
+        result = await_either(p->pidfd, p->sync, timeout_ms);
+    if (result == 0)
+        result = next_message(p, NULL);
+    return result < 0 ? result : p->told && p->alone;
+}
+
 int lctr_process_wait(struct lctr_process *p, int64_t timeout_ms) {
     if (p->reaped)
         return 0;
-    if (p->pid == 0)
-        return -ESRCH;
-    if (p->owner != getpid())
-        return -ECHILD;
-    int result = await_end(p->pidfd, timeout_ms);
+    int result = check_waitable(p);
+    if (result == 0)
+        result = await_either(p->pidfd, -1, timeout_ms);
     if (result == 0)
         result = next_message(p, NULL);
     return result < 0 ? result : reap(p);

@@ -40,6 +40,7 @@ struct lctr_process {
     uint32_t steps;
     bool reaped;
     bool told;               /* `payload` is what PID 1 reported */
+    bool alone;              /* with told: PID 1 has reaped all others */
     struct lctr_end payload; /* valid with told */
     struct lctr_end init;    /* valid with reaped: the end of the process itself */
 };
@@ -67,6 +68,11 @@ int lctr_process_launch(struct lctr_process *p, struct lctr_event *event);
 int lctr_process_answer(struct lctr_process *p, uint32_t number);
 
 int lctr_process_signal(struct lctr_process *p, int signal);
+
+/* Wait until the payload has ended, at most this long (negative: for ever): -ETIMEDOUT. 1 when
+ * only PID 1 is left, which the kernel takes a while to take apart; 0 when nothing is known of the
+ * others: the process has ended, or takes them with it now. */
+int lctr_process_settle(struct lctr_process *p, int64_t timeout_ms);
 
 /* Wait for the end and reap, at most this long (negative: for ever): -ETIMEDOUT. Idempotent. */
 int lctr_process_wait(struct lctr_process *p, int64_t timeout_ms);

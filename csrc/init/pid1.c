@@ -31,10 +31,11 @@ static uint64_t microseconds(struct __kernel_old_timeval time) {
     return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
 
-static void tell_end(int sync, int status, const struct rusage *usage) {
+static void tell_end(int sync, int status, const struct rusage *usage, bool alone) {
     struct plan_exit message = {
         .head = {.number = MEET_EXIT},
         .status = status,
+        .alone = alone,
         .user_us = microseconds(usage->ru_utime),
         .system_us = microseconds(usage->ru_stime),
         .max_rss_kib = (uint64_t)usage->ru_maxrss,
@@ -50,6 +51,15 @@ static int exit_code(int status) {
     return signal ? 128 + signal : status >> 8 & 0xff;
 }
 
+/* Reap what has ended. 0 while others live, -ECHILD when there are none. */
+static int reap_all(void) {
+    int pid;
+    do
+        pid = k_wait4(-1, NULL, WNOHANG | __WALL, NULL);
+    while (pid > 0);
+    return pid;
+}
+
 /* Ends the process when the payload has ended; PID 1's end takes all others in the namespace. */
 static void reap(int payload, int sync) {
     int status;
@@ -59,7 +69,7 @@ static void reap(int payload, int sync) {
         if (pid <= 0)
             return;
         if (pid == payload) {
-            tell_end(sync, status, &usage);
+            tell_end(sync, status, &usage, reap_all() == -ECHILD);
             k_exit(exit_code(status));
         }
     }

@@ -182,19 +182,36 @@ static void push_end(lua_State *L, const struct lctr_process *p) {
     set_status(L, p->init.status, "init_code", "init_signal");
 }
 
+/* Milliseconds, -1 for ever. */
+static int64_t check_timeout(lua_State *L, int arg) {
+    lua_Number seconds = luaL_optnumber(L, arg, -1);
+    luaL_argcheck(L, seconds < 1e15, arg, "too long");
+    return seconds < 0 ? -1 : (int64_t)ceil(seconds * 1000);
+}
+
+static int push_unfinished(lua_State *L, int error) {
+    if (error != ETIMEDOUT)
+        return l_pushfail(L, error, "wait", NULL);
+    luaL_pushfail(L);
+    lua_pushliteral(L, "timeout");
+    return 2;
+}
+
+/* settle(seconds | nil) -> the command has ended; true when only PID 1 is left | nil, "timeout" */
+static int l_settle(lua_State *L) {
+    int result = lctr_process_settle(check_open(L), check_timeout(L, 2));
+    if (result < 0)
+        return push_unfinished(L, -result);
+    lua_pushboolean(L, result);
+    return 1;
+}
+
 /* wait(seconds | nil) -> end | nil, "timeout" */
 static int l_wait(lua_State *L) {
     struct lctr_process *p = check_open(L);
-    lua_Number seconds = luaL_optnumber(L, 2, -1);
-    luaL_argcheck(L, seconds < 1e15, 2, "too long");
-    int result = lctr_process_wait(p, seconds < 0 ? -1 : (int64_t)ceil(seconds * 1000));
-    if (result == -ETIMEDOUT) {
-        luaL_pushfail(L);
-        lua_pushliteral(L, "timeout");
-        return 2;
-    }
+    int result = lctr_process_wait(p, check_timeout(L, 2));
     if (result < 0)
-        return l_pushfail(L, -result, "wait", NULL);
+        return push_unfinished(L, -result);
     push_end(L, p);
     return 1;
 }
@@ -230,10 +247,9 @@ static int l_tostring(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"pid", l_pid},       {"pidfd", l_pidfd},   {"syncfd", l_syncfd},
-    {"launch", l_launch}, {"answer", l_answer}, {"signal", l_signal},
-    {"wait", l_wait},     {"close", l_close},   {"step_time", l_step_time},
-    {NULL, NULL}};
+    {"pid", l_pid},       {"pidfd", l_pidfd},         {"syncfd", l_syncfd}, {"launch", l_launch},
+    {"answer", l_answer}, {"signal", l_signal},       {"settle", l_settle}, {"wait", l_wait},
+    {"close", l_close},   {"step_time", l_step_time}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", l_close}, {"__close", l_close}, {"__tostring", l_tostring}, {NULL, NULL}};

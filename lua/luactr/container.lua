@@ -73,6 +73,7 @@ local function job_for(box, run)
     limits = box.spec.limits, signals = run.signals,
     kill = function() kill_all(run) end,
     cpu_seconds = function() return run.cgroup and run.cgroup:totals().cpu_seconds end,
+    on_settled = function() run.totals = run.cgroup and run.cgroup:totals() end,
     on_signal = function(number) require("luactr.forward").signal(run, number) end,
   }
 end
@@ -105,7 +106,7 @@ end
 local function finish(box, run, ending)
   local result = require("luactr.result").of {
     ending = ending,
-    meters = run.cgroup and run.cgroup:totals(),
+    meters = run.totals or run.cgroup and run.cgroup:totals(),
     fired = run.job.fired,
     sent = run.sent,
     wall_seconds = sys.clock_gettime() - run.started,

@@ -63,6 +63,7 @@ end
 ---@field kill fun() end everything in the container
 ---@field captures luactr.capture[]
 ---@field cpu_seconds? fun(): number? the cgroup's meter
+---@field on_settled? fun() called when only PID 1 is left
 ---@field relay? luactr.relay its terminal
 ---@field signals? luactr.signals signals to take while watching
 ---@field on_signal? fun(number: integer)
@@ -140,6 +141,18 @@ local function reap(job)
   job.ending = job.process:wait(0)
 end
 
+--- The command has ended. What on_settled does, it does while the kernel takes PID 1 apart.
+local function settle(job, alone)
+  job.settled = true
+  if alone and job.on_settled then
+    job.on_settled()
+  end
+end
+
+local function take_news(job)
+  settle(job, job.process:settle(0))
+end
+
 local function take_signal(job)
   local number = job.signals:read()
   if number then
@@ -149,7 +162,7 @@ end
 
 --- What to poll for now: entries { fd, events, act }.
 local function sources_of(job)
-  local sources = { job.exit_source }
+  local sources = { job.exit_source, not job.settled and job.news_source or nil }
   for _, capture in ipairs(job.captures) do
     if capture.fd then
       sources[#sources + 1] = capture
@@ -166,6 +179,7 @@ end
 
 local function prepare(job)
   job.exit_source = { fd = job.process:pidfd(), events = "r", act = reap }
+  job.news_source = { fd = job.process:syncfd(), events = "r", act = take_news }
   job.signal_source = job.signals and { fd = job.signals:fileno(), events = "r", act = take_signal }
   for _, capture in ipairs(job.captures) do
     capture.act = read_capture
@@ -194,6 +208,17 @@ local function needs_no_loop(job)
   local limits = job.limits
   return #job.captures == 0 and not job.relay and not job.signals
     and not limits.wall_time and not limits.cpu_time
+end
+
+local function wait_only(job, timeout)
+  local deadline = timeout and now() + timeout
+  local alone, message, errno = job.process:settle(timeout)
+  if alone == nil then
+    return nil, message, errno
+  end
+  settle(job, alone)
+  job.ending, message, errno = job.process:wait(deadline and math.max(deadline - now(), 0))
+  return job.ending, message, errno
 end
 
 local function loop(job, deadline)
@@ -225,9 +250,7 @@ end
 ---@return string? message "timeout"
 function M.wait(job, timeout)
   if needs_no_loop(job) then
-    local ending, message, errno = job.process:wait(timeout)
-    job.ending = ending
-    return ending, message, errno
+    return wait_only(job, timeout)
   end
   local ending, message, errno = loop(job, timeout and now() + timeout)
   if ending then

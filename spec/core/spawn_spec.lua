@@ -147,6 +147,41 @@ describe("core.spawn #core #spawn", function()
     end)
   end)
 
+  describe("settle()", function()
+    it("knows that only PID 1 is left", function()
+      local process <close> = start { { op = "init" }, "true & wait; exit 7" }
+      assert.equal("started", process:launch())
+      assert.is_true(process:settle())
+      assert.is_true(process:settle(0))
+      assert.equal(7, process:wait().code)
+      assert.is_true(process:settle())
+    end)
+
+    it("does not know what PID 1 takes with it", function()
+      local process <close> = start { { op = "init" }, "sleep 60 & exit 7" }
+      assert.equal("started", process:launch())
+      assert.is_false(process:settle())
+      assert.equal(7, process:wait().code)
+    end)
+
+    it("does not know of others without an init, and of one that was killed", function()
+      local bare <close> = start { "exit 7" }
+      bare:launch()
+      assert.is_false(bare:settle())
+      local killed <close> = start { { op = "init" }, "sleep 60" }
+      assert.equal("started", killed:launch())
+      assert.is_true(killed:signal(9))
+      assert.is_false(killed:settle())
+      assert.equal(9, killed:wait().init_signal)
+    end)
+
+    it("gives up after its time", function()
+      local process <close> = start { { op = "init" }, "sleep 60" }
+      process:launch()
+      assert.same({ nil, "timeout" }, { process:settle(0.05) })
+    end)
+  end)
+
   describe("wait()", function()
     it("gives up after its time", function()
       local process <close> = start { { op = "init" }, "sleep 60" }
