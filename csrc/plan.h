@@ -14,8 +14,9 @@
 
 #define PLAN_MAGIC     0x6e616c70u /* "plan" */
 #define PLAN_VERSION   1u
-#define PLAN_MAX_ARGS  6
+#define PLAN_MAX_ARGS  10
 #define PLAN_MAX_SLOTS 256
+#define PLAN_MAX_TREES 64 /* sources that open_tree steps keep for later binds */
 #define PLAN_MAX_SIZE  (16u << 20)
 
 #define PLAN_MAX_STEPS  65536u
@@ -50,16 +51,19 @@
     X(LOOPBACK_UP, "loopback_up", "")                                                              \
     X(SYSCTL, "sysctl", "key:s value:s")                                                           \
     /* the root file system: root_* opens it, pivot_root enters it */                              \
+    X(OPEN_TREE, "open_tree",                                                                      \
+      "number:u source:S recursive:u policy:U optional:U fd:F") /* for the bind with that tree */  \
     X(PROPAGATION, "propagation", "flags:u")                                                       \
     X(ROOT_BIND, "root_bind", "source:p recursive:u")                                              \
     X(ROOT_TMPFS, "root_tmpfs", "stage:p data:S")                                                  \
-    X(MKDIR, "mkdir", "path:p mode:u")                                                             \
-    X(FILE, "file", "path:p content:b mode:u mount:U")                                             \
+    X(MKDIR, "mkdir", "path:p mode:u exact:U owner:U uid:U gid:U")                                 \
+    X(FILE, "file", "path:p content:b mode:u mount:U owner:U uid:U gid:U")                         \
     X(WRITE, "write", "path:p content:b")                                                          \
     X(SYMLINK, "symlink", "link:p path:p")                                                         \
     X(MKNOD, "mknod", "path:p mode:u device:u")                                                    \
-    X(MOUNT, "mount", "source:s target:p type:s flags:u data:S")                                   \
-    X(BIND, "bind", "source:p target:p recursive:u set:u clear:u optional:U")                      \
+    X(MOUNT, "mount", "source:s target:p type:s flags:u data:S optional:U policy:U")               \
+    X(BIND, "bind",                                                                                \
+      "source:p target:p recursive:u set:u clear:u optional:U clear_all:U policy:U tree:U")        \
     X(SETATTR, "mount_setattr", "target:p set:u clear:u propagation:U recursive:U")                \
     X(MASK, "mask", "path:p")                                                                      \
     X(READONLY, "readonly", "path:p")                                                              \
@@ -116,8 +120,9 @@ struct plan_header {
     uint32_t reserved;
 };
 
-#define PLAN_FLAG_TIMES  1u /* the init notes in each record when it was begun */
-#define PLAN_FLAG_USERNS 2u /* born in a new user namespace: its rights are ambient */
+#define PLAN_FLAG_TIMES   1u /* the init notes in each record when it was begun */
+#define PLAN_FLAG_USERNS  2u /* born in a new user namespace: its rights are ambient */
+#define PLAN_FLAG_SKIPPED 4u /* the init sets it: some step has its `skipped` set */
 
 /* One argument. u: the number (i as two's complement, f as slot index, PLAN_NONE for nothing).
  * s, b, n, v: offset and length. For s and b the length is in bytes without the NUL that follows;
@@ -137,7 +142,7 @@ union plan_arg {
 
 struct plan_step {
     uint32_t kind;
-    uint32_t reserved;
+    uint32_t skipped;  /* the init sets it: an optional source is missing, nothing was mounted */
     uint64_t began_ns; /* CLOCK_MONOTONIC, with PLAN_FLAG_TIMES */
     union plan_arg arg[PLAN_MAX_ARGS];
 };
@@ -179,6 +184,21 @@ struct plan_status {
     uint32_t kind; /* its enum plan_kind */
     int32_t error; /* errno */
     uint32_t aux;  /* which part of the step: a step-specific enum plan_aux */
+};
+
+/* `policy` of a bind: symbolic links at the end of its paths, and what is made at the target. */
+#define PLAN_BIND_POLICY(X)                                                                        \
+    X(SOURCE_NOFOLLOW, "source_nofollow", 1) /* the link itself is bound */                        \
+    X(TARGET_NOFOLLOW, "target_nofollow", 2) /* the link itself is covered */                      \
+    X(COPY_SYMLINK, "copy_symlink", 4)       /* a source that is a link is made again */           \
+    X(CREATE_DIR, "create_dir", 8)           /* the target, and without the source too */          \
+    X(CREATE_FILE, "create_file", 16)                                                              \
+    X(CREATE_NEVER, "create_never", 32) /* the target exists, or the step fails */
+
+enum plan_bind_policy {
+#define X(id, name, bit) BIND_##id = bit,
+    PLAN_BIND_POLICY(X)
+#undef X
 };
 
 /* Where inside a step it failed; Lua turns it into words. */

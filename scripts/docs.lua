@@ -145,7 +145,8 @@ end
 local CAUSES <const> = {
   { "The program", "exec", "exec" }, { "The working directory", "exec", "chdir" },
   { "The root", "mount", "root_bind" }, { "Mounts", "mount", "mount" },
-  { "Binds", "mount", "bind" }, { "Links", "mount", "symlink" },
+  { "Binds", "mount", "bind" }, { "Early sources", "mount", "open_tree" },
+  { "Files and directories", "mount", "file" }, { "Links", "mount", "symlink" },
   { "Device nodes", "mount", "mknod" }, { "The terminal", "mount", "console" },
   { "Namespaces", "process", "clone" }, { "Resource limits", "process", "setrlimit" },
   { "Capabilities", "process", "capset" }, { "Users", "process", "setresuid" },
@@ -250,7 +251,7 @@ function luals(t, name)
   elseif t.kind == "union" then
     return alternatives(t, name)
   elseif t.kind == "opaque" then
-    return t.class
+    return t.class == "FILE*" and "file*" or t.class
   elseif t.kind == "record" then
     return inline_record(t, name)
   end

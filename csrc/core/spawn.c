@@ -280,7 +280,7 @@ static int decide(struct lctr_process *p, struct lctr_event *event) {
         .kind = started ? LCTR_STARTED : LCTR_FAILED, .fd = -1, .record = record};
     close(p->status);
     p->status = -1;
-    if (!(header.flags & PLAN_FLAG_TIMES)) {
+    if (!(header.flags & (PLAN_FLAG_TIMES | PLAN_FLAG_SKIPPED))) { /* nobody will read it */
         close(p->plan);
         p->plan = -1;
     }
@@ -321,17 +321,13 @@ int lctr_process_signal(struct lctr_process *p, int signal) {
     return syscall(SYS_pidfd_send_signal, p->pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 }
 
-int lctr_process_step_time(struct lctr_process *p, uint32_t index, uint64_t *ns) {
-    struct plan_step step;
-    off_t at = (off_t)(sizeof(struct plan_header) + index * sizeof step);
+int lctr_process_step(struct lctr_process *p, uint32_t index, struct plan_step *step) {
+    off_t at = (off_t)(sizeof(struct plan_header) + index * sizeof *step);
     if (p->plan < 0)
         return -ESRCH;
     if (index >= p->steps)
         return -ERANGE;
-    if (pread(p->plan, &step, sizeof step, at) != sizeof step)
-        return -EIO;
-    *ns = step.began_ns;
-    return 0;
+    return pread(p->plan, step, sizeof *step, at) == sizeof *step ? 0 : -EIO;
 }
 
 /* ---- the end */

@@ -77,9 +77,9 @@ int lctr_process_settle(struct lctr_process *p, int64_t timeout_ms);
 /* Wait for the end and reap, at most this long (negative: for ever): -ETIMEDOUT. Idempotent. */
 int lctr_process_wait(struct lctr_process *p, int64_t timeout_ms);
 
-/* When step `index` was begun (CLOCK_MONOTONIC, ns), 0 if it was not or times were not wanted. To
- * be asked after the launch is decided. */
-int lctr_process_step_time(struct lctr_process *p, uint32_t index, uint64_t *ns);
+/* The record of step `index` with what the init has noted in it. To be asked after the launch is
+ * decided. */
+int lctr_process_step(struct lctr_process *p, uint32_t index, struct plan_step *step);
 
 /* Kill it if it lives, reap it, close everything. Idempotent. */
 void lctr_process_close(struct lctr_process *p);

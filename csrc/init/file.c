@@ -2,11 +2,13 @@
 #include "init.h"
 
 int step_mkdir(struct init *in, const union plan_arg *a) {
-    int fd = path_make_dir(in, plan_text(in, &a[0]), plan_u32(&a[1]));
+    uint32_t mode = plan_u32(&a[1]);
+    int fd = path_make_dir(in, plan_text(in, &a[0]), mode);
     if (fd < 0)
         return fd;
+    int result = at(in, AUX_ATTRIBUTE, owner_set_directory(fd, mode, plan_u32(&a[2]), &a[3]));
     k_close(fd);
-    return 0;
+    return result;
 }
 
 int file_write(int fd, const char *data, size_t length) {
@@ -44,6 +46,8 @@ int step_file(struct init *in, const union plan_arg *a) {
     if (fd < 0)
         return at(in, AUX_CREATE, fd);
     result = file_write(fd, plan_data(in, &a[1]), a[1].data.length);
+    if (result >= 0)
+        result = at(in, AUX_ATTRIBUTE, owner_set(fd, &a[4]));
     if (result >= 0)
         result = at(in, AUX_ATTRIBUTE, k_fchmod(fd, plan_u32(&a[2])));
     k_close(fd);
@@ -84,17 +88,20 @@ static bool is_link_to(int dir, const char *name, const char *text) {
     return true;
 }
 
-int step_symlink(struct init *in, const union plan_arg *a) {
+int file_symlink(struct init *in, const char *text, const char *path) {
     struct place place;
-    int result = at(in, AUX_TARGET, path_place(in, plan_text(in, &a[1]), &place));
+    int result = at(in, AUX_TARGET, path_place(in, path, &place));
     if (result < 0)
         return result;
-    const char *text = plan_text(in, &a[0]);
-    result = k_symlinkat(text, place.dir, place.name);
+    result = at(in, AUX_CREATE, k_symlinkat(text, place.dir, place.name));
     if (result == -EEXIST && is_link_to(place.dir, place.name, text))
         result = 0;
     k_close(place.dir);
     return result;
+}
+
+int step_symlink(struct init *in, const union plan_arg *a) {
+    return file_symlink(in, plan_text(in, &a[0]), plan_text(in, &a[1]));
 }
 
 static bool is_node(int dir, const char *name, uint32_t mode, uint32_t device) {

@@ -34,6 +34,8 @@ struct init {
     int tty;               /* slave of the console, -1 without one */
     int ruleset;           /* of Landlock, -1 without one */
 
+    int tree[PLAN_MAX_TREES]; /* what open_tree steps have opened; 0 is nothing */
+
     uint32_t death_signal; /* what the parent's death sends to this process */
     int pid1;              /* the reaper above the payload when it is not PID 1 of a namespace */
     bool walks;            /* openat2 is missing: walk.c takes its place */
@@ -79,10 +81,19 @@ int walk_open(int root, const char *path, uint64_t flags, uint32_t mode);
 
 /* ---- file.c */
 int file_write(int fd, const char *data, size_t length);
+int file_symlink(struct init *in, const char *text, const char *path);
 
 /* ---- mount.c */
-int mount_detached(const char *type, unsigned attributes); /* a new file system, nowhere yet */
-int mount_file(struct init *in, const union plan_arg *a);  /* the arguments of the file step */
+int mount_detached(const char *type, unsigned attributes);  /* a new file system, nowhere yet */
+int mount_clone(int dir, const char *path, unsigned flags); /* AT_RECURSIVE, AT_SYMLINK_NOFOLLOW */
+int mount_file(struct init *in, const union plan_arg *a);   /* the arguments of the file step */
+
+/* ---- tree.c */
+int tree_kept(struct init *in, uint32_t number); /* -ENOENT where an optional one is missing */
+
+/* ---- owner.c: the arguments owner, uid and gid of a step */
+int owner_set(int fd, const union plan_arg *a);
+int owner_set_directory(int dir, uint32_t mode, bool exact, const union plan_arg *a);
 
 /* ---- procfs.c */
 int procfs_prepare(struct init *in); /* before the old root goes */
@@ -133,9 +144,9 @@ static inline int at(struct init *in, enum plan_aux aux, long result) {
 step_function step_rendezvous, step_cgroup_attach, step_unshare, step_setns,
     step_parent_death_signal, step_oom_score_adj, step_sethostname, step_setdomainname,
     step_loopback_up, step_sysctl;
-step_function step_propagation, step_root_bind, step_root_tmpfs, step_mkdir, step_file, step_write,
-    step_symlink, step_mknod, step_mount, step_bind, step_mount_setattr, step_mask, step_readonly,
-    step_console, step_pivot_root, step_chroot;
+step_function step_open_tree, step_propagation, step_root_bind, step_root_tmpfs, step_mkdir,
+    step_file, step_write, step_symlink, step_mknod, step_mount, step_bind, step_mount_setattr,
+    step_mask, step_readonly, step_console, step_pivot_root, step_chroot;
 step_function step_init;
 step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_umask,
     step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,

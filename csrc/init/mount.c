@@ -14,12 +14,12 @@ static int set_attributes(int mount, uint32_t set, uint32_t clear, uint32_t prop
                            sizeof attributes);
 }
 
-/* A copy of the mount that belongs to nothing yet. */
-static int clone_tree(int dir, const char *path, bool recursive) {
-    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | RECURSIVE(recursive);
+/* A copy of the mount that belongs to nothing yet. Flags are AT_RECURSIVE and
+ * AT_SYMLINK_NOFOLLOW. */
+int mount_clone(int dir, const char *path, unsigned flags) {
     if (!*path)
         flags |= AT_EMPTY_PATH;
-    return k_open_tree(dir, path, flags);
+    return k_open_tree(dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
 
 int mount_detached(const char *type, unsigned attributes) {
@@ -54,9 +54,28 @@ static int reopen_root(struct init *in, int target) {
     return in->root < 0 ? in->root : 0;
 }
 
+static int open_target(struct init *in, const char *path, int type, uint32_t policy) {
+    if (policy & BIND_TARGET_NOFOLLOW) {
+        int target = path_open(in, path, O_PATH | O_NOFOLLOW);
+        if (target != -ENOENT)
+            return target;
+    }
+    if (policy & BIND_CREATE_NEVER)
+        return path_open(in, path, O_PATH);
+    if (policy & BIND_CREATE_DIR || (type == S_IFDIR && !(policy & BIND_CREATE_FILE)))
+        return path_make_dir(in, path, 0755);
+    return path_make_file(in, path, 0644);
+}
+
+/* The parent learns that an optional source is missing. */
+static void note_skipped(struct init *in) {
+    plan_steps(in)[in->index].skipped = 1;
+    in->plan->flags |= PLAN_FLAG_SKIPPED;
+}
+
 /* mount(2) on "." needs neither /proc nor a kernel with fsopen, and no path is walked twice. */
 int step_mount(struct init *in, const union plan_arg *a) {
-    int target = path_make_dir(in, plan_text(in, &a[1]), 0755);
+    int target = open_target(in, plan_text(in, &a[1]), S_IFDIR, plan_u32(&a[6]));
     if (target < 0)
         return at(in, AUX_TARGET, target);
     int result = at(in, AUX_TARGET, k_fchdir(target));
@@ -64,14 +83,18 @@ int step_mount(struct init *in, const union plan_arg *a) {
         result = k_mount(plan_text(in, &a[0]), ".", plan_text(in, &a[2]), plan_u32(&a[3]),
                          plan_text(in, &a[4]));
     k_chdir("/");
-    if (result >= 0)
+    if (result == -ENOENT && plan_u32(&a[5])) {
+        note_skipped(in);
+        result = 0;
+    } else if (result >= 0) {
         result = at(in, AUX_TARGET, reopen_root(in, target));
+    }
     k_close(target);
     return result;
 }
 
-static int attach(struct init *in, int tree, const char *path, int type) {
-    int target = type == S_IFDIR ? path_make_dir(in, path, 0755) : path_make_file(in, path, 0644);
+static int attach(struct init *in, int tree, const char *path, int type, uint32_t policy) {
+    int target = open_target(in, path, type, policy);
     if (target < 0)
         return at(in, AUX_TARGET, target);
     int result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
@@ -81,22 +104,69 @@ static int attach(struct init *in, int tree, const char *path, int type) {
     return result;
 }
 
-int step_bind(struct init *in, const union plan_arg *a) {
-    bool recursive = plan_u32(&a[2]);
+/* A target that is to be made is made without its source as well. */
+static int skip_bind(struct init *in, const char *path, uint32_t policy) {
+    note_skipped(in);
+    if (!(policy & (BIND_CREATE_DIR | BIND_CREATE_FILE)))
+        return 0;
+    int target = open_target(in, path, 0, policy);
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    k_close(target);
+    return 0;
+}
+
+/* Restrictions are for the whole tree; what is taken away from them is so from the mount itself,
+ * and from those below it by `clear_all` alone: a submount keeps what its owner wanted. */
+static int restrict_tree(int tree, const union plan_arg *a, bool recursive) {
     uint32_t set = plan_u32(&a[3]);
     uint32_t clear = plan_u32(&a[4]);
-    bool optional = plan_u32(&a[5]);
-    int tree = clone_tree(AT_FDCWD, plan_text(in, &a[0]), recursive);
-    if (tree == -ENOENT && optional)
-        return 0;
-    if (tree < 0)
-        return at(in, AUX_SOURCE, tree);
+    uint32_t clear_all = plan_u32(&a[6]);
+    int result = 0;
+    if (set || clear_all)
+        result = set_attributes(tree, set, clear_all, 0, recursive);
+    if (result >= 0 && clear)
+        result = set_attributes(tree, 0, clear, 0, false);
+    return result;
+}
+
+static int bind_tree(struct init *in, int tree, const union plan_arg *a) {
     struct statx st;
     int result = at(in, AUX_SOURCE, path_type(tree, &st));
-    if (result >= 0 && (set || clear))
-        result = at(in, AUX_ATTRIBUTE, set_attributes(tree, set, clear, 0, recursive));
     if (result >= 0)
-        result = attach(in, tree, plan_text(in, &a[1]), st.stx_mode & S_IFMT);
+        result = at(in, AUX_ATTRIBUTE, restrict_tree(tree, a, plan_u32(&a[2])));
+    if (result >= 0)
+        result = attach(in, tree, plan_text(in, &a[1]), st.stx_mode & S_IFMT, plan_u32(&a[7]));
+    return result;
+}
+
+static int copy_symlink(struct init *in, const char *source, const char *path) {
+    char text[PLAN_MAX_PATH + 1];
+    long length = k_readlinkat(AT_FDCWD, source, text, sizeof text - 1);
+    if (length < 0)
+        return (int)length;
+    text[length] = '\0';
+    return file_symlink(in, text, path);
+}
+
+int step_bind(struct init *in, const union plan_arg *a) {
+    const char *source = plan_text(in, &a[0]);
+    bool optional = plan_u32(&a[5]);
+    uint32_t policy = plan_u32(&a[7]);
+    if (policy & BIND_COPY_SYMLINK) {
+        int copied = copy_symlink(in, source, plan_text(in, &a[1]));
+        if (copied >= 0 || in->aux != AUX_NONE)
+            return copied;
+    }
+    unsigned nofollow = policy & BIND_SOURCE_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+    uint32_t kept = plan_u32(&a[8]);
+    int tree = kept ? tree_kept(in, kept)
+                    : mount_clone(AT_FDCWD, source, RECURSIVE(plan_u32(&a[2])) | nofollow);
+    if (tree == -ENOENT && optional)
+        return skip_bind(in, plan_text(in, &a[1]), policy);
+    if (tree < 0)
+        return at(in, AUX_SOURCE, tree);
+    int result = bind_tree(in, tree, a);
     k_close(tree);
     return result;
 }
@@ -119,7 +189,7 @@ int step_readonly(struct init *in, const union plan_arg *a) {
         return 0;
     if (target < 0)
         return at(in, AUX_TARGET, target);
-    int tree = clone_tree(target, "", true);
+    int tree = mount_clone(target, "", AT_RECURSIVE);
     int result = at(in, AUX_SOURCE, tree);
     if (result >= 0)
         result = at(in, AUX_ATTRIBUTE, set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, true));
@@ -140,7 +210,7 @@ static int null_tree(struct init *in) {
         return at(in, AUX_SOURCE, fd);
     int type = path_type(fd, &st);
     bool real = type == S_IFCHR && st.stx_rdev_major == 1 && st.stx_rdev_minor == 3;
-    int tree = real ? at(in, AUX_SOURCE, clone_tree(fd, "", false)) : at(in, AUX_VERIFY, -ENODEV);
+    int tree = real ? at(in, AUX_SOURCE, mount_clone(fd, "", 0)) : at(in, AUX_VERIFY, -ENODEV);
     k_close(fd);
     return tree;
 }
@@ -149,7 +219,7 @@ static int null_tree(struct init *in) {
  * attach clones (which older kernels make of an attached mount only). */
 static int empty_tree(struct init *in) {
     if (in->mask >= 0)
-        return clone_tree(in->mask, "", false);
+        return mount_clone(in->mask, "", 0);
     int tree = mount_detached("tmpfs", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                                            MOUNT_ATTR_NOEXEC);
     if (tree >= 0) {
@@ -188,11 +258,15 @@ static int new_file_tree(struct init *in, const union plan_arg *a) {
         return fs;
     int fd = k_openat(fs, "file", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, plan_u32(&a[2]));
     int result = fd < 0 ? fd : file_write(fd, plan_data(in, &a[1]), a[1].data.length);
+    if (result >= 0)
+        result = owner_set(fd, &a[4]);
+    if (result >= 0)
+        result = k_fchmod(fd, plan_u32(&a[2]));
     fds_close(&fd);
     if (result >= 0)
         result = k_move_mount(fs, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
     if (result >= 0) {
-        result = clone_tree(fs, "file", false);
+        result = mount_clone(fs, "file", 0);
         k_fchdir(fs);
         k_umount2(".", MNT_DETACH);
         k_chdir("/");
@@ -205,7 +279,7 @@ int mount_file(struct init *in, const union plan_arg *a) {
     int tree = new_file_tree(in, a);
     if (tree < 0)
         return at(in, AUX_CREATE, tree);
-    int result = attach(in, tree, plan_text(in, &a[0]), S_IFREG);
+    int result = attach(in, tree, plan_text(in, &a[0]), S_IFREG, 0);
     k_close(tree);
     return result;
 }

@@ -13,6 +13,7 @@ static step_function *const functions[] = {
     [STEP_SETDOMAINNAME] = step_setdomainname,
     [STEP_LOOPBACK_UP] = step_loopback_up,
     [STEP_SYSCTL] = step_sysctl,
+    [STEP_OPEN_TREE] = step_open_tree,
     [STEP_PROPAGATION] = step_propagation,
     [STEP_ROOT_BIND] = step_root_bind,
     [STEP_ROOT_TMPFS] = step_root_tmpfs,

@@ -19,6 +19,11 @@ int l_checkfd(lua_State *L, int arg) {
         luaL_argcheck(L, fd >= 0 && fd <= 0x7fffffff, arg, "not a file descriptor");
         return (int)fd;
     }
+    luaL_Stream *stream = luaL_testudata(L, arg, LUA_FILEHANDLE);
+    if (stream) {
+        luaL_argcheck(L, stream->closef, arg, "closed file");
+        return fileno(stream->f);
+    }
     int fd = *(int *)luaL_checkudata(L, arg, FD_CLASS);
     luaL_argcheck(L, fd >= 0, arg, "closed file descriptor");
     return fd;

@@ -288,20 +288,23 @@ static void push_steps(lua_State *L) {
     }
 }
 
-static void push_rendezvous(lua_State *L) {
-    static const struct {
-        const char *name;
-        lua_Integer number;
-    } rows[] = {
-#define X(id, name, number) {name, number},
-        PLAN_RENDEZVOUS(X)
+struct number {
+    const char *name;
+    lua_Integer value;
+};
+
+#define X(id, name, value) {name, value},
+static const struct number rendezvous[] = {PLAN_RENDEZVOUS(X){NULL, 0}};
+static const struct number bind_policy[] = {PLAN_BIND_POLICY(X){NULL, 0}};
 #undef X
-    };
+
+static void set_numbers(lua_State *L, const char *key, const struct number *rows) {
     lua_newtable(L);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        lua_pushinteger(L, rows[i].number);
-        lua_setfield(L, -2, rows[i].name);
+    for (; rows->name; rows++) {
+        lua_pushinteger(L, rows->value);
+        lua_setfield(L, -2, rows->name);
     }
+    lua_setfield(L, -2, key);
 }
 
 int l_open_plan(lua_State *L) {
@@ -309,8 +312,8 @@ int l_open_plan(lua_State *L) {
     lua_newtable(L);
     push_steps(L);
     lua_setfield(L, -2, "steps");
-    push_rendezvous(L);
-    lua_setfield(L, -2, "rendezvous");
+    set_numbers(L, "rendezvous", rendezvous);
+    set_numbers(L, "bind_policy", bind_policy);
     push_kinds(L);
     lua_pushcclosure(L, l_encode, 1);
     lua_setfield(L, -2, "encode");

@@ -216,19 +216,33 @@ static int l_wait(lua_State *L) {
     return 1;
 }
 
+static int read_step(lua_State *L, struct plan_step *step) {
+    struct lctr_process *p = check_open(L);
+    lua_Integer number = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, number > 0 && number <= PLAN_MAX_STEPS, 2, "not a step number");
+    return lctr_process_step(p, (uint32_t)number - 1, step);
+}
+
 /* step_time(step) -> seconds on the monotonic clock when it was begun | nil if it was not */
 static int l_step_time(lua_State *L) {
-    struct lctr_process *p = check_open(L);
-    lua_Integer step = luaL_checkinteger(L, 2);
-    uint64_t ns = 0;
-    luaL_argcheck(L, step > 0 && step <= PLAN_MAX_STEPS, 2, "not a step number");
-    int result = lctr_process_step_time(p, (uint32_t)step - 1, &ns);
+    struct plan_step step;
+    int result = read_step(L, &step);
     if (result < 0)
         return l_pushfail(L, -result, "step_time", NULL);
-    if (ns)
-        lua_pushnumber(L, (lua_Number)ns / 1e9);
+    if (step.began_ns)
+        lua_pushnumber(L, (lua_Number)step.began_ns / 1e9);
     else
         lua_pushnil(L);
+    return 1;
+}
+
+/* step_skipped(step) -> whether it mounted nothing, since its optional source is missing */
+static int l_step_skipped(lua_State *L) {
+    struct plan_step step;
+    int result = read_step(L, &step);
+    if (result < 0)
+        return l_pushfail(L, -result, "step_skipped", NULL);
+    lua_pushboolean(L, step.skipped != 0);
     return 1;
 }
 
@@ -246,10 +260,18 @@ static int l_tostring(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"pid", l_pid},       {"pidfd", l_pidfd},         {"syncfd", l_syncfd}, {"launch", l_launch},
-    {"answer", l_answer}, {"signal", l_signal},       {"settle", l_settle}, {"wait", l_wait},
-    {"close", l_close},   {"step_time", l_step_time}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"pid", l_pid},
+                                   {"pidfd", l_pidfd},
+                                   {"syncfd", l_syncfd},
+                                   {"launch", l_launch},
+                                   {"answer", l_answer},
+                                   {"signal", l_signal},
+                                   {"settle", l_settle},
+                                   {"wait", l_wait},
+                                   {"close", l_close},
+                                   {"step_time", l_step_time},
+                                   {"step_skipped", l_step_skipped},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", l_close}, {"__close", l_close}, {"__tostring", l_tostring}, {NULL, NULL}};

@@ -19,6 +19,20 @@ local function runtime_dir(facts)
   return base .. "/luactr"
 end
 
+-- Whether mounts below a path appear in other namespaces, too; nil if nobody knows.
+local function is_shared(path)
+  local file <close> = sys().open(path, sys().O_PATH)
+  local info <close> = file and io.open("/proc/self/fdinfo/" .. file:fileno())
+  local id = info and info:read("a"):match("mnt_id:%s*(%d+)")
+  local mounts <close> = id and io.open("/proc/self/mountinfo")
+  for line in mounts and mounts:lines() or function() end do
+    if line:match("^%d+") == id then
+      return line:match("^(.-) %- "):find(" shared:", 1, true) ~= nil
+    end
+  end
+  return nil
+end
+
 local readers = {
   uid = function() return sys().geteuid() end,
   gid = function() return sys().getegid() end,
@@ -64,6 +78,7 @@ local readers = {
     return false
   end,
   cwd = function() return sys().getcwd() end,
+  is_shared = function() return is_shared end,
   environment = function()
     return setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
   end,
@@ -95,6 +110,7 @@ local readers = {
 ---@field stage string where a root is put together
 ---@field cgroup table layout of luactr.cgroup.detect
 ---@field cwd string
+---@field is_shared fun(path: string): boolean? whether the mount there propagates
 ---@field initramfs boolean / cannot be pivoted from
 ---@field environment table<string, string>
 ---@field ids luactr.idmap.facts

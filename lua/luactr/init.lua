@@ -59,13 +59,14 @@ local function options_of(call, options, known)
 end
 
 -- Options of the constructors that are options of mount(8) under the same name.
-local FLAGS <const> = { "ro", "nosuid", "nodev", "noexec" }
+local FLAGS <const> = { "ro", "nosuid", "nodev", "noexec", "nosymfollow" }
 
 local function mount_options(options, first)
   local list = { first }
   for _, flag in ipairs(FLAGS) do
     list[#list + 1] = options[flag] and flag or nil
   end
+  list[#list + 1] = options.propagation
   for _, text in ipairs(options.options or {}) do
     list[#list + 1] = text
   end
@@ -73,6 +74,9 @@ local function mount_options(options, first)
 end
 
 ---@class luactr.mount_options
+---@field create? "dir"|"file"|"never" what is made at the target; as the source is, if left out
+---@field propagation? string "private", "slave", "shared", "unbindable", or with r before it
+---@field nosymfollow? boolean no symbolic link below is followed
 ---@field ro? boolean
 ---@field nosuid? boolean
 ---@field nodev? boolean
@@ -83,21 +87,23 @@ end
 ---@field options? string[] more, in the words of mount(8)
 
 local MOUNT_OPTIONS <const> = {
-  ro = true, nosuid = true, nodev = true, noexec = true, options = true, optional = true,
+  ro = true, nosuid = true, nodev = true, noexec = true, nosymfollow = true, options = true,
+  optional = true, propagation = true, create = true,
 }
 
 local BIND_OPTIONS <const> = setmetatable({ recursive = true }, { __index = MOUNT_OPTIONS })
 
 local TMPFS_OPTIONS <const> = setmetatable({ mode = true }, { __index = MOUNT_OPTIONS })
 
---- Show a file or directory of the host inside, with what is mounted below it.
----@param source string
+--- Show a file or directory of the host inside, with what is mounted below it. A source that is
+--- open already stays open until the container has started.
+---@param source string|integer|luactr.fd|file*
 ---@param target? string the same path if left out
 ---@param options? luactr.mount_options
 function M.bind(source, target, options)
   options = options_of("bind", options, BIND_OPTIONS)
   local kind = options.recursive == false and "bind" or "rbind"
-  return { type = "bind", source = source, target = target or source,
+  return { type = "bind", source = source, target = target or source, create = options.create,
     options = mount_options(options, kind), optional = options.optional }
 end
 
@@ -116,13 +122,21 @@ function M.tmpfs(target, size, options)
   return { type = "tmpfs", source = "tmpfs", target = target, options = list }
 end
 
+---@class luactr.owner_options
+---@field mode? string "0644"
+---@field uid? integer as the container counts users
+---@field gid? integer
+
+local OWNER_OPTIONS <const> = { mode = true, uid = true, gid = true }
+
 --- A file with the given content.
 ---@param target string
 ---@param content string
----@param options? { mode?: string }
+---@param options? luactr.owner_options
 function M.file(target, content, options)
-  options = options_of("file", options, { mode = true })
-  return { type = "file", target = target, content = content, mode = options.mode }
+  options = options_of("file", options, OWNER_OPTIONS)
+  return { type = "file", target = target, content = content, mode = options.mode,
+    uid = options.uid, gid = options.gid }
 end
 
 --- A symbolic link: `target` is where it is, `text` what it says.
@@ -132,12 +146,13 @@ function M.symlink(text, target)
   return { type = "symlink", source = text, target = target }
 end
 
---- A directory.
+--- A directory. One that is there already gets the mode and the owner that are given.
 ---@param target string
----@param options? { mode?: string }
+---@param options? luactr.owner_options
 function M.dir(target, options)
-  options = options_of("dir", options, { mode = true })
-  return { type = "dir", target = target, mode = options.mode }
+  options = options_of("dir", options, OWNER_OPTIONS)
+  return { type = "dir", target = target, mode = options.mode, uid = options.uid,
+    gid = options.gid }
 end
 
 --- A mount of any file system, in the words of mount(2).

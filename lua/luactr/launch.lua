@@ -95,6 +95,11 @@ local function open_slots(box, run)
       opened[stream] = fd
     end
   end
+  for i, mount in ipairs(box.spec.mounts) do
+    if mount.source and type(mount.source) ~= "string" then
+      opened[require("luactr.mount.kinds").slot(i)] = mount.source
+    end
+  end
   local fds = {}
   for i, name in ipairs(box.plan.slots) do
     fds[i] = opened[name]
@@ -264,8 +269,19 @@ local function meet_until_end(box, run)
   end
 end
 
+--- Optional mounts whose source is missing.
+local function warn_of_skipped(box, run)
+  for number, step in ipairs(box.plan.steps) do
+    if step.optional == 1 and run.process:step_skipped(number) then
+      run:warn { string.format("%s: there is no %s: nothing is mounted at %s", step.from,
+        step.source, step.target) }
+    end
+  end
+end
+
 local function launch(box, run)
   local fine, err = meet_until_end(box, run)
+  warn_of_skipped(box, run)
   if trace.enabled then
     trace.steps(box.plan, run.process)
   end

@@ -15,83 +15,46 @@ local function normalized(path)
   return "/" .. table.concat(parts, "/"), #parts
 end
 
-local function absolute(path, host)
-  return path:sub(1, 1) == "/" and path or host.cwd .. "/" .. path
-end
-
-local function with_propagation(steps, target, parsed)
-  local propagation = parsed.propagation
-  if propagation then
-    steps[#steps + 1] = { op = "mount_setattr", target = target, set = 0, clear = 0,
-      propagation = propagation.flag, recursive = propagation.recursive and 1 or 0 }
-  end
-  return steps
-end
-
-local function bind(mount, parsed, host)
-  return { {
-    op = "bind", source = absolute(mount.source, host), target = mount.target,
-    recursive = parsed.recursive == false and 0 or 1, set = parsed.set, clear = parsed.clear,
-    optional = (mount.optional or parsed.optional) and 1 or 0,
-  } }
-end
-
-local function file_system(mount, parsed)
-  return { {
-    op = "mount", source = mount.source or mount.type, target = mount.target, type = mount.type,
-    flags = parsed.flags, data = #parsed.data > 0 and table.concat(parsed.data, ",") or nil,
-  } }
-end
-
--- Types that are not a file system's name, and what makes them. The rest goes to mount(2).
-local MAKERS <const> = {
-  bind = bind,
-  cgroup = function(mount, parsed, host, plan)
-    local own = plan.cgroup and plan.cgroup.places or {}
-    return require("luactr.mount.cgroup").steps(mount.target, parsed, host.cgroup, own)
-  end,
-  file = function(mount)
-    local mode = mount.mode or 420
-    return { { op = "file", path = mount.target, content = mount.content, mode = mode, mount = 1 } }
-  end,
-  symlink = function(mount)
-    return { { op = "symlink", link = mount.source, path = mount.target } }
-  end,
-  dir = function(mount)
-    return { { op = "mkdir", path = mount.target, mode = mount.mode or 493 } }
-  end,
-}
-
 -- These are put into the root instead of being mounted over a part of it.
 local PLACED <const> = { file = true, symlink = true, dir = true }
 
-local function steps_of(mount, host, plan, problem)
-  local parsed = require("luactr.mount.options").parse(mount.type, mount.options, problem)
-  local make = parsed.bind and bind or MAKERS[mount.type] or file_system
-  if make == bind and not mount.source then
-    problem(nil, "a bind has a source")
-    return {}
+local MAX_TREES <const> = 64 -- PLAN_MAX_TREES of plan.h
+
+-- Calls visit(mount, parsed, problem, path) for each mount of the recipe.
+local function for_each(spec, problems, visit)
+  local kept = 0
+  for i, mount in ipairs(spec.mounts) do
+    local options, kinds = require "luactr.mount.options", require "luactr.mount.kinds"
+    local path = "mounts[" .. i .. "]"
+    local function problem(index, message)
+      local at = index and string.format("%s.options[%d]", path, index) or path
+      problems[#problems + 1] = { path = at, message = message }
+    end
+    local target, depth = normalized(mount.target)
+    local parsed = options.parse(mount.type, mount.options, problem)
+    local is_kept = kinds.is_kept(mount, parsed)
+    kept = is_kept and kept + 1 or kept
+    local normal = { target = target, depth = depth, index = i, tree = is_kept and kept or nil }
+    visit(setmetatable(normal, { __index = mount }), parsed, problem, path)
   end
-  return with_propagation(make(mount, parsed, host, plan), mount.target, parsed)
+  if kept > MAX_TREES then
+    problems[#problems + 1] = { path = "mounts", message = string.format(
+      "%d binds are from descriptors or propagate: at most %d", kept, MAX_TREES) }
+  end
 end
 
 -- The recipe's mounts as { target, depth, index, placed, steps }, sorted.
 local function own_mounts(spec, host, plan, problems)
   local list = {}
-  for i, mount in ipairs(spec.mounts) do
-    local path = "mounts[" .. i .. "]"
-    local target, depth = normalized(mount.target)
-    mount = setmetatable({ target = target }, { __index = mount })
-    local steps = steps_of(mount, host, plan, function(index, message)
-      local at = index and string.format("%s.options[%d]", path, index) or path
-      problems[#problems + 1] = { path = at, message = message }
-    end)
+  for_each(spec, problems, function(mount, parsed, problem, path)
+    local kinds = require "luactr.mount.kinds"
+    local steps = kinds.steps(mount, parsed, { spec = spec, host = host, plan = plan }, problem)
     for _, step in ipairs(steps) do
       step.from = path
     end
-    list[i] =
-      { target = target, depth = depth, index = i, placed = PLACED[mount.type], steps = steps }
-  end
+    list[#list + 1] = { target = mount.target, depth = mount.depth, index = mount.index,
+      placed = PLACED[mount.type] or parsed.remount, steps = steps }
+  end)
   table.sort(list, function(a, b)
     if a.depth ~= b.depth then
       return a.depth < b.depth
@@ -113,6 +76,28 @@ end
 
 local function append(steps, more)
   table.move(more, 1, #more, #steps + 1, steps)
+end
+
+--- Open the sources that stay connected with the host, before its mounts become private here, and
+--- those that are descriptors.
+---@param spec luactr.spec settled
+---@param host luactr.host
+---@param plan luactr.plan
+---@return table[] steps
+function M.early_sources(spec, host, plan)
+  local steps = {}
+  for_each(spec, {}, function(mount, parsed, _, path)
+    if mount.tree then
+      local step = require("luactr.mount.kinds").source(mount, parsed, host)
+      step.from = path
+      steps[#steps + 1] = step
+      if not step.fd and host.is_shared(step.source) == false then
+        plan.warnings[#plan.warnings + 1] = string.format(
+          "%s: %s lies on a private mount of the host: nothing propagates", path, step.source)
+      end
+    end
+  end)
+  return steps
 end
 
 --- The steps of `mounts` and `devices`, and of what a container has without them.

@@ -64,10 +64,29 @@ function M.loopback(spec)
   return { { op = "loopback_up", from = "network" } }
 end
 
+local function is_slave(word)
+  return word == "slave" or word == "rslave"
+end
+
+--- Why mounts of the host cannot reach the root, though that is asked for.
+local function unreachable(spec, host)
+  local path = spec.rootfs.path
+  if not path then
+    return "the root is a file system of its own"
+  elseif host.is_shared(path) == false then
+    return path .. " lies on a private mount of the host"
+  end
+end
+
 --- Before the first mount, or it would appear on the host.
-function M.propagation()
-  local constants = sys()
-  return { { op = "propagation", flags = constants.MS_REC | constants.MS_PRIVATE } }
+function M.propagation(spec, host, plan)
+  local flag = sys().MS_PRIVATE
+  if is_slave(spec.propagation) then
+    flag = sys().MS_SLAVE
+    local why = unreachable(spec, host)
+    plan.warnings[#plan.warnings + 1] = why and "propagation: nothing propagates: " .. why or nil
+  end
+  return { { op = "propagation", flags = sys().MS_REC | flag, from = "propagation" } }
 end
 
 return M

@@ -20,8 +20,29 @@ local function attach_cgroup(_, _, plan)
   return steps
 end
 
+-- What the host has mounted below the root is read-only from the start; the root itself only once
+-- all targets are made in it.
 local function root(spec, host)
-  return spec.rootfs:steps(host)
+  local steps, err = spec.rootfs:steps(host)
+  if steps and spec.readonly == "recursive" then
+    local bit = core().sys.MOUNT_ATTR_RDONLY
+    steps[#steps + 1] = { op = "mount_setattr", target = "/", set = bit, clear = 0, recursive = 1,
+      from = "readonly" }
+    steps[#steps + 1] = { op = "mount_setattr", target = "/", set = 0, clear = bit, recursive = 0,
+      from = "readonly" }
+  end
+  return steps, err
+end
+
+local PROPAGATION <const> = { shared = "MS_SHARED", unbindable = "MS_UNBINDABLE" }
+
+-- All mounts are private or, for slave, cut off in one direction already. The others have to wait
+-- for pivot_root, which refuses a shared root.
+local function propagation(spec)
+  local recursive, word = spec.propagation:match("^(r?)(%l+)$")
+  local flag = PROPAGATION[word]
+  return flag and { op = "mount_setattr", target = "/", set = 0, clear = 0,
+    recursive = recursive == "r" and 1 or 0, propagation = core().sys[flag], from = "propagation" }
 end
 
 local function own_steps(spec)
@@ -58,6 +79,7 @@ local function enter_root(spec, host)
     steps[2] = { op = "mount_setattr", target = "/", set = core().sys.MOUNT_ATTR_RDONLY, clear = 0,
       recursive = 0, from = "readonly" }
   end
+  steps[#steps + 1] = propagation(spec)
   return steps
 end
 
@@ -115,7 +137,8 @@ end
 ---
 --- Why this order. The cgroup comes first, so that no work escapes the limits, and before its
 --- namespace, which is rooted where the process is then. The id maps come before anything that
---- needs a privilege. Propagation comes before the first mount. The recipe's own steps see all
+--- needs a privilege. Propagation comes before the first mount, and
+--- cuts the ties of all that was not opened by then. The recipe's own steps see all
 --- mounts, and come before the masks, so that they cannot undo these. The console needs the
 --- container's devpts and the old root's view at once. sysctl comes after pivot_root, when no path
 --- leads out any more. What the payload does after the init has an order and reasons of its own, in
@@ -130,6 +153,8 @@ local PHASES <const> = {
     module = "luactr.namespaces", call = "unshare_cgroup" },
   { name = "identity", title = "Take a name", module = "luactr.namespaces", call = "identity" },
   { name = "network", title = "Network", module = "luactr.namespaces", call = "loopback" },
+  { name = "early sources", title = "Open what stays connected with the host",
+    module = "luactr.mount", call = "early_sources" },
   { name = "propagation", title = "Keep mounts to ourselves", module = "luactr.namespaces",
     call = "propagation" },
   { name = "root", title = "Build the root", steps = root },

@@ -25,12 +25,15 @@
 
 ---@class luactr.mount
 ---@field type? string a file system, or bind, file, symlink, dir
----@field source? string what is mounted; a symlink's text
+---@field source? string|integer|luactr.fd|file* what is mounted; a symlink's text
 ---@field target string where, inside the root
 ---@field options? string[] names of mount(8) and OCI
 ---@field content? string of a file
 ---@field mode? string|integer of a file or dir
----@field optional? boolean no error if the source is missing
+---@field uid? integer owner of a file or dir, as the container counts users
+---@field gid? integer its group
+---@field create? "dir"|"file"|"never" what is made at the target
+---@field optional? boolean without the source nothing is mounted, and the result warns
 
 ---@class luactr.landlock
 ---@field read? (string|{ path: string, optional?: boolean })[] read files and list directories there
@@ -44,7 +47,8 @@
 ---@class luactr.container_spec
 ---@field name? string the container's name
 ---@field rootfs luactr.rootfs|string what / is made of
----@field readonly? boolean make / read-only
+---@field readonly? boolean|"recursive" make / read-only; "recursive": with what the host has mounted below it
+---@field propagation? "private"|"rprivate"|"slave"|"rslave"|"shared"|"rshared"|"unbindable"|"runbindable" of the mount at /, or with r of all mounts
 ---@field command string[] program and arguments
 ---@field env? table<string, string|number|boolean>|string[] variables; NAME = true inherits one, false leaves a default out
 ---@field cwd? string working directory
@@ -86,13 +90,13 @@
 ---@field setdomainname fun(self, name: string): luactr.steps
 ---@field loopback_up fun(self): luactr.steps
 ---@field sysctl fun(self, key: string, value: string): luactr.steps
----@field mkdir fun(self, path: string, mode: string|integer): luactr.steps
----@field file fun(self, path: string, content: string, mode: string|integer, mount?: integer|boolean): luactr.steps
+---@field mkdir fun(self, path: string, mode: string|integer, exact?: integer|boolean, owner?: integer|boolean, uid?: integer|boolean, gid?: integer|boolean): luactr.steps
+---@field file fun(self, path: string, content: string, mode: string|integer, mount?: integer|boolean, owner?: integer|boolean, uid?: integer|boolean, gid?: integer|boolean): luactr.steps
 ---@field write fun(self, path: string, content: string): luactr.steps
 ---@field symlink fun(self, link: string, path: string): luactr.steps
 ---@field mknod fun(self, path: string, mode: integer|boolean, device: integer|boolean): luactr.steps
----@field mount fun(self, source: string, target: string, type: string, flags: integer|boolean, data?: string): luactr.steps
----@field bind fun(self, source: string, target: string, recursive: integer|boolean, set: integer|boolean, clear: integer|boolean, optional?: integer|boolean): luactr.steps
+---@field mount fun(self, source: string, target: string, type: string, flags: integer|boolean, data?: string, optional?: integer|boolean, policy?: integer|boolean): luactr.steps
+---@field bind fun(self, source: string, target: string, recursive: integer|boolean, set: integer|boolean, clear: integer|boolean, optional?: integer|boolean, clear_all?: integer|boolean, policy?: integer|boolean, tree?: integer|boolean): luactr.steps
 ---@field mount_setattr fun(self, target: string, set: integer|boolean, clear: integer|boolean, propagation?: integer|boolean, recursive?: integer|boolean): luactr.steps
 ---@field mask fun(self, path: string): luactr.steps
 ---@field readonly fun(self, path: string): luactr.steps

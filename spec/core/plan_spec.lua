@@ -34,8 +34,8 @@ describe("core.plan #core", function()
     it("lists every kind with the names and types of its arguments", function()
       local by_name = {}
       for _, kind in ipairs(plan.steps) do by_name[kind.name] = kind end
-      assert.same({ name = "mkdir", args = { { name = "path", type = "p" },
-        { name = "mode", type = "u" } } }, by_name.mkdir)
+      assert.same({ name = "symlink", args = { { name = "link", type = "p" },
+        { name = "path", type = "p" } } }, by_name.symlink)
       assert.same({}, by_name.pivot_root.args)
       assert.equal("exec", plan.steps[#plan.steps].name)
     end)

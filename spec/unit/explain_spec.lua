@@ -27,7 +27,7 @@ describe("luactr.explain #unit", function()
     { { op = "bind", source = "/a", target = "/b", recursive = 1, set = sys.MOUNT_ATTR_RDONLY,
         clear = 0 },
       'tree = open_tree("/a", OPEN_TREE_CLONE|AT_RECURSIVE), '
-        .. 'mount_setattr(tree, MOUNT_ATTR_RDONLY), move_mount(tree, "/b")',
+        .. 'mount_setattr(tree, AT_RECURSIVE, MOUNT_ATTR_RDONLY), move_mount(tree, "/b")',
       "bind /a on /b" },
     { { op = "mkdir", path = "/x", mode = 493 }, 'mkdir("/x", 0755)', "make the directory /x" },
     { { op = "write", path = "/x", content = 'a"b\n' .. ("x"):rep(50) },

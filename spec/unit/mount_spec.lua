@@ -20,7 +20,7 @@ local function spec_with(mounts, namespaces)
     m.options = m.options or {}
     m.type = m.type or "bind"
   end
-  local spec = { mounts = mounts or {}, devices = {}, namespaces = {
+  local spec = { mounts = mounts or {}, devices = {}, propagation = "private", namespaces = {
     mount = "new", pid = "new", ipc = "new", network = "new", user = "host",
   } }
   for kind, word in pairs(namespaces or {}) do spec.namespaces[kind] = word end
@@ -171,7 +171,7 @@ describe("luactr.mount #unit", function()
       assert.are.same({
         { op = "file", path = "/f", content = "text", mode = 420, mount = 1, from = "mounts[1]" },
         { op = "symlink", link = "f", path = "/l", from = "mounts[2]" },
-        { op = "mkdir", path = "/d", mode = 448, from = "mounts[3]" },
+        { op = "mkdir", path = "/d", mode = 448, exact = 1, from = "mounts[3]" },
       }, own {
         { type = "file", target = "/f", content = "text" },
         { type = "symlink", source = "f", target = "/l" },

@@ -6,6 +6,7 @@ local function contributor(op)
 end
 
 package.loaded["luactr.mount"] = contributor("mount")
+package.loaded["luactr.mount"].early_sources = function() return {} end
 package.loaded["luactr.security.process"] = contributor("no_new_privs")
 package.loaded["luactr.cgroup"] = {
   compile = function(limits)

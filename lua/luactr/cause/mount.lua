@@ -117,7 +117,33 @@ local function unknown_type(case)
 end
 
 local function in_user_namespace(case)
-  return case.plan.id_maps and { type = case.step.type } or nil
+  return case.plan.id_maps and { type = case.step.type, path = target(case) } or nil
+end
+
+local function always()
+  return {}
+end
+
+local CREATES <const> = { create_dir = "dir", create_file = "file", create_never = "never" }
+
+-- What the bind was to make at its target, in the recipe's word.
+local function created(case)
+  local bits = case.step.policy or 0
+  for name, bit in pairs(require("luactr.core").plan.bind_policy) do
+    if CREATES[name] and bits & bit ~= 0 then
+      return CREATES[name]
+    end
+  end
+end
+
+local function must_not_create(case)
+  return created(case) == "never" and { path = target(case) } or nil
+end
+
+local function created_otherwise(case)
+  local source = case.eyes.stat(case.step.source)
+  local made = created(case)
+  return source and made and { made = made, kind = source.type } or nil
 end
 
 -- ---- the rows
@@ -184,12 +210,19 @@ M.mount = with_target {
 }
 
 M.bind = with_target {
+  { code = "ENOSYS", aux = "attribute", find = always,
+    cause = "this kernel has no mount_setattr(2), which came with Linux 5.12",
+    remedy = "a newer kernel; without it no option of a bind can be kept" },
+  { code = "ENOENT", aux = "target", find = must_not_create,
+    cause = "there is no {path} inside, and create = \"never\" says that none is made" },
+  { code = { "EINVAL", "ENOTDIR" }, aux = "attach", find = created_otherwise,
+    cause = "create = \"{made}\" does not fit the source, which is a {kind}" },
   { code = "ENOENT", aux = "source", find = missing_source,
     cause = "there is no {path} on this host ({above} exists)",
     remedy = "correct the mount's source, or say optional = true" },
   { code = "ENOTDIR", aux = "target", find = target_is_no_directory,
     cause = "the source is a directory, but {path} inside is a {kind}" },
-  { code = "ENOTDIR", aux = "attach", find = target_is_directory,
+  { code = { "EINVAL", "ENOTDIR" }, aux = "attach", find = target_is_directory,
     cause = "the source is a file, but {path} inside is a directory" },
   { code = "EINVAL", aux = "source", guess = true,
     cause = "the source is a mount that may not be copied (unbindable, or of another namespace)" },
@@ -197,11 +230,28 @@ M.bind = with_target {
     cause = "the host has locked a flag of this mount, which a user namespace may not change" },
 }
 
+M.open_tree = {
+  { code = "ESTALE", aux = "verify", find = always,
+    cause = "the descriptor's path leads to another file by now, or to none",
+    remedy = "open it again before the start; what has no name cannot be bound" },
+  { code = "ENOENT", aux = "source", find = missing_source,
+    cause = "there is no {path} on this host ({above} exists)",
+    remedy = "correct the mount's source, or say optional = true" },
+}
+
 local function placed(rows)
   return with_target(rows or {})
 end
 
-M.mkdir, M.file, M.symlink, M.write = placed(), placed(), placed(), placed()
+local function has_strange_owner(case)
+  return case.step.owner == 1 and in_user_namespace(case) or nil
+end
+
+local OWNED <const> = { { code = "EINVAL", find = has_strange_owner,
+  cause = "the user or group that is to own {path} does not exist in the user namespace",
+  remedy = "map it with `idmap`, or leave uid and gid out" } }
+
+M.mkdir, M.file, M.symlink, M.write = placed(OWNED), placed(OWNED), placed(), placed()
 
 M.symlink = placed { { code = "EEXIST", find = function(case)
   return { path = target(case) }

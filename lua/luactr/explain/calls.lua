@@ -156,11 +156,18 @@ function calls.root_tmpfs(s)
     quote(s.data))
 end
 
-function calls.mkdir(s) return string.format("mkdir(%s, %s)", quote(s.path), octal(s.mode)) end
+local function owner(s)
+  return flag(s.owner) and string.format(", fchown(%d, %d)", s.uid or 0, s.gid or 0) or ""
+end
+
+function calls.mkdir(s)
+  return string.format("mkdir(%s, %s)%s", quote(s.path), octal(s.mode), owner(s))
+    .. (flag(s.exact) and string.format(", fchmod(%s)", octal(s.mode)) or "")
+end
 
 function calls.file(s)
-  return string.format("write(open(%s, O_CREAT|O_WRONLY, %s), %s)", quote(s.path), octal(s.mode),
-    quote(s.content, 40))
+  return string.format("write(open(%s, O_CREAT|O_WRONLY, %s), %s)%s", quote(s.path), octal(s.mode),
+    quote(s.content, 40), owner(s))
 end
 
 function calls.write(s)
@@ -179,17 +186,34 @@ function calls.mount(s)
     M.flags("MS_", s.flags), quote(s.data))
 end
 
+local function opened_tree(source, recursive, policy)
+  local nofollow = (policy or 0) & require("luactr.core").plan.bind_policy.source_nofollow ~= 0
+  return string.format("open_tree(%s, OPEN_TREE_CLONE%s%s)", source,
+    recursive and "|AT_RECURSIVE" or "", nofollow and "|AT_SYMLINK_NOFOLLOW" or "")
+end
+
 -- A detached copy of a mount gets its attributes before anybody can see it.
-local function attach_copy(source, target, recursive, attribute_text)
-  return string.format("tree = open_tree(%s, OPEN_TREE_CLONE%s), %smove_mount(tree, %s)", source,
-    recursive and "|AT_RECURSIVE" or "",
-    attribute_text and "mount_setattr(tree, " .. attribute_text .. "), " or "", target)
+local function attach_copy(tree, target, changes)
+  return string.format("tree = %s, %smove_mount(tree, %s)", tree, changes or "", target)
+end
+
+function calls.open_tree(s)
+  local source = s.fd and "readlink(" .. s.fd .. ")" or quote(s.source)
+  return string.format("tree%d = %s", s.number, opened_tree(source, flag(s.recursive), s.policy))
 end
 
 function calls.bind(s)
-  local changes = flag(s.set) or flag(s.clear)
-  return attach_copy(quote(s.source), quote(s.target), flag(s.recursive),
-    changes and attributes(s))
+  local changes = ""
+  if flag(s.set) or flag(s.clear_all) then
+    changes = string.format("mount_setattr(tree%s, %s), ", flag(s.recursive) and ", AT_RECURSIVE"
+      or "", attributes { set = s.set, clear = s.clear_all })
+  end
+  if flag(s.clear) then
+    changes = changes .. "mount_setattr(tree, " .. attributes { set = 0, clear = s.clear } .. "), "
+  end
+  local tree = flag(s.tree) and "tree" .. s.tree
+    or opened_tree(quote(s.source), flag(s.recursive), s.policy)
+  return attach_copy(tree, quote(s.target), changes)
 end
 
 function calls.mount_setattr(s)
@@ -199,11 +223,13 @@ function calls.mount_setattr(s)
 end
 
 function calls.mask(s)
-  return attach_copy("\"/dev/null\"", quote(s.path)) .. "; over a directory an empty tmpfs"
+  return attach_copy(opened_tree("\"/dev/null\""), quote(s.path))
+    .. "; over a directory an empty tmpfs"
 end
 
 function calls.readonly(s)
-  return attach_copy(quote(s.path), quote(s.path), true, "MOUNT_ATTR_RDONLY")
+  return attach_copy(opened_tree(quote(s.path), true), quote(s.path),
+    "mount_setattr(tree, AT_RECURSIVE, MOUNT_ATTR_RDONLY), ")
 end
 
 function calls.console(s)

@@ -16,6 +16,7 @@ local TEMPLATES <const> = {
   propagation = "make all mounts private",
   root_bind = "take {source} as the root",
   root_tmpfs = "mount a tmpfs as the root",
+  open_tree = "open {source} for a later bind",
   mkdir = "make the directory {path}",
   file = "make the file {path}",
   write = "write to {path}",

@@ -29,7 +29,7 @@ end
 function M.steps(target, parsed, layout, own)
   local sys = require("luactr.core").sys
   local flags = parsed.flags | sys.MS_NOEXEC
-  if parsed.clear & sys.MOUNT_ATTR_RDONLY == 0 or #own == 0 then
+  if (parsed.clear | parsed.clear_all) & sys.MOUNT_ATTR_RDONLY == 0 or #own == 0 then
     flags = flags | sys.MS_RDONLY -- a view, unless the recipe says rw
   end
   if layout.kind == "v2" then

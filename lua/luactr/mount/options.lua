@@ -3,23 +3,33 @@ local sys = require("luactr.core").sys
 
 local M = {}
 
--- Name, the name that takes it back, flag of mount(2), bit of mount_setattr(2).
--- With an r before it ("rro") OCI means the whole tree of a recursive bind; here a recursive bind
--- is one tree, and its options always mean all of it.
+-- Name, the name that takes it back, flag of mount(2), bit of mount_setattr(2); `fs` marks what
+-- belongs to the file system itself, which a bind cannot change. With an r before the name the
+-- option is for a whole tree. A restriction always is, with the r or without; only what takes one
+-- back is for the mount itself unless it has the r.
 local FLAGS <const> = {
   { "ro", "rw", sys.MS_RDONLY, sys.MOUNT_ATTR_RDONLY },
   { "nosuid", "suid", sys.MS_NOSUID, sys.MOUNT_ATTR_NOSUID },
   { "nodev", "dev", sys.MS_NODEV, sys.MOUNT_ATTR_NODEV },
   { "noexec", "exec", sys.MS_NOEXEC, sys.MOUNT_ATTR_NOEXEC },
-  { "noatime", "atime", sys.MS_NOATIME, sys.MOUNT_ATTR_NOATIME },
-  { "relatime", "norelatime", sys.MS_RELATIME, 0 }, -- the kernel's default
-  { "strictatime", "nostrictatime", sys.MS_STRICTATIME, sys.MOUNT_ATTR_STRICTATIME },
   { "nodiratime", "diratime", sys.MS_NODIRATIME, sys.MOUNT_ATTR_NODIRATIME },
   { "nosymfollow", "symfollow", sys.MS_NOSYMFOLLOW, sys.MOUNT_ATTR_NOSYMFOLLOW },
-  { "sync", "async", sys.MS_SYNCHRONOUS, 0 },
-  { "dirsync", nil, sys.MS_DIRSYNC, 0 },
-  { "lazytime", "nolazytime", sys.MS_LAZYTIME, 0 },
-  { "silent", "loud", sys.MS_SILENT, 0 },
+  { "sync", "async", sys.MS_SYNCHRONOUS, fs = true },
+  { "dirsync", nil, sys.MS_DIRSYNC, fs = true },
+  { "lazytime", "nolazytime", sys.MS_LAZYTIME, fs = true },
+  { "iversion", "noiversion", sys.MS_I_VERSION, fs = true },
+  { "silent", "loud", sys.MS_SILENT },
+}
+
+-- How access times are kept is one choice of three; relatime is the kernel's own, and what is left
+-- when another is taken back.
+local ATIME <const> = sys.MOUNT_ATTR__ATIME
+local ATIME_FLAGS <const> = sys.MS_NOATIME | sys.MS_RELATIME | sys.MS_STRICTATIME
+local ATIMES <const> = {
+  noatime = { sys.MS_NOATIME, sys.MOUNT_ATTR_NOATIME },
+  strictatime = { sys.MS_STRICTATIME, sys.MOUNT_ATTR_STRICTATIME },
+  relatime = { sys.MS_RELATIME, 0 },
+  atime = { 0, 0 }, norelatime = { 0, 0 }, nostrictatime = { 0, 0 },
 }
 
 local PROPAGATION <const> = {
@@ -31,12 +41,24 @@ local PROPAGATION <const> = {
 local WORDS <const> = {
   bind = function(parsed) parsed.bind, parsed.recursive = true, false end,
   rbind = function(parsed) parsed.bind, parsed.recursive = true, true end,
+  remount = function(parsed) parsed.remount = true end,
   optional = function(parsed) parsed.optional = true end,
   nofail = function(parsed) parsed.optional = true end,
   defaults = function() end,
+  nomand = function() end, -- the kernel has no mandatory locks any more
+  ["src-nofollow"] = function(parsed) parsed.policy.source_nofollow = true end,
+  ["dest-nofollow"] = function(parsed) parsed.policy.target_nofollow = true end,
+  ["copy-symlink"] = function(parsed) parsed.policy.copy_symlink = true end,
+  ["create=dir"] = function(parsed) parsed.create = "dir" end,
+  ["create=file"] = function(parsed) parsed.create = "file" end,
+  ["create=never"] = function(parsed) parsed.create = "never" end,
 }
 
-local LATER <const> = { idmap = true, ridmap = true, tmpcopyup = true, remount = true }
+local REFUSED <const> = {
+  idmap = "is not supported yet", ridmap = "is not supported yet",
+  tmpcopyup = "is not supported yet",
+  mand = "needs mandatory locks, which Linux has no more since 5.15",
+}
 
 -- Options that a file system itself knows; one that is not here takes whatever it is given.
 local DATA <const> = {
@@ -54,43 +76,87 @@ local DATA <const> = {
 
 ---@class luactr.mount.parsed
 ---@field flags integer of mount(2)
----@field set integer bits of mount_setattr(2) to set
----@field clear integer bits to take away
+---@field set integer bits of mount_setattr(2) to set, in the whole tree
+---@field clear integer bits to take away from the mount itself
+---@field clear_all integer bits to take away in the whole tree
+---@field said integer those of these bits that an option named
 ---@field propagation { flag: integer, recursive: boolean }?
 ---@field bind boolean? said by an option
----@field recursive boolean?
+---@field recursive boolean? the source with what is mounted below it
+---@field in_tree boolean? an option with an r before it was said
+---@field remount boolean?
 ---@field optional boolean
+---@field create "dir"|"file"|"never"?
+---@field policy table<string, boolean> names of core.plan.bind_policy
 ---@field data string[] options of the file system itself
 
-local function apply_flag(parsed, row, on)
-  if on then
-    parsed.flags, parsed.set = parsed.flags | row[3], parsed.set | row[4]
-    parsed.clear = parsed.clear & ~row[4]
+local function take_back(parsed, bit, in_tree)
+  parsed.set, parsed.clear = parsed.set & ~bit, parsed.clear & ~bit
+  parsed.clear_all = parsed.clear_all & ~bit
+  if in_tree then
+    parsed.clear_all = parsed.clear_all | bit
   else
-    parsed.flags, parsed.set = parsed.flags & ~row[3], parsed.set & ~row[4]
-    parsed.clear = parsed.clear | row[4]
+    parsed.clear = parsed.clear | bit
+  end
+end
+
+local function restrict(parsed, bit)
+  parsed.set = parsed.set | bit
+  parsed.clear, parsed.clear_all = parsed.clear & ~bit, parsed.clear_all & ~bit
+end
+
+local function apply_flag(parsed, row, on, in_tree)
+  local flag, bit = row[3], row[4] or 0
+  parsed.in_tree = parsed.in_tree or in_tree
+  parsed.said = parsed.said | bit
+  if on then
+    parsed.flags = parsed.flags | flag
+    restrict(parsed, bit)
+  else
+    parsed.flags = parsed.flags & ~flag
+    take_back(parsed, bit, in_tree)
+  end
+end
+
+local function apply_atime(parsed, row, in_tree)
+  parsed.said, parsed.in_tree = parsed.said | ATIME, parsed.in_tree or in_tree
+  parsed.flags = parsed.flags & ~ATIME_FLAGS | row[1]
+  take_back(parsed, ATIME, in_tree)
+  if row[2] ~= 0 then
+    restrict(parsed, ATIME)
+    parsed.set = parsed.set & ~ATIME | row[2]
   end
 end
 
 local by_name -- every word to a function(parsed)
+local of_fs -- those that a bind cannot take
+
+local function add_flag(row, prefix)
+  local in_tree = prefix == "r"
+  by_name[prefix .. row[1]] = function(parsed) apply_flag(parsed, row, true, in_tree) end
+  of_fs[row[1]] = row.fs
+  if row[2] then
+    by_name[prefix .. row[2]] = function(parsed) apply_flag(parsed, row, false, in_tree) end
+  end
+end
 
 local function build_index()
-  by_name = {}
+  by_name, of_fs = {}, {}
   for word, apply in pairs(WORDS) do
     by_name[word] = apply
   end
-  for _, row in ipairs(FLAGS) do
-    for _, prefix in ipairs { "", "r" } do
-      by_name[prefix .. row[1]] = function(parsed) apply_flag(parsed, row, true) end
-      if row[2] then
-        by_name[prefix .. row[2]] = function(parsed) apply_flag(parsed, row, false) end
+  for _, prefix in ipairs { "", "r" } do
+    for _, row in ipairs(FLAGS) do
+      if prefix == "" or row[4] then
+        add_flag(row, prefix)
       end
     end
-  end
-  for word, flag in pairs(PROPAGATION) do
-    for prefix, recursive in pairs { [""] = false, r = true } do
+    for word, row in pairs(ATIMES) do
+      by_name[prefix .. word] = function(parsed) apply_atime(parsed, row, prefix == "r") end
+    end
+    for word, flag in pairs(PROPAGATION) do
       by_name[prefix .. word] = function(parsed)
-        parsed.propagation = { flag = flag, recursive = recursive }
+        parsed.propagation = { flag = flag, recursive = prefix == "r" }
       end
     end
   end
@@ -123,6 +189,20 @@ local function kernel_text(option)
   return bytes and "size=" .. bytes or option
 end
 
+local function unknown(type, option)
+  local hint = require("luactr.nearest").hint(option, all_names(type))
+  return string.format("unknown option %q of %s%s", option, type, hint)
+end
+
+--- What is wrong with an option, once it is known that it is a bind or a remount.
+local function misplaced(parsed, option)
+  if parsed.bind and of_fs[option] then
+    return option .. " belongs to the file system: a bind cannot change it"
+  elseif parsed.remount and not by_name[option] then
+    return option .. " belongs to the file system: a remount changes the mount alone"
+  end
+end
+
 --- Take apart the options of a mount.
 ---@param type string of the mount
 ---@param list string[]
@@ -135,19 +215,25 @@ function M.parse(type, list, problem)
   -- Nothing that is mounted brings set-user-id programs or devices along unless that is said.
   local restricted = sys.MOUNT_ATTR_NOSUID | sys.MOUNT_ATTR_NODEV
   local parsed = {
-    flags = sys.MS_NOSUID | sys.MS_NODEV, set = restricted, clear = 0, data = {}, optional = false,
+    flags = sys.MS_NOSUID | sys.MS_NODEV, set = restricted, clear = 0, clear_all = 0, said = 0,
+    data = {}, policy = {}, optional = false, bind = type == "bind" or nil,
   }
   for i, option in ipairs(list) do
     local apply = by_name[option]
     if apply then
       apply(parsed)
-    elseif LATER[option] then
-      problem(i, option .. " is not supported yet")
+    elseif REFUSED[option] then
+      problem(i, option .. " " .. REFUSED[option])
     elseif is_data(type, option) then
       parsed.data[#parsed.data + 1] = kernel_text(option)
     else
-      local hint = require("luactr.nearest").hint(option, all_names(type))
-      problem(i, string.format("unknown option %q of %s%s", option, type, hint))
+      problem(i, unknown(type, option))
+    end
+  end
+  for i, option in ipairs(list) do
+    local message = misplaced(parsed, option)
+    if message then
+      problem(i, message)
     end
   end
   return parsed

@@ -90,6 +90,31 @@ local function mount_without_source(spec)
   end
 end
 
+-- Fields of a mount, and the types that they are for.
+local MOUNT_FIELDS <const> = {
+  content = { file = true }, mode = { file = true, dir = true },
+  uid = { file = true, dir = true }, gid = { file = true, dir = true },
+}
+
+local PLACED <const> = { file = true, dir = true, symlink = true }
+
+--- What a mount's type has no use for.
+local function useless_mount_fields(spec, problems)
+  for i, mount in ipairs(spec.mounts or {}) do
+    local path = "mounts[" .. i .. "]."
+    for name, types in pairs(MOUNT_FIELDS) do
+      if mount[name] ~= nil and not types[mount.type] then
+        problems:add(path .. name, "is not for a mount of type %s", mount.type)
+      end
+    end
+    if PLACED[mount.type] and (#mount.options > 0 or mount.create or mount.optional) then
+      problems:add(path .. "type", "a %s has no options", mount.type)
+    elseif mount.source and type(mount.source) ~= "string" and mount.type ~= "bind" then
+      problems:add(path .. "source", "a descriptor is the source of a bind alone")
+    end
+  end
+end
+
 --- Every wrong option of every mount; what the right ones mean is not needed yet.
 local function mount_options(spec, problems)
   for i, mount in ipairs(spec.mounts or {}) do
@@ -144,6 +169,7 @@ function M.apply(spec, raw, problems)
       problems:add(path, "%s", message)
     end
   end
+  useless_mount_fields(spec, problems)
   mount_options(spec, problems)
 end
 

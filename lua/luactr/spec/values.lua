@@ -49,6 +49,13 @@ M.rootfs = check.union({
   },
 }, { what = "root file system, as ctr.rootfs.dir(path), or a directory's path" })
 
+M.readonly = check.union({ check.boolean(), check.enum { "recursive" } },
+  { what = "boolean or \"recursive\"" })
+
+M.propagation = check.enum {
+  "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable",
+}
+
 -- ---- user and groups: see user.lua
 
 local USER <const> = "luactr.spec.user"
@@ -167,17 +174,27 @@ end)
 
 -- ---- mounts and devices
 
+local mount_source = check.union({
+  M.host_path,
+  check.integer { what = "file descriptor", min = 0, max = 0x7fffffff },
+  check.opaque("luactr.fd", "fd"), check.opaque("FILE*", "open file"),
+}, { what = "path, fd or open file" })
+
 M.mounts = check.list(check.record {
   { name = "type", type = check.string { pattern = "^[%w_.-]+$", max = 64 }, default = "bind",
     help = "a file system, or bind, file, symlink, dir" },
-  { name = "source", type = M.host_path, help = "what is mounted; a symlink's text" },
+  { name = "source", type = mount_source, help = "what is mounted; a symlink's text" },
   { name = "target", type = M.path, required = true, help = "where, inside the root" },
   { name = "options", type = check.list(check.string { max = 4096 }), default = {},
     help = "names of mount(8) and OCI" },
   { name = "content", type = check.string { binary = true, empty = true }, help = "of a file" },
   { name = "mode", type = check.mode(), help = "of a file or dir" },
+  { name = "uid", type = id, help = "owner of a file or dir, as the container counts users" },
+  { name = "gid", type = id, help = "its group" },
+  { name = "create", type = check.enum { "dir", "file", "never" },
+    default_text = "as the source is", help = "what is made at the target" },
   { name = "optional", type = check.boolean(), default = false,
-    help = "no error if the source is missing" },
+    help = "without the source nothing is mounted, and the result warns" },
 }, { max = 4096 })
 
 M.paths = check.list(M.path, { max = 4096 })

@@ -1,0 +1,154 @@
+--- The steps of one mount of a recipe, by its type. Pure.
+local core = require "luactr.core"
+
+local sys <const> = core.sys
+
+local M = {}
+
+local FILE_MODE <const> = 420 -- 0644
+local DIRECTORY_MODE <const> = 493 -- 0755
+
+local function absolute(path, host)
+  return path:sub(1, 1) == "/" and path or host.cwd .. "/" .. path
+end
+
+local function some(bits)
+  return bits ~= 0 and bits or nil
+end
+
+local CREATE <const> = { dir = "create_dir", file = "create_file", never = "create_never" }
+
+local function policy_of(mount, parsed)
+  local bits, numbers = 0, core.plan.bind_policy
+  for name in pairs(parsed.policy) do
+    bits = bits | numbers[name]
+  end
+  local create = CREATE[mount.create or parsed.create]
+  return some(create and bits | numbers[create] or bits)
+end
+
+local function optional(mount, parsed)
+  return (mount.optional or parsed.optional) and 1 or 0
+end
+
+local CONNECTED <const> = { [sys.MS_SLAVE] = true, [sys.MS_SHARED] = true }
+
+local function is_path(source)
+  return type(source) == "string"
+end
+
+--- Whether the source of a mount is opened early and kept: mounts of the host below it are to
+--- appear inside later, or it is a descriptor.
+---@param mount table of the spec
+---@param parsed luactr.mount.parsed
+function M.is_kept(mount, parsed)
+  if not parsed.bind or not mount.source or parsed.remount then
+    return false
+  end
+  local propagation = parsed.propagation
+  return not is_path(mount.source) or propagation and CONNECTED[propagation.flag] or false
+end
+
+--- The step that opens such a source; mount.tree is its number.
+function M.source(mount, parsed, host)
+  local source, by_path = mount.source, is_path(mount.source)
+  source = by_path and absolute(source, host) or M.slot(mount.index)
+  return { op = "open_tree", number = mount.tree, source = source,
+    recursive = parsed.recursive == false and 0 or 1, policy = policy_of(mount, parsed),
+    optional = optional(mount, parsed), fd = not by_path and M.slot(mount.index) or nil }
+end
+
+--- The name of the slot for the descriptor that is the source of mounts[index].
+function M.slot(index)
+  return "mounts[" .. index .. "].source"
+end
+
+local function bind(mount, parsed, context)
+  local source = is_path(mount.source) and absolute(mount.source, context.host)
+    or M.slot(mount.index)
+  return { {
+    op = "bind", source = source, target = mount.target,
+    recursive = parsed.recursive == false and 0 or 1, set = parsed.set, clear = parsed.clear,
+    clear_all = some(parsed.clear_all), optional = optional(mount, parsed),
+    policy = policy_of(mount, parsed), tree = mount.tree,
+  } }
+end
+
+-- Only what an option named, and of the mount alone: the file system may be the host's, too.
+local function remount(mount, parsed)
+  local set, clear = parsed.set & parsed.said, parsed.clear
+  local steps = {}
+  if set ~= 0 or parsed.clear_all ~= 0 then
+    steps[1] = { op = "mount_setattr", target = mount.target, set = set,
+      clear = parsed.clear_all, recursive = parsed.in_tree and 1 or 0 }
+  end
+  if clear ~= 0 then
+    steps[#steps + 1] = { op = "mount_setattr", target = mount.target, set = 0, clear = clear }
+  end
+  return steps
+end
+
+local function file_system(mount, parsed)
+  return { {
+    op = "mount", source = mount.source or mount.type, target = mount.target, type = mount.type,
+    flags = parsed.flags, data = #parsed.data > 0 and table.concat(parsed.data, ",") or nil,
+    optional = some(optional(mount, parsed)), policy = policy_of(mount, parsed),
+  } }
+end
+
+local function owner(mount)
+  return (mount.uid or mount.gid) and 1 or nil
+end
+
+-- Types that are not a file system's name, and what makes them. The rest goes to mount(2).
+local MAKERS <const> = {
+  bind = bind,
+  cgroup = function(mount, parsed, context)
+    local cgroup = context.plan.cgroup
+    return require("luactr.mount.cgroup").steps(mount.target, parsed, context.host.cgroup,
+      cgroup and cgroup.places or {})
+  end,
+  file = function(mount)
+    return { { op = "file", path = mount.target, content = mount.content,
+      mode = mount.mode or FILE_MODE, mount = 1, owner = owner(mount), uid = mount.uid,
+      gid = mount.gid } }
+  end,
+  symlink = function(mount)
+    return { { op = "symlink", link = mount.source, path = mount.target } }
+  end,
+  dir = function(mount)
+    return { { op = "mkdir", path = mount.target, mode = mount.mode or DIRECTORY_MODE,
+      exact = mount.mode and 1 or nil, owner = owner(mount), uid = mount.uid, gid = mount.gid } }
+  end,
+}
+
+-- With a slave root a bind would be a slave of the host's mount, too, unless it says something.
+local function default_propagation(spec)
+  return spec.propagation:find("slave$") and { flag = sys.MS_PRIVATE, recursive = true } or nil
+end
+
+local function add_propagation(steps, target, propagation)
+  if propagation then
+    steps[#steps + 1] = { op = "mount_setattr", target = target, set = 0, clear = 0,
+      propagation = propagation.flag, recursive = propagation.recursive and 1 or 0 }
+  end
+  return steps
+end
+
+---@param mount table of the spec, its target normalized
+---@param parsed luactr.mount.parsed
+---@param context { spec: luactr.spec, host: luactr.host, plan: luactr.plan }
+---@param problem fun(index: integer?, message: string)
+---@return table[] steps
+function M.steps(mount, parsed, context, problem)
+  local make = parsed.remount and remount or parsed.bind and bind or MAKERS[mount.type]
+    or file_system
+  if make == bind and not mount.source then
+    problem(nil, "a bind has a source")
+    return {}
+  end
+  local propagation = parsed.propagation or make == bind and default_propagation(context.spec)
+  return add_propagation(make(mount, parsed, context), mount.target, propagation)
+end
+
+return M
