@@ -271,5 +271,12 @@ describe("luactr.mount #unit", function()
         mode = 438 } }, { user = "new" })
       assert.are.equal("devices[1]", problems[1].path)
     end)
+
+    it("makes one below /dev, where it works", function()
+      local _, problems = devices { { path = "/x", type = "c", major = 1, minor = 3, mode = 438 } }
+      assert.matches("below /dev only", problems[1].message)
+      assert.is_nil(select(2, devices { { path = "/x", type = "p", major = 0, minor = 0,
+        mode = 438 } }))
+    end)
   end)
 end)

@@ -113,6 +113,8 @@ M.list = {
 local function device_problem(device, made)
   if device.type and not made then
     return "a new node needs root: name the host's, as \"/dev/fuse\""
+  elseif device.type and device.type ~= "p" and not device.path:find("^/dev/") then
+    return "a node below /dev only: the rest of the root is mounted without devices"
   elseif (device.uid or 0) ~= 0 or (device.gid or 0) ~= 0 then
     return "an owner other than root is not supported yet"
   end

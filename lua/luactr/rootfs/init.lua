@@ -73,8 +73,14 @@ local directory <const> = {
   find = function(self, path)
     return { root = self.path, path = path }
   end,
+  -- A tree may bring a node of the host's disk along, and the devices of /dev are on a mount of
+  -- their own.
   steps = function(self)
-    return { { op = "root_bind", source = self.path, recursive = 1, from = "rootfs" } }
+    return {
+      { op = "root_bind", source = self.path, recursive = 1, from = "rootfs" },
+      { op = "mount_setattr", target = "/", set = require("luactr.core").sys.MOUNT_ATTR_NODEV,
+        clear = 0, recursive = 1, from = "rootfs" },
+    }
   end,
 }
 

@@ -1,6 +1,7 @@
 local fake_fs = require "support.fake_fs"
 local host = require "luactr.rootfs.host"
 local rootfs = require "luactr.rootfs"
+local sys = require "luactr.sys"
 
 local FACTS <const> = { stage = "/run/luactr/stage" }
 
@@ -72,9 +73,12 @@ describe("luactr.rootfs #unit", function()
   end)
 
   describe("dir()", function()
-    it("binds a directory of the host", function()
-      assert.are.same({ { op = "root_bind", source = "/srv/x", recursive = 1, from = "rootfs" } },
-        rootfs.dir("/srv/x"):steps(FACTS))
+    it("binds a directory of the host, whose device nodes are dead", function()
+      assert.are.same({
+        { op = "root_bind", source = "/srv/x", recursive = 1, from = "rootfs" },
+        { op = "mount_setattr", target = "/", set = sys.MOUNT_ATTR_NODEV, clear = 0, recursive = 1,
+          from = "rootfs" },
+      }, rootfs.dir("/srv/x"):steps(FACTS))
     end)
 
     it("raises on what is no path", function()
