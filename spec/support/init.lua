@@ -150,6 +150,21 @@ function support.luactr(options)
   return support.run(copy)
 end
 
+--- A program of spec/support/NAME.c, static so that it runs in an empty root; built when it is
+--- older than its source. The new one takes the old one's place at once: others may be running it.
+function support.program(name)
+  local source, directory = "spec/support/" .. name .. ".c", support.build .. "/spec"
+  local path = directory .. "/" .. name
+  local made = lfs.attributes(path, "modification")
+  if not made or made < lfs.attributes(source, "modification") then
+    lfs.mkdir(directory)
+    local new = ("%s.%d"):format(path, lfs.symlinkattributes("/proc/self", "target"))
+    assert(os.execute(support.shell { "gcc", "-O1", "-static", "-o", new, source }))
+    assert(os.rename(new, path))
+  end
+  return path
+end
+
 ---- fuzzing
 
 local DEFAULT_FUZZ_SECONDS <const> = 0.5

@@ -1,0 +1,16 @@
+-- docs/security.md has a row for each attack that is tried, and no other.
+local gallery = require("support.gallery")
+local lfs = require("lfs")
+local support = require("support")
+
+describe("docs/security.md #attack", function()
+  it("has a row for each spec, and a spec for each row", function()
+    local tried, told = {}, {}
+    for name in lfs.dir("spec/attack") do
+      local text = name:find("_spec%.lua$") and support.read("spec/attack/" .. name) or ""
+      for attack in text:gmatch("attack = \"([%w-]+)\"") do tried[attack] = true end
+    end
+    for name in pairs(gallery.rows()) do told[name] = true end
+    assert.same(told, tried)
+  end)
+end)

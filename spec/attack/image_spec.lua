@@ -1,0 +1,110 @@
+-- Images whose own directories and devices lead out: links where a runtime mounts, masks, creates
+-- and removes.
+local gallery = require("support.gallery")
+local support = require("support")
+local world = require("support.world")
+
+-- Put a link in the place of whatever the image has there.
+local function link(place, path, text)
+  os.remove(place.image .. "/" .. path)
+  assert(os.execute(support.shell { "ln", "-s", text, place.image .. "/" .. path }))
+end
+
+local function link_out(path)
+  return function(_, place) link(place, path, place.host) end
+end
+
+local function relative_link_out(path)
+  return function(_, place) link(place, path, ("../"):rep(16) .. place.host:sub(2)) end
+end
+
+-- The null device of the image is a link to a file of procfs that the attacker wants to write.
+local function null_is_hostname(_, place)
+  link(place, "dev/null", "/proc/sys/kernel/hostname")
+end
+
+local DEV_OF_THE_IMAGE <const> = 'mounts = { ctr.bind("{image}/dev", "/dev") },'
+
+-- All lines of mountinfo whose root is one of the host's directories.
+local MOUNTS <const> = [[
+while read -r _ _ _ root target _; do
+  case $root in {host}*) echo "escaped: $root is mounted on $target";; esac
+done < /proc/self/mountinfo
+ls -l {host} /dev/ /proc/1/ /sys/ 2>/dev/null | head -n 20]]
+
+local SECOND_PROC <const> = 'mounts = { ctr.mount("proc", "proc", "/p") },'
+
+describe("a hostile image #attack", function()
+  before_each(world.check)
+  after_each(world.check)
+
+  local function directory_is_a_link(directory, attack)
+    attack.script = MOUNTS
+    attack.variants = {
+      { label = "absolute", image = link_out(directory) },
+      { label = "relative", image = relative_link_out(directory) },
+    }
+    gallery.specs(attack)
+  end
+
+  directory_is_a_link("dev", { attack = "dev-symlink" })
+  directory_is_a_link("proc", { attack = "proc-symlink" })
+  directory_is_a_link("sys", { attack = "sys-symlink" })
+
+  -- What a mask or a read-only bind is for must not depend on where the image's link leads.
+  gallery.specs {
+    attack = "proc-symlink-inside",
+    variants = {
+      { label = "proc", image = function(_, place)
+        support.run { "mkdir", place.image .. "/bad" }
+        link(place, "proc", "/bad")
+      end },
+    },
+    script = [[
+for proc in /proc /bad; do
+  [ -d $proc/1 ] || continue
+  (: >> $proc/sys/kernel/core_pattern) 2>/dev/null && echo "escaped: $proc/sys is writable"
+  (: >> $proc/sysrq-trigger) 2>/dev/null && echo "escaped: $proc/sysrq-trigger is writable"
+  [ -n "$(head -c 1 $proc/timer_list 2>/dev/null)" ] && echo "escaped: $proc/timer_list"
+done]],
+  }
+
+  gallery.specs {
+    attack = "dev-null-mask", image = null_is_hostname,
+    fields = DEV_OF_THE_IMAGE .. 'masked_paths = { "/etc/group" },',
+    script = [[
+echo owned > /etc/group
+[ "$(cat /proc/sys/kernel/hostname)" = owned ] && echo "escaped: the mask is a file of procfs"
+[ -s /etc/group ] && echo "escaped: no mask"]],
+  }
+
+  gallery.specs {
+    attack = "dev-null-stdio", image = null_is_hostname,
+    fields = DEV_OF_THE_IMAGE .. 'stdin = "null", stderr = "null",',
+    script = "/bin/attack null 0 2",
+  }
+
+  gallery.specs {
+    attack = "proc-covered", user = false,
+    fields = 'mounts = { ctr.tmpfs("/proc"), ctr.mount("proc", "proc", "/p"), '
+      .. 'ctr.file("/proc/sys/net/ipv4/ip_default_ttl", "fake") }, oom_score_adj = 321, '
+      .. 'sysctl = { ["net.ipv4.ip_default_ttl"] = 77 },',
+    script = [[
+[ "$(cat /p/sys/net/ipv4/ip_default_ttl)" = 77 ] || echo "escaped: the sysctl went into a fake"
+[ "$(cat /p/self/oom_score_adj)" = 321 ] || echo "escaped: the score went into a fake"]],
+    twin = { fields = SECOND_PROC .. 'oom_score_adj = 321,'
+      .. 'sysctl = { ["net.ipv4.ip_default_ttl"] = 77 },' },
+  }
+
+  gallery.specs {
+    attack = "device-node", user = false, script = "/bin/attack device /bin/node",
+    variants = {
+      { label = "zeroes", image = function(_, place)
+        assert(os.execute(support.shell { "mknod", place.image .. "/bin/node", "c", 1, 5 }))
+      end },
+      { label = "disk", image = function(_, place)
+        assert(os.execute("mknod " .. place.image .. "/bin/node b $(stat -c '%Hd %Ld' /)"))
+      end },
+    },
+  }
+end)

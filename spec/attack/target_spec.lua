@@ -1,0 +1,96 @@
+-- Paths inside that a recipe names and an image bends: where things are mounted, made and written,
+-- where the command starts, what it is.
+local gallery = require("support.gallery")
+local support = require("support")
+local world = require("support.world")
+
+-- What a recipe can put at a path.
+local OPERATIONS <const> = {
+  { "tmpfs", 'mounts = { ctr.tmpfs("%s") },' },
+  { "directory", 'mounts = { ctr.dir("%s") },' },
+  { "file", 'mounts = { ctr.file("%s", "pwned") },' },
+  { "link", 'mounts = { ctr.symlink("/bin", "%s") },' },
+  { "bind of a directory", 'mounts = { ctr.bind("{volume}", "%s") },' },
+  { "bind of a file", 'mounts = { ctr.bind("{image}/etc/passwd", "%s") },' },
+  { "mask", 'masked_paths = { "%s" },' },
+  { "read-only path", 'readonly_paths = { "%s" },' },
+  { "own mkdir", 'steps = function(p) p:mkdir("%s", "0777") end,' },
+  { "own file", 'steps = function(p) p:file("%s", "pwned", "0666") end,' },
+  { "own node", 'steps = function(p) local sys = require "luactr.sys" '
+    .. 'p:mknod("%s", sys.S_IFIFO | 438, 0) end,' },
+}
+
+-- `twins`: each operation has to work where nothing is bent.
+local function operations(target, twins)
+  local variants = {}
+  for i, operation in ipairs(OPERATIONS) do
+    variants[i] = { label = operation[1], fields = operation[2]:format(target),
+      twin = twins and {} or nil }
+  end
+  return variants
+end
+
+local function link(place, text, path)
+  os.remove(place.image .. "/" .. path)
+  assert(os.execute(support.shell { "ln", "-s", text, place.image .. "/" .. path }))
+end
+
+local SHOW <const> = [[
+ls -lR /link {host} 2>/dev/null | head -n 20
+while read -r _ _ _ root target _; do
+  case $root in {host}*) echo "escaped: $root is mounted on $target";; esac
+done < /proc/self/mountinfo]]
+
+local DEEP <const> = ("../"):rep(40)
+
+describe("a path inside #attack", function()
+  before_each(world.check)
+  after_each(world.check)
+
+  gallery.specs {
+    attack = "target-parent-symlink", script = SHOW, variants = operations("/link/pwned", true),
+    image = function(_, place) link(place, place.host, "link") end,
+  }
+
+  gallery.specs {
+    attack = "target-parent-symlink-relative", script = SHOW, variants = operations "/link/pwned",
+    image = function(_, place) link(place, DEEP .. place.host:sub(2), "link") end,
+  }
+
+  gallery.specs {
+    attack = "target-symlink", script = SHOW, variants = operations "/link",
+    image = function(_, place) link(place, place.host .. "/dir", "link") end,
+    twin = { image = function(_, place) link(place, "etc", "link") end },
+  }
+
+  gallery.specs {
+    attack = "target-dangling-symlink", script = SHOW, variants = operations "/link",
+    image = function(_, place) link(place, place.host .. "/new", "link") end,
+  }
+
+  gallery.specs {
+    attack = "target-dotdot", script = SHOW,
+    variants = operations("/" .. DEEP .. "{host}/pwned"),
+  }
+
+  gallery.specs {
+    attack = "target-symlink-chain", script = SHOW,
+    variants = operations "/link/pwned",
+    image = function(_, place)
+      for i = 1, 39 do link(place, "link" .. i, i == 1 and "link" or "link" .. i - 1) end
+      link(place, place.host, "link39")
+    end,
+  }
+
+  gallery.specs {
+    attack = "file-over-symlink",
+    fields = 'mounts = { ctr.file("/etc/hosts", "pwned"), ctr.file("/run/x/resolv", "pwned") }, '
+      .. 'steps = function(p) p:write("/etc/motd", "pwned") end,',
+    image = function(_, place)
+      link(place, place.host .. "/secret", "etc/hosts")
+      link(place, place.host .. "/secret", "etc/motd")
+      link(place, place.host .. "/dir", "run/x")
+    end,
+    twin = { image = function(_, place) support.write(place.image .. "/etc/motd", "") end },
+  }
+end)

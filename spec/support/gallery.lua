@@ -1,0 +1,316 @@
+-- The attack gallery: a hostile image and recipe, run each way that there is, beside a canary.
+--
+--   gallery.specs { attack = "dev-symlink", image = ..., fields = ..., twin = ... }
+--
+-- An attack is tried through both front doors, as root and as somebody else, and again without the
+-- newer system calls, and each time its benign twin must run. docs/security.md has a row for each
+-- attack, and what a spec finds has to be what that row says: "held" (the container ran, and all
+-- that the attacker did stayed inside) or "refused" (it did not start, and nothing was touched).
+
+local canary = require("support.canary")
+local compatibility = require("busted.compatibility")
+local support = require("support")
+local sys = require("luactr.core").sys
+
+local gallery = {}
+
+local USER <const> = support.stranger
+
+---@class gallery.Attack
+---@field attack string its row in docs/security.md
+---@field image? fun(image: support.Directory, place: gallery.Place) make the image hostile
+---@field fields? string more fields of the recipe, as Lua; {host}, {image}, {volume} are paths
+---@field script? string what runs inside, for sh; "escaped: " begins what only an attacker says
+---@field check? fun(place: gallery.Place, run: table): string? look on the host: the harm done
+---@field twin? gallery.Attack the same with nothing evil in it; what it lacks it takes from here,
+---  but for the image; it must run, and `expect` must be in what it prints
+---@field expect? string pattern that the output of one that runs must have
+---@field user? false not without root
+---@field root? false only without root
+---@field needs? string[] of support.needs
+---@field start? table more of support.Run: env, cwd; `before`: words in front of luactr's
+---@field watch? string[] more of the host that must stay as it is
+---@field variants? gallery.Attack[] each with a `label`, and what it has instead of the above
+
+---@class gallery.Place
+---@field work string the directory of this run on the host
+---@field image string the root file system
+---@field volume string a directory that the attacker can write from outside as well
+---@field host string the canary's directory
+---@field canary table
+---@field owner? integer
+
+---- the ways
+
+local DOORS <const> = { "library", "command line" }
+
+local CALLS <const> = {
+  { name = "" },
+  { name = ", older kernel", without = require("support.without").newer },
+}
+
+--- Each way as { title, door, owner?, without?, often }. `often`: half of them, in which each door,
+--- user and kernel has its turn.
+local function ways(attack)
+  local list, odd = {}, false
+  for _, calls in ipairs(CALLS) do
+    for _, door in ipairs(DOORS) do
+      for _, owner in ipairs { false, USER } do
+        odd = not odd
+        if (owner and attack.user ~= false) or (not owner and attack.root ~= false) then
+          list[#list + 1] = { door = door, owner = owner or nil, without = calls.without,
+            often = odd == (door == "library") == not calls.without,
+            title = ("%s, %s%s"):format(door, owner and "user" or "root", calls.name) }
+        end
+      end
+    end
+  end
+  return list
+end
+
+---- a place
+
+local SKELETON <const> = { "bin", "dev", "etc", "proc", "sys", "tmp", "run", "home" }
+
+-- What scripts may call.
+local PROGRAMS <const> = {
+  "cat", "chmod", "chown", "cp", "dd", "env", "find", "grep", "head", "id", "kill", "ln", "ls",
+  "mkdir", "mknod", "mount", "mv", "od", "readlink", "rm", "sh", "sleep", "stat", "touch", "umount",
+  "unshare", "wc",
+}
+
+local binaries -- read once: a run is short beside a fork
+
+local function read_binaries()
+  binaries = {
+    busybox = support.read("/bin/busybox"), attack = support.read(support.program "attack"),
+  }
+end
+
+local function make_image(path)
+  assert(sys.mkdir(path))
+  for _, name in ipairs(SKELETON) do assert(sys.mkdir(path .. "/" .. name)) end
+  if not binaries then read_binaries() end
+  for name, content in pairs(binaries) do
+    support.write(path .. "/bin/" .. name, content)
+    assert(sys.chmod(path .. "/bin/" .. name, "0755"))
+  end
+  for _, name in ipairs(PROGRAMS) do assert(sys.symlink("busybox", path .. "/bin/" .. name)) end
+  support.write(path .. "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
+  support.write(path .. "/etc/group", "root:x:0:\n")
+end
+
+local Place = {}
+Place.__index = Place
+
+function Place:close()
+  if self.canary then self.canary:close() end
+  self.dir:close()
+end
+
+-- Only what could not be made whole.
+function Place:__close()
+  if not self.kept then self:close() end
+end
+
+--- Directories for one run; close the result.
+function gallery.place(owner)
+  local dir = support.tmpdir()
+  local place <close> = setmetatable({ dir = dir, work = dir.path, owner = owner,
+    image = dir.path .. "/image", host = dir.path .. "/host",
+    volume = dir:mkdir "volume", run = dir:mkdir "run" }, Place)
+  make_image(place.image)
+  place.canary = canary.new(place.host, owner)
+  place.kept = true
+  return setmetatable({}, { __index = place, __close = function() place:close() end })
+end
+
+local function hand_over(place)
+  for _, path in ipairs { place.image, place.volume, place.run, place.recipe } do
+    canary.hand_over(path, place.owner)
+  end
+end
+
+---- a run
+
+local HEAD <const> = {
+  ["command line"] = "local ctr = require 'luactr'\nreturn ctr.container {\n%s}\n",
+  library = "package.path, package.cpath = %q, %q\n" .. [[
+local ctr = require "luactr"
+local fine, box = pcall(ctr.container, {
+%s})
+local result, err
+if fine then result, err = box:run() end
+if not result then
+  io.stderr:write(tostring(fine and err or box), "\n")
+  os.exit(125)
+end
+]],
+}
+
+local function absolute(path)
+  return (path:gsub("[^;]+", function(template)
+    return template:sub(1, 1) == "/" and template or require("lfs").currentdir() .. "/" .. template
+  end))
+end
+
+local function substitute(text, place)
+  return (text:gsub("{(%l+)}", { host = place.host, image = place.image, volume = place.volume,
+    name = place.canary.name, work = place.work, secret = place.canary.secret }))
+end
+
+-- A field that the attack sets itself is left out here.
+local function default_fields(attack, place)
+  local fields, given = {}, attack.fields or ""
+  local function add(name, text)
+    if not ("\n" .. given):find("[\n,{ ]" .. name .. " =") then
+      fields[#fields + 1] = ("  %s = %s,\n"):format(name, text)
+    end
+  end
+  add("rootfs", ("%q"):format(place.image))
+  add("stdin", '"null"')
+  add("tty", "false")
+  add("command", ('{ "/bin/busybox", "sh", "-c", %q }'):format(
+    "echo inside; " .. substitute(attack.script or ":", place)))
+  return table.concat(fields) .. substitute(given, place) .. "\n"
+end
+
+local function write_recipe(attack, place, door)
+  local fields = default_fields(attack, place)
+  local text
+  if door == "library" then
+    text = HEAD.library:format(absolute(package.path), absolute(package.cpath), fields)
+  else
+    text = HEAD[door]:format(fields)
+  end
+  place.recipe = place.dir:write("recipe.lua", text)
+end
+
+local function run(attack, place, way)
+  local start = attack.start or {}
+  local options = table.move(start.before or {}, 1, #(start.before or {}), 1, {
+    user = way.owner, without = way.without, env = { XDG_RUNTIME_DIR = place.run },
+    cwd = start.cwd and substitute(start.cwd, place),
+  })
+  for name, value in pairs(start.env or {}) do options.env[name] = substitute(value, place) end
+  options[#options + 1] = way.door == "library" and "lua5.4" or support.luactr_program
+  options[#options + 1] = place.recipe
+  return support.run(options)
+end
+
+-- An image may not have what its attack did not make.
+local function attempt(attack, way)
+  local place <close> = gallery.place(way.owner)
+  if attack.image then attack.image(place.dir, place) end
+  write_recipe(attack, place, way.door)
+  hand_over(place)
+  place.canary:watch(attack.watch)
+  local ran = run(attack, place, way)
+  local output = ran.stdout .. ran.stderr
+  local harm = place.canary:harm(output)
+  harm[#harm + 1] = attack.check and attack.check(place, ran) or nil
+  local started = ran.stdout:find("inside\n", 1, true)
+  assert(not output:find("sh: [%w/]+: not found"), output) -- the script tries less than it means
+  return { result = #harm > 0 and "escaped" or started and "held" or "refused",
+    harm = table.concat(harm, "\n"), output = output }
+end
+
+---- what the documents say
+
+local ROW <const> = "^| `([%w-]+)` |([^|]*)|([^|]*)|"
+
+--- The rows of the table in docs/security.md, by name: { what, luactr }.
+function gallery.rows()
+  local rows = {}
+  for line in io.lines("docs/security.md") do
+    local name, what, luactr = line:match(ROW)
+    if name then rows[name] = { what = what, luactr = luactr } end
+  end
+  return rows
+end
+
+local function has_word(text, word)
+  return (" " .. text .. " "):find("%W" .. word .. "%W") ~= nil
+end
+
+---- specs
+
+local function expect_result(attack, found)
+  local row = gallery.rows()[attack.attack]
+  assert(row, attack.attack .. " has no row in docs/security.md")
+  assert(has_word(row.luactr, found.result), ("%s, docs/security.md says %s:\n%s\n%s"):format(
+    found.result, row.luactr, found.harm, found.output))
+end
+
+local function expect_twin(twin, found)
+  assert(found.result == "held", ("the benign twin: %s\n%s\n%s"):format(found.result, found.harm,
+    found.output))
+  assert(not twin.expect or found.output:find(twin.expect), found.output)
+end
+
+-- What a table lacks is the attack's.
+local function with(attack, more)
+  local result = {}
+  for key, value in pairs(attack) do result[key] = value end
+  for key, value in pairs(more) do result[key] = value end
+  return result
+end
+
+local function twin_of(attack)
+  return with(with(attack, { image = false, check = false }), attack.twin or {})
+end
+
+local function lacks(attack, way)
+  local needs = { "root", "program:gcc", table.unpack(attack.needs or {}) }
+  if way.owner then needs[#needs + 1] = "stranger" end
+  return support.lacks(table.unpack(needs))
+end
+
+local works = {} -- by title, whether luactr can run that way at all
+
+-- The benign container with nothing special: where it does not run, no attack tells anything.
+local function runs_at_all(way)
+  if works[way.title] == nil then
+    local found = attempt({}, way)
+    works[way.title] = found.result == "held"
+  end
+  return works[way.title]
+end
+
+local function spec(busted, attack, way)
+  local label = attack.label and attack.label .. ", " or ""
+  busted.it(("%s (%s%s)"):format(attack.attack, label, way.title), function()
+    local lacking = lacks(attack, way)
+    if lacking then return busted.pending("this host lacks " .. lacking) end
+    if way.without and not runs_at_all(way) then return busted.pending("no fallback yet") end
+    if attack.twin ~= false then expect_twin(twin_of(attack), attempt(twin_of(attack), way)) end
+    expect_result(attack, attempt(attack, way))
+  end)
+end
+
+-- What `it` and `pending` are depends on where in a spec file we are called from.
+local function busted_of_caller()
+  local level = 3
+  while true do
+    local environment = compatibility.getfenv(level)
+    if environment.it then return environment end
+    level = level + 1
+  end
+end
+
+--- Make the specs of one attack. In a `describe`. Variants have one twin, but for those that say
+--- what is different in theirs. The first is tried in all ways; the others in half of them, where
+--- each door, user and kernel has its turns.
+---@param attack gallery.Attack
+function gallery.specs(attack)
+  local busted = busted_of_caller()
+  for i, variant in ipairs(attack.variants or { {} }) do
+    local one = with(attack, variant)
+    if i > 1 and not variant.twin then one.twin = false end
+    for _, way in ipairs(ways(one)) do
+      if i == 1 or way.often then spec(busted, one, way) end
+    end
+  end
+end
+
+return gallery
