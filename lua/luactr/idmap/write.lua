@@ -84,8 +84,8 @@ local function by_helpers(pid, maps)
     local done, said = call_helper(maps.helpers[kind], pid, maps[kind])
     if not done then
       return nil, { op = "id_map", path = maps.helpers[kind], errno = sys.errno.EPERM,
-        checked = true, action = "write " .. kind .. "_map", cause = said ~= "" and said or "it failed silently",
-        remedy = "see newuidmap(1), or idmap = \"single\"" }
+        checked = true, remedy = "see newuidmap(1), or idmap = \"single\"",
+        action = "write " .. kind .. "_map", cause = said ~= "" and said or "it failed silently" }
     end
   end
   return true

@@ -58,7 +58,8 @@ end
 
 -- ---- user and groups
 
-local NO_GROUPS <const> = "cannot be set in a user namespace that was made without root"
+local NO_GROUPS <const> =
+  "cannot be set in a user namespace with one group: say idmap = \"range\""
 
 --- An empty list drops the groups that luactr was started with.
 local function groups(spec, plan)

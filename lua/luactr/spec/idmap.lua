@@ -94,7 +94,7 @@ local function rows_of(value, path, problems)
   end
   local result = {}
   for _, key in ipairs(check.sorted_keys(value, path, problems) or {}) do
-    local row, problem = rawget(value, key)
+    local row = rawget(value, key)
     if key ~= #result + 1 then
       return problems:add(path, "list expected, but it has the key %s", check.show(key))
     elseif key > MAX_ROWS then
@@ -104,10 +104,11 @@ local function rows_of(value, path, problems)
       return problems:add(path .. "[" .. key .. "]",
         "{ inside, outside, count } expected, got %s", check.show(row))
     end
-    result[key], problem = range(row)
-    if problem then
+    local numbers, problem = range(row)
+    if not numbers then
       return problems:add(path .. "[" .. key .. "]", "%s", problem)
     end
+    result[key] = numbers
   end
   if #result == 0 then
     return problems:add(path, "is empty: no user would exist inside")
