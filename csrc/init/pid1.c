@@ -60,8 +60,37 @@ static int reap_all(void) {
     return pid;
 }
 
+/* Children as procfs lists them, "12 13 ", each killed. How many there were. */
+static int kill_children(void) {
+    char text[1024];
+    int fd = k_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    long length = k_read(fd, text, sizeof text);
+    k_close(fd);
+    int count = 0;
+    int pid = 0;
+    for (long i = 0; i < length; i++) {
+        if (text[i] >= '0' && text[i] <= '9') {
+            pid = pid * 10 + (text[i] - '0');
+            continue;
+        }
+        count += pid > 0 && k_kill(pid, SIGKILL) >= 0;
+        pid = 0;
+    }
+    return count;
+}
+
+/* What a namespace does for its PID 1. Whoever loses its parent becomes our child, so in the end
+ * none is left below us. */
+static void end_others(void) {
+    while (kill_children() > 0)
+        if (k_wait4(-1, NULL, __WALL, NULL) < 0)
+            return;
+}
+
 /* Ends the process when the payload has ended; PID 1's end takes all others in the namespace. */
-static void reap(int payload, int sync) {
+static void reap(int payload, int sync, bool bare) {
     int status;
     struct rusage usage;
     for (;;) {
@@ -69,6 +98,8 @@ static void reap(int payload, int sync) {
         if (pid <= 0)
             return;
         if (pid == payload) {
+            if (bare)
+                end_others();
             tell_end(sync, status, &usage, reap_all() == -ECHILD);
             k_exit(exit_code(status));
         }
@@ -77,14 +108,15 @@ static void reap(int payload, int sync) {
 
 /* No timer wakes this loop. A signal from the kernel (SI_KERNEL: the terminal's Ctrl-C, its window
  * size) has gone to the whole foreground group, so the payload has its own copy if it is for it. */
-__attribute__((noreturn)) static void idle(int payload, int sync) {
+__attribute__((noreturn)) static void idle(int payload, int sync, bool bare) {
     const uint64_t all = ALL_SIGNALS;
     siginfo_t info;
-    reap(payload, sync);
+    info.si_code = SI_KERNEL; /* until a call has filled it */
+    reap(payload, sync, bare);
     for (;;) {
         int signal = k_sigwait(&all, &info);
         if (signal == SIGCHLD)
-            reap(payload, sync);
+            reap(payload, sync, bare);
         else if (signal > 0 && info.si_code != SI_KERNEL)
             k_kill(payload, signal);
     }
@@ -99,6 +131,7 @@ int step_init(struct init *in, const union plan_arg *a) {
     if (result < 0)
         return result;
     in->pid1 = pid;
+    bool bare = pid != 1 && in->root < 0; /* only then is /proc the host's, and to be trusted */
     int payload =
         (int)k_clone_call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, payload_main, in);
     if (payload < 0)
@@ -106,5 +139,5 @@ int step_init(struct init *in, const union plan_arg *a) {
     if (in->failed)
         k_exit(EXIT_SETUP);
     shed(in->sync, in->plan);
-    idle(payload, in->sync);
+    idle(payload, in->sync, bare);
 }

@@ -26,6 +26,10 @@ static inline int k_close_range(unsigned first, unsigned last, unsigned flags) {
     return (int)k_call(__NR_close_range, first, last, flags);
 }
 
+static inline long k_read(int fd, void *data, size_t length) {
+    return k_call(__NR_read, fd, data, length);
+}
+
 static inline long k_write(int fd, const void *data, size_t length) {
     return k_call(__NR_write, fd, data, length);
 }

@@ -56,6 +56,9 @@ end
 
 --- Nothing in the container survives this, frozen or not, with a pid namespace or without.
 local function kill_all(run)
+  if run.loose then
+    require("luactr.processes").end_family(run)
+  end
   run.process:signal(sys.signals.KILL)
   if run.cgroup then
     run.cgroup:kill(sys.signals.KILL)

@@ -82,9 +82,11 @@ local function id_maps(maps)
 end
 
 local function add_clone(rows, plan)
-  rows[#rows + 1] = { heading = "New namespaces" }
+  rows[#rows + 1] = { heading = plan.flags ~= 0 and "New namespaces" or "A new process" }
   local flags = calls.flags("CLONE_", plan.flags)
-    .. (is_born_inside(plan) and "|CLONE_INTO_CGROUP" or "")
+  if is_born_inside(plan) then
+    flags = (plan.flags ~= 0 and flags .. "|" or "") .. "CLONE_INTO_CGROUP"
+  end
   rows[#rows + 1] = { origin = "", text = "clone3(" .. flags .. "), execveat(luactr's init)" }
   for _, text in ipairs(plan.id_maps and id_maps(plan.id_maps) or {}) do
     rows[#rows + 1] = { origin = "", text = text }

@@ -19,6 +19,7 @@ local M = {}
 ---@field captures table<string, luactr.capture> by stream
 ---@field relay? luactr.relay
 ---@field signals? luactr.signals
+---@field loose boolean neither a pid namespace nor a cgroup holds its processes together
 ---@field owner integer pid of the process that started it: a fork of it has copies of all handles
 ---@field warnings string[] what of the recipe is carried out in part only
 ---@field started number monotonic
@@ -144,7 +145,7 @@ end
 
 local function open_cgroup(box, run)
   run:warn(box.plan.warnings)
-  if not box.plan.cgroup then
+  if not box.plan.cgroup or #box.plan.cgroup.places == 0 then
     return true
   end
   local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
@@ -322,6 +323,7 @@ function M.start(box, host, options)
       return nil, explain(box, host, err)
     end
   end
+  run.loose = not run.cgroup and box.plan.spec.namespaces.pid == "host"
   run.started, run.started_at = sys.clock_gettime(), sys.clock_gettime("realtime")
   return run
 end

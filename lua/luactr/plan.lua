@@ -172,6 +172,12 @@ local PHASES <const> = {
 
 M.phases = PHASES
 
+-- The phases that are about a root of the container's own; see rootfs.none().
+local OF_A_ROOT <const> = {
+  ["early sources"] = true, propagation = true, root = true, mounts = true, ["own steps"] = true,
+  masks = true, console = true, enter = true,
+}
+
 -- ---- compile
 
 --- An error object from whatever a contributor returned: one already, or a list of problems.
@@ -184,8 +190,8 @@ end
 
 --- A terminal of its own is for a recipe that leaves all three streams alone, on a terminal.
 local function wants_tty(spec, host)
-  if spec.tty ~= "auto" then
-    return spec.tty
+  if spec.tty ~= "auto" or spec.rootfs.bare then
+    return spec.tty == true
   end
   return host.terminal and spec.stdin.kind == "inherit" and spec.stdout.kind == "inherit"
     and spec.stderr.kind == "inherit" or false
@@ -200,6 +206,14 @@ local function all_capabilities(sets, host, namespaces)
     result[set] = list == "all" and names or list
   end
   return result
+end
+
+--- Who may not become anybody else stays who it is, unless the recipe says otherwise.
+local function settle_bare_user(settled, spec, host)
+  if spec.rootfs.bare and not spec.given.user and not host.privileged then
+    settled.user = settled.namespaces.user == "new" and spec.user
+      or { uid = host.uid, gid = host.gid }
+  end
 end
 
 --- Users and groups by name are a fact of the host, like all that has to be read.
@@ -232,6 +246,7 @@ local function settle(spec, host)
     settled.capabilities = all_capabilities(spec.capabilities, host,
       settled.namespaces)
   end
+  settle_bare_user(settled, spec, host)
   local fine, problems = settle_user(settled, spec, host)
   if not fine then
     return nil, failure(spec, "user", problems)
@@ -348,7 +363,10 @@ function M.compile(spec, host)
     host = setmetatable({ stage = "/" }, { __index = host }) -- luactr's is closed to that root
   end
   for _, phase in ipairs(PHASES) do
-    local steps, problem = contribute(phase, spec, host, plan)
+    local steps, problem = {}, nil
+    if not (OF_A_ROOT[phase.name] and spec.rootfs.bare) then
+      steps, problem = contribute(phase, spec, host, plan)
+    end
     if not steps then
       return nil, failure(spec, phase.name, problem)
     end

@@ -26,17 +26,47 @@ local function status(pid)
   }
 end
 
+local function all_pids()
+  local pids = {}
+  for _, entry in ipairs(sys.readdir("/proc")) do
+    pids[#pids + 1] = math.tointeger(tonumber(entry.name))
+  end
+  return pids
+end
+
 --- Without a cgroup: everything in PID 1's pid namespace, or below it.
 local function members_of_namespace(leader)
   local namespace = sys.readlink("/proc/" .. leader .. "/ns/pid_for_children")
   local pids = {}
-  for _, entry in ipairs(sys.readdir("/proc")) do
-    local pid = math.tointeger(tonumber(entry.name))
-    if pid and sys.readlink("/proc/" .. pid .. "/ns/pid") == namespace then
+  for _, pid in ipairs(all_pids()) do
+    if sys.readlink("/proc/" .. pid .. "/ns/pid") == namespace then
       pids[#pids + 1] = pid
     end
   end
   return pids
+end
+
+--- With neither: the leader and all below it, since it adopts who loses its parent.
+local function family(leader)
+  local children = {}
+  for _, pid in ipairs(all_pids()) do
+    local found = status(pid)
+    local parent = found and found.parent or 0
+    children[parent] = children[parent] or {}
+    table.insert(children[parent], pid)
+  end
+  local pids, at = { leader }, 1
+  while pids[at] do
+    local more = children[pids[at]] or {}
+    table.move(more, 1, #more, #pids + 1, pids)
+    at = at + 1
+  end
+  return pids
+end
+
+--- Whether its pids are the host's own and in no cgroup, so that nothing ends them all at once.
+local function is_loose(run, first)
+  return not run.cgroup and first ~= nil and #first.pids == 1
 end
 
 --- Inside pids count by PID 1's depth: in a namespace within the container a process has more.
@@ -61,6 +91,32 @@ local function add_parents(list)
   end
 end
 
+--- Kill a process that still has this parent: by a descriptor, since its number may be another's.
+local function kill_child(pid, parents)
+  local handle <close> = sys.pidfd_open(pid)
+  local found = handle and status(pid)
+  return found and parents[found.parent]
+    and sys.pidfd_send_signal(handle, sys.signals.KILL) and found.state ~= "Z" or false
+end
+
+--- End what only its leader holds together. The leader goes last: it adopts the others.
+---@param run luactr.run
+function M.end_family(run)
+  local leader = run.process:pid()
+  while is_loose(run, status(leader)) do
+    local pids, parents, killed = family(leader), {}, false
+    for _, pid in ipairs(pids) do
+      parents[pid] = true
+    end
+    for i = 2, #pids do
+      killed = kill_child(pids[i], parents) or killed
+    end
+    if not killed then
+      return
+    end
+  end
+end
+
 ---@param run luactr.run
 ---@return luactr.process[] sorted by pid inside
 function M.list(run)
@@ -69,7 +125,8 @@ function M.list(run)
   if not first then
     return {}
   end
-  local pids = run.cgroup and run.cgroup:processes() or members_of_namespace(leader)
+  local pids = run.cgroup and run.cgroup:processes()
+    or (is_loose(run, first) and family or members_of_namespace)(leader)
   local list = {}
   for _, pid in ipairs(pids) do
     list[#list + 1] = describe(pid, #first.pids)

@@ -37,7 +37,7 @@
 
 ---@class luactr.landlock
 ---@field read? (string|{ path: string, optional?: boolean })[] read files and list directories there
----@field write? (string|{ path: string, optional?: boolean })[] change, make, rename, remove files there (but no device nodes)
+---@field write? (string|{ path: string, optional?: boolean })[] change, make, move, remove files there (no device nodes), and read what is there
 ---@field execute? (string|{ path: string, optional?: boolean })[] run programs there, and read what is there
 ---@field ioctl? (string|{ path: string, optional?: boolean })[] control devices there, by ioctl(2)
 ---@field tcp? { bind?: integer[], connect?: integer[] } the ports that may be bound and connected to; port 0 is any free one

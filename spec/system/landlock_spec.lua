@@ -123,6 +123,12 @@ describe("landlock #system", function()
         .. "/root/in && rm -r dir link fifo new" }))
     end)
 
+    since(1, "lets be read what may be changed", function()
+      local both = { read = {}, write = { "/in", "/dev/null" }, execute = { "/bin" } }
+      assert.equal("yes yes no", answers(both,
+        { "cat /in/file", "echo x 1<>/in/file", "cat /out/file" }))
+    end)
+
     since(1, "makes no device node anywhere", function()
       local node = { "mknod /in/node c 1 3" }
       local root = { capabilities = "all" }

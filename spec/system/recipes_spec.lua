@@ -162,4 +162,17 @@ describe("lua/recipes #system", function()
         entry.name)
     end
   end)
+
+  it("landlock: the rules hold, without a namespace", function()
+    if (sys.landlock_abi() or 0) < 6 then return pending("needs Landlock ABI 6") end
+    support.needs("file:/etc/passwd")
+    local text = run("landlock")
+    assert.matches("passwd\n%d+\n", text)
+    assert.matches("ls /root\n[^\n]*Permission denied", text)
+    assert.matches("var/tmp/[^\n]*\n[^\n]*Permission denied", text)
+    assert.matches("mktemp works in /tmp", text)
+    assert.matches("/dev/tcp/[^\n]*\n[^\n]*Permission denied", text)
+    assert.matches("kill %-0 %d+\n[^\n]*not permitted", text)
+    assert.are.equal("/\n", run("landlock", "pwd"))
+  end)
 end)

@@ -96,6 +96,12 @@ describe("landlock #unit", function()
       assert.is_false(has(steps[3].access, "READ_FILE")) -- reading is not restricted at all
     end)
 
+    it("lets be read what may be changed", function()
+      local steps = rules({ read = {}, write = { "/tmp" } }, 7)
+      assert.is_true(has(steps[2].access, "READ_FILE") and has(steps[2].access, "WRITE_FILE"))
+      assert.is_false(has(rules({ write = { "/tmp" } }, 7)[2].access, "READ_FILE"))
+    end)
+
     it("never allows a device node to be made", function()
       local steps = rules({ write = { "/tmp" } }, 7)
       assert.is_true(has(steps[1].files, "MAKE_CHAR") and has(steps[1].files, "MAKE_BLOCK"))

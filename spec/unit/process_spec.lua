@@ -13,7 +13,7 @@ describe("luactr.security.process #unit", function()
   end
 
   local function steps(fields, of_plan)
-    return process.steps(checked(fields), { capabilities = -1 }, of_plan or {})
+    return process.steps(checked(fields), { capabilities = -1, privileged = true }, of_plan or {})
   end
 
   local function ops(list)
@@ -60,7 +60,7 @@ describe("luactr.security.process #unit", function()
   end)
 
   it("gives no more of the default than luactr has", function()
-    local few = { capabilities = mask("CAP_CHOWN", "CAP_SYS_ADMIN") }
+    local few = { privileged = true, capabilities = mask("CAP_CHOWN", "CAP_SYS_ADMIN") }
     local list = process.steps(checked {}, few, {})
     assert.equal(mask("CAP_CHOWN"), find(list, "capset").permitted)
     list = process.steps(checked { capabilities = { "CAP_KILL" } }, few, {})

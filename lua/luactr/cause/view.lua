@@ -20,7 +20,9 @@ View.__index = View
 ---@param eyes luactr.eyes
 ---@return luactr.view
 function M.new(plan, last, eyes)
-  return setmetatable({ steps = plan.steps, last = last, eyes = eyes }, View)
+  local rootfs = plan.spec and plan.spec.rootfs
+  local bare = rootfs ~= nil and rootfs.bare == true
+  return setmetatable({ steps = plan.steps, last = last, eyes = eyes, bare = bare }, View)
 end
 
 -- ---- one path, links not followed
@@ -96,7 +98,7 @@ function View:node(path)
       made = made or { kind = "directory", step = step }
     end
   end
-  return made
+  return made or (self.bare and host_node(self, path)) or nil
 end
 
 -- ---- a walk

@@ -5,6 +5,7 @@ local M = {}
 
 ---@class luactr.rootfs a value for the field `rootfs`
 ---@field where luactr.where?
+---@field bare? boolean there is no root to build: it is luactr's own
 local methods = {}
 local Rootfs <const> = { __name = "luactr.rootfs", __index = methods }
 
@@ -104,6 +105,21 @@ local empty <const> = {
 ---@return luactr.rootfs
 function M.empty()
   return new(empty, {}, caller())
+end
+
+local none <const> = {
+  steps = function() return {} end,
+  find = function(_, path)
+    return { file = path }
+  end,
+}
+
+--- No root file system of its own: the command sees luactr's. Nothing is mounted, and every
+--- namespace that the recipe does not ask for is the host's. With `landlock` and `seccomp` that
+--- confines a program where namespaces are forbidden.
+---@return luactr.rootfs
+function M.none()
+  return new(none, { bare = true }, caller())
 end
 
 --- Programs of the host with the libraries they need, and nothing else.

@@ -24,16 +24,19 @@ local VERSIONS <const> = {
 
 M.newest = VERSIONS[#VERSIONS].abi
 
--- The words about files: what a rule allows, and what is denied beside that and never allowed.
+-- The words about files. `denies` is what a word takes away everywhere, `allows` what it gives
+-- back at its paths. Who may change a file or run it may read it too: that is how programs open
+-- what they change, and how the kernel opens what it runs.
+local READ <const> = { "READ_FILE", "READ_DIR" }
+local CHANGE <const> = { "WRITE_FILE", "TRUNCATE", "REMOVE_DIR", "REMOVE_FILE", "MAKE_DIR",
+  "MAKE_REG", "MAKE_SOCK", "MAKE_FIFO", "MAKE_SYM", "REFER" }
+
 local WORDS <const> = {
-  { name = "read", allows = { "READ_FILE", "READ_DIR" } },
-  { name = "write", denies = { "MAKE_CHAR", "MAKE_BLOCK" },
-    allows = { "WRITE_FILE", "TRUNCATE", "REMOVE_DIR", "REMOVE_FILE", "MAKE_DIR", "MAKE_REG",
-      "MAKE_SOCK", "MAKE_FIFO", "MAKE_SYM", "REFER" } },
-  -- the kernel reads a program to run it, with the rights of who runs it
-  { name = "execute", denies = {}, allows = { "EXECUTE", "READ_FILE", "READ_DIR" },
-    own = { "EXECUTE" } },
-  { name = "ioctl", allows = { "IOCTL_DEV" } },
+  { name = "read", denies = READ, allows = READ },
+  { name = "write", denies = { "MAKE_CHAR", "MAKE_BLOCK", table.unpack(CHANGE) },
+    allows = { "READ_FILE", "READ_DIR", table.unpack(CHANGE) } },
+  { name = "execute", denies = { "EXECUTE" }, allows = { "EXECUTE", "READ_FILE", "READ_DIR" } },
+  { name = "ioctl", denies = { "IOCTL_DEV" }, allows = { "IOCTL_DEV" } },
 }
 
 local PORTS <const> = { { name = "bind", right = "BIND_TCP" },
@@ -170,7 +173,7 @@ local function denied_files(landlock, abi)
   local mask = 0
   for _, word in ipairs(WORDS) do
     if landlock[word.name] then
-      mask = mask | files(word.own or word.allows) | files(word.denies)
+      mask = mask | files(word.denies)
     end
   end
   local known = known_rights(abi)

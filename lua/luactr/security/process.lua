@@ -58,12 +58,25 @@ end
 
 -- ---- user and groups
 
+--- Neither root nor in a user namespace: what it is now, it stays.
+local function is_bound(host, plan)
+  return not host.privileged and not plan.id_maps
+end
+
+local NOT_ROOT <const> = "needs root, or a user namespace: luactr is user %d, group %d"
+
+local function refuse(name, host)
+  return nil, { { path = name, message = NOT_ROOT:format(host.uid, host.gid) } }
+end
+
 local NO_GROUPS <const> =
   "cannot be set in a user namespace with one group: say idmap = \"range\""
 
 --- An empty list drops the groups that luactr was started with.
-local function groups(spec, plan)
-  if spec.groups.keep then
+local function groups(spec, plan, host)
+  if is_bound(host, plan) and #spec.groups > 0 and spec.given.groups then
+    return refuse("groups", host)
+  elseif spec.groups.keep or is_bound(host, plan) then
     return {}
   elseif not (plan.id_maps and plan.id_maps.setgroups == "deny") then
     return { { op = "setgroups", groups = spec.groups, from = "groups" } }
@@ -75,11 +88,21 @@ local function groups(spec, plan)
   return {}
 end
 
-local function group(spec)
+local function group(spec, plan, host)
+  if is_bound(host, plan) then
+    return {}
+  end
   return { { op = "setresgid", gid = spec.user.gid, from = "user" } }
 end
 
-local function user(spec)
+local function user(spec, plan, host)
+  if is_bound(host, plan) then
+    local same = spec.user.uid == host.uid and spec.user.gid == host.gid
+    if not same then
+      return refuse("user", host)
+    end
+    return {}
+  end
   return { { op = "setresuid", uid = spec.user.uid, from = "user" } }
 end
 
@@ -93,7 +116,11 @@ local function mask(spec, plan, host, set)
   return is_default and wanted & host.capabilities or wanted
 end
 
+--- Who cannot drop from it has nothing that an exec could bring back under no_new_privs.
 local function bounding(spec, plan, host)
+  if is_bound(host, plan) then
+    return {}
+  end
   return { { op = "capbset_drop", keep = mask(spec, plan, host, "bounding"),
     from = "capabilities" } }
 end

@@ -28,7 +28,7 @@ local ports = check.list(check.integer { what = "port", min = 0, max = MAX_PORT 
 M.fields = {
   { name = "read", type = places, help = "read files and list directories there" },
   { name = "write", type = places,
-    help = "change, make, rename, remove files there (but no device nodes)" },
+    help = "change, make, move, remove files there (no device nodes), and read what is there" },
   { name = "execute", type = places, help = "run programs there, and read what is there" },
   { name = "ioctl", type = places, help = "control devices there, by ioctl(2)" },
   { name = "tcp", type = check.record {

@@ -131,8 +131,15 @@ local function mount_options(spec, problems)
   end
 end
 
+local function mounts_on_the_host(spec)
+  local bare = spec.rootfs and spec.rootfs.bare
+  if not bare and spec.namespaces and spec.namespaces.mount == "host" then
+    return "namespaces.mount", "cannot be the host's: a container never mounts there"
+  end
+end
+
 local RULES <const> = {
-  maps_without_user_namespace,
+  mounts_on_the_host, maps_without_user_namespace,
   tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
   mount_without_source,
 }
@@ -162,6 +169,9 @@ end
 ---@param raw table as given
 ---@param problems luactr.problems
 function M.apply(spec, raw, problems)
+  if spec.rootfs and spec.rootfs.bare and spec.namespaces then
+    require("luactr.spec.bare").settle(spec, raw, problems)
+  end
   settle_network(spec, raw, problems)
   for _, rule in ipairs(RULES) do
     local path, message = rule(spec, raw)
