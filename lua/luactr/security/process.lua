@@ -58,9 +58,9 @@ end
 
 -- ---- user and groups
 
---- Neither root nor in a user namespace: what it is now, it stays.
-local function is_bound(host, plan)
-  return not host.privileged and not plan.id_maps
+--- On the host's root, neither root nor in a user namespace: what it is now, it stays.
+local function is_bound(spec, host, plan)
+  return spec.rootfs.bare and not host.privileged and not plan.id_maps
 end
 
 local NOT_ROOT <const> = "needs root, or a user namespace: luactr is user %d, group %d"
@@ -74,9 +74,9 @@ local NO_GROUPS <const> =
 
 --- An empty list drops the groups that luactr was started with.
 local function groups(spec, plan, host)
-  if is_bound(host, plan) and #spec.groups > 0 and spec.given.groups then
+  if is_bound(spec, host, plan) and #spec.groups > 0 and spec.given.groups then
     return refuse("groups", host)
-  elseif spec.groups.keep or is_bound(host, plan) then
+  elseif spec.groups.keep or is_bound(spec, host, plan) then
     return {}
   elseif not (plan.id_maps and plan.id_maps.setgroups == "deny") then
     return { { op = "setgroups", groups = spec.groups, from = "groups" } }
@@ -89,14 +89,14 @@ local function groups(spec, plan, host)
 end
 
 local function group(spec, plan, host)
-  if is_bound(host, plan) then
+  if is_bound(spec, host, plan) then
     return {}
   end
   return { { op = "setresgid", gid = spec.user.gid, from = "user" } }
 end
 
 local function user(spec, plan, host)
-  if is_bound(host, plan) then
+  if is_bound(spec, host, plan) then
     local same = spec.user.uid == host.uid and spec.user.gid == host.gid
     if not same then
       return refuse("user", host)
@@ -118,7 +118,7 @@ end
 
 --- Who cannot drop from it has nothing that an exec could bring back under no_new_privs.
 local function bounding(spec, plan, host)
-  if is_bound(host, plan) then
+  if is_bound(spec, host, plan) then
     return {}
   end
   return { { op = "capbset_drop", keep = mask(spec, plan, host, "bounding"),
