@@ -123,6 +123,7 @@ struct plan_header {
 #define PLAN_FLAG_TIMES   1u /* the init notes in each record when it was begun */
 #define PLAN_FLAG_USERNS  2u /* born in a new user namespace: its rights are ambient */
 #define PLAN_FLAG_SKIPPED 4u /* the init sets it: some step has its `skipped` set */
+#define PLAN_FLAG_SEEN    8u /* others are in its pid namespace: they must not look into it */
 
 /* One argument. u: the number (i as two's complement, f as slot index, PLAN_NONE for nothing).
  * s, b, n, v: offset and length. For s and b the length is in bytes without the NUL that follows;

@@ -1,13 +1,17 @@
 #include "image.h"
 
 #include "fd.h"
+#include "kernel/calls.h"
 #include "kernel/shim.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 extern const char lctr_init_image[];
 extern const char lctr_init_image_end[];
@@ -41,11 +45,33 @@ const char *lctr_image_path(void) {
     return LUACTR_INIT_PATH;
 }
 
-/* vm.memfd_noexec=2 refuses executable memfds: the copy that `install` put down is as good, since
- * only root can change it. */
+/* Who runs from the file can name it by /proc/PID/exe, and write to it later. In a read-only mount
+ * of its own it can't be written by anybody who comes that way. */
+static int open_read_only(int fd) {
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+    cleanup_fd tree =
+        k_open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (unsigned)AT_EMPTY_PATH);
+    if (tree < 0)
+        return tree;
+    int result = k_mount_setattr(tree, "", AT_EMPTY_PATH, &read_only, sizeof read_only);
+    return result < 0 ? result : take_fd(&tree);
+}
+
+static bool is_writable(int fd) {
+    struct stat st;
+    return geteuid() == 0 || fstat(fd, &st) < 0 || st.st_uid == geteuid() || st.st_mode & 022;
+}
+
+/* vm.memfd_noexec=2 refuses executable memfds: the copy that `install` put down is as good, where
+ * the container can't change it. */
 static int open_installed(void) {
-    int fd = open(lctr_image_path(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return fd < 0 ? -errno : fd;
+    cleanup_fd fd = open(lctr_image_path(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    int protected = open_read_only(fd);
+    if (protected < 0 && !is_writable(fd))
+        return take_fd(&fd);
+    return protected;
 }
 
 static int make(void) {

@@ -1,6 +1,11 @@
 /* Descriptors: which were passed, close all others, keep ours off the numbers of the payload. */
 #include "init.h"
 
+#define FD_CLOEXEC 1
+#define OPENED_AT_MOST                                                                             \
+    (PLAN_MAX_SLOTS + 256) /* the kernel gives the lowest number that is free                      \
+                            */
+
 static const char *parse_number(const char *text, size_t *number) {
     if (*text < '0' || *text > '9')
         return NULL;
@@ -40,18 +45,74 @@ static unsigned least_from(const struct init *in, int plan_fd, unsigned from) {
     return least;
 }
 
-/* Whatever else the host's process had open ends here; what stays is closed by exec. */
-void fds_close_undeclared(struct init *in, int plan_fd) {
+static bool is_declared(const struct init *in, int plan_fd, unsigned fd) {
+    return least_from(in, plan_fd, fd) == fd;
+}
+
+static void close_names(const struct init *in, int plan_fd, int list, char *names, long length) {
+    size_t number;
+    for (long at = 0; at < length;) {
+        const struct k_dirent *entry = (const struct k_dirent *)(names + at);
+        bool other = parse_number(entry->name, &number) && (int)number != list;
+        if (other && !is_declared(in, plan_fd, (unsigned)number))
+            k_close((int)number);
+        at += entry->length;
+    }
+}
+
+/* What is open, as the host's procfs lists it: nobody but the host has been here yet. */
+static int close_listed(const struct init *in, int plan_fd) {
+    char names[1024] __attribute__((aligned(8)));
+    struct statfs fs;
+    int list = k_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (list < 0)
+        return list;
+    long length = k_fstatfs(list, &fs);
+    if (length >= 0 && fs.f_type != PROC_SUPER_MAGIC)
+        length = -ENODEV;
+    while (length >= 0 && (length = k_getdents(list, names, sizeof names)) > 0)
+        close_names(in, plan_fd, list, names, length);
+    k_close(list);
+    return (int)length;
+}
+
+static void close_on_exec(const struct init *in) {
+    k_fcntl(in->status, F_SETFD, FD_CLOEXEC);
+    k_fcntl(in->sync, F_SETFD, FD_CLOEXEC);
+    for (uint32_t i = 0; i < in->slot_count; i++)
+        k_fcntl(in->slot[i], F_SETFD, FD_CLOEXEC);
+}
+
+/* Whatever else the host's process had open ends here. close_range(2) is Linux 5.9. */
+int fds_close_undeclared(struct init *in, int plan_fd) {
     unsigned from = 0;
     for (;;) {
         unsigned next = least_from(in, plan_fd, from);
-        if (next > from)
-            k_close_range(from, next == ~0u ? next : next - 1, 0);
+        if (next > from && k_close_range(from, next == ~0u ? next : next - 1, 0) < 0) {
+            close_on_exec(in);
+            return close_listed(in, plan_fd);
+        }
         if (next == ~0u)
             break;
         from = next + 1;
     }
-    k_close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);
+    return k_close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
+/* All from `first` to below `end`. */
+static void close_span(const struct init *in, unsigned first, unsigned end) {
+    if (first >= end || k_close_range(first, end - 1, 0) >= 0)
+        return;
+    for (unsigned fd = first; fd < end && fd <= in->highest; fd++)
+        k_close((int)fd);
+}
+
+void fds_close_from(const struct init *in, int first, int kept, int kept_too) {
+    unsigned low = (unsigned)(kept < kept_too ? kept : kept_too);
+    unsigned high = (unsigned)(kept < kept_too ? kept_too : kept);
+    close_span(in, (unsigned)first, low);
+    close_span(in, low + 1, high);
+    close_span(in, high + 1, ~0u);
 }
 
 int fds_keep(struct init *in, int fd) {
@@ -71,12 +132,16 @@ int fds_raise_all(struct init *in) {
         if (step->kind == STEP_DUP && (int)plan_u32(&step->arg[1]) >= in->floor)
             in->floor = (int)plan_u32(&step->arg[1]) + 1;
     }
+    in->highest = (unsigned)in->floor + OPENED_AT_MOST;
+    for (unsigned fd = 0; (fd = least_from(in, in->status, fd)) != ~0u; fd++)
+        if (fd > in->highest)
+            in->highest = fd;
     in->status = fds_keep(in, in->status);
     in->sync = fds_keep(in, in->sync);
     for (uint32_t i = 0; i < in->slot_count; i++)
         if (in->slot[i] < in->floor)
             in->slot[i] = k_fcntl(in->slot[i], F_DUPFD_CLOEXEC, in->floor);
-    k_close_range(0, (unsigned)in->floor - 1, 0);
+    close_span(in, 0, (unsigned)in->floor);
     for (uint32_t i = 0; i < in->slot_count; i++)
         if (in->slot[i] < 0)
             return in->slot[i];

@@ -23,7 +23,8 @@ struct init {
 
     int status;
     int sync;
-    int floor; /* no fd that is kept lies below: the numbers that dup steps fill */
+    int floor;        /* no fd that is kept lies below: the numbers that dup steps fill */
+    unsigned highest; /* nor any fd above */
     uint32_t slot_count;
     int slot[PLAN_MAX_SLOTS];
 
@@ -50,7 +51,8 @@ __attribute__((noreturn)) void steps_run(struct init *in, uint32_t from);
 
 /* ---- fds.c */
 int fds_parse(struct init *in, const char *text, int *plan_fd, size_t *plan_size);
-void fds_close_undeclared(struct init *in, int plan_fd);
+int fds_close_undeclared(struct init *in, int plan_fd);
+void fds_close_from(const struct init *in, int first, int kept, int kept_too);
 int fds_raise_all(struct init *in);
 int fds_keep(struct init *in, int fd); /* the same file at a number that no dup step fills */
 void fds_close(int *fd);

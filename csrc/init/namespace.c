@@ -70,5 +70,7 @@ int step_rendezvous(struct init *in, const union plan_arg *a) {
     if (message.number != MEET_ID_MAPS)
         return 0;
     result = credentials_become_root();
+    if (result >= 0 && in->plan->flags & PLAN_FLAG_SEEN)
+        result = k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
     return at(in, AUX_ATTRIBUTE, result < 0 ? result : process_arm(in));
 }

@@ -12,19 +12,16 @@ static void payload_main(void *state) {
 }
 
 /* Nobody needs to see or change anything here, and nothing needs rights but kill(2). */
-static void shed(int sync, struct plan_header *plan) {
+static void shed(const struct init *in) {
     const struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     const struct __user_cap_data_struct only_kill[2] = {
         {.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
     const struct __user_cap_data_struct none[2] = {0};
+    fds_close_from(in, 0, in->sync, in->sync);
+    k_munmap(in->plan, in->plan->size);
     if (k_capset(&header, only_kill) < 0)
         k_capset(&header, none);
-    k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
     k_prctl(PR_SET_NAME, (unsigned long)"luactr-init", 0, 0);
-    if (sync > 0)
-        k_close_range(0, (unsigned)sync - 1, 0);
-    k_close_range((unsigned)sync + 1, ~0u, 0);
-    k_munmap(plan, plan->size);
 }
 
 static uint64_t microseconds(struct __kernel_old_timeval time) {
@@ -122,12 +119,17 @@ __attribute__((noreturn)) static void idle(int payload, int sync, bool bare) {
     }
 }
 
+/* Not dumpable before there is a payload: it could trace PID 1, read its memory and open what its
+ * descriptors lead to, as long as that has not shed its rights. The payload's own process is so too
+ * until its exec. */
 int step_init(struct init *in, const union plan_arg *a) {
     (void)a;
     int pid = k_getpid();
     int result = process_arm(in);
     if (result >= 0 && pid != 1)
         result = k_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0);
+    if (result >= 0)
+        result = k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
     if (result < 0)
         return result;
     in->pid1 = pid;
@@ -138,6 +140,6 @@ int step_init(struct init *in, const union plan_arg *a) {
         return payload;
     if (in->failed)
         k_exit(EXIT_SETUP);
-    shed(in->sync, in->plan);
+    shed(in);
     idle(payload, in->sync, bare);
 }

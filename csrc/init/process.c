@@ -30,9 +30,13 @@ static int keep_open(int number) {
     return k_fcntl(number, F_SETFD, 0);
 }
 
-/* Of all descriptors only those survive exec that steps have put at their numbers. */
+/* Of all descriptors only those survive exec that steps have put at their numbers. The others go
+ * before it, but for the two that tell the parent how it went: the path of a program must not lead
+ * over a directory that luactr had open. */
 static int release_fds(struct init *in) {
-    int result = k_close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);
+    int result = 0;
+    fds_close_from(in, in->floor, in->status, in->sync);
+    in->root = in->proc = in->mask = in->ruleset = -1;
     for (uint32_t i = 0; i < in->index && result >= 0; i++) {
         const struct plan_step *step = plan_steps(in) + i;
         if (step->kind == STEP_DUP)
@@ -41,6 +45,7 @@ static int release_fds(struct init *in) {
             for (int number = 0; number < 3 && result >= 0; number++)
                 result = keep_open(number);
     }
+    in->tty = -1;
     return result;
 }
 

@@ -52,7 +52,9 @@ static int take_over(struct init *in, const char *fds) {
     result = process_arm(in);
     if (result < 0)
         return result;
-    fds_close_undeclared(in, plan_fd);
+    result = fds_close_undeclared(in, plan_fd);
+    if (result < 0)
+        return result;
     result = map_plan(in, plan_fd, size);
     if (result < 0)
         return result;
@@ -61,6 +63,8 @@ static int take_over(struct init *in, const char *fds) {
         if (result < 0)
             return result;
     }
+    if (in->plan->flags & PLAN_FLAG_SEEN && !(in->plan->flags & PLAN_FLAG_USERNS))
+        k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
     reset_dispositions();
     k_umask(0); /* modes in the plan are meant as written */
     return fds_raise_all(in);

@@ -67,6 +67,15 @@ struct k_ifreq {
 
 #define IFF_UP 1
 
+/* getdents64(2) */
+struct k_dirent {
+    uint64_t inode;
+    int64_t next;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
 /* rt_sigaction(2) of SIG_DFL with nothing set. */
 struct k_sigaction {
     unsigned long handler;

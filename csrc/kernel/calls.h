@@ -22,6 +22,10 @@ static inline int k_close(int fd) {
     return (int)k_call(__NR_close, fd);
 }
 
+static inline long k_getdents(int fd, void *entries, size_t size) {
+    return k_call(__NR_getdents64, fd, entries, size);
+}
+
 static inline int k_close_range(unsigned first, unsigned last, unsigned flags) {
     return (int)k_call(__NR_close_range, first, last, flags);
 }
