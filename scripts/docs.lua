@@ -209,6 +209,7 @@ local CUSTOM <const> = {
   sysctl = "table<string, string|integer|boolean>",
   personality = "string|string[]",
   landlock = "luactr.landlock",
+  seccomp = "\"default\"|\"strict\"|\"unconfined\"|table",
   stop_signal = "string|integer",
 }
 

@@ -65,7 +65,7 @@
 ---@field devices? (string|{ path: string, type: "c"|"b"|"p", major?: integer, minor?: integer, mode?: string|integer, uid?: integer, gid?: integer })[] device nodes beside null, zero, full, random, urandom, tty
 ---@field capabilities? string[]|"none"|"all"|{ add?: string[], drop?: string[] }|table<string, string[]> what root in the container may do
 ---@field no_new_privileges? boolean exec never gains privilege
----@field seccomp? "default"|"unconfined"|table system call filter
+---@field seccomp? "default"|"strict"|"unconfined"|table system call filter
 ---@field landlock? luactr.landlock paths, ports and processes that the command may reach
 ---@field rlimits? table<string, integer|string|{ soft?: integer|string, hard: integer|string }> per-process limits of setrlimit(2)
 ---@field sysctl? table<string, string|integer|boolean> kernel parameters of its namespaces

@@ -46,13 +46,14 @@ end
 
 local RESULTS <const> = {
   [0x7fff0000] = "allow", [0x7ffc0000] = "log", [0x80000000] = "kill", [0x00000000] = "kill_thread",
-  [0x00030000] = "trap",
+  [0x00030000] = "trap", [0x7fc00000] = "notify",
 }
 
 --- The same in words: "allow", "kill", "errno 1".
 function bpf.verdict(program, call)
   local value, count = bpf.run(program, call)
   if value >> 16 == 5 then return "errno " .. (value & 0xffff), count end
+  if value >> 16 == 0x7ff0 then return "trace " .. (value & 0xffff), count end
   return RESULTS[value] or ("0x%x"):format(value), count
 end
 

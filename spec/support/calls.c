@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
@@ -97,6 +98,33 @@ static long tiocsti(void) {
 static long tiocsti_high(void) {
     return syscall(SYS_ioctl, 0, TIOCSTI | 1UL << 32, "x");
 }
+static int own_file(void) {
+    return open("/calls", O_RDONLY);
+}
+static long lock_file(void) {
+    return flock(own_file(), LOCK_SH);
+}
+static long lock_record(void) {
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    return fcntl(own_file(), F_SETLK, &lock);
+}
+static long lock_open_file(void) {
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    return fcntl(own_file(), F_OFD_SETLK, &lock);
+}
+static long lease(void) {
+    return fcntl(own_file(), F_SETLEASE, F_RDLCK);
+}
+static long lease_high(void) {
+    return syscall(SYS_fcntl, own_file(), F_SETLEASE | 1UL << 32, F_RDLCK);
+}
+static long get_flags(void) {
+    return fcntl(0, F_GETFL);
+}
+static long pair(void) {
+    int fds[2];
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+}
 static long no_aslr(void) {
     return personality(ADDR_NO_RANDOMIZE);
 }
@@ -139,6 +167,13 @@ static const struct {
     {"ioctl(TIOCSTI)", tiocsti},
     {"ioctl(TIOCSTI, high bits)", tiocsti_high},
     {"personality(ADDR_NO_RANDOMIZE)", no_aslr},
+    {"flock", lock_file},
+    {"fcntl(F_SETLK)", lock_record},
+    {"fcntl(F_OFD_SETLK)", lock_open_file},
+    {"fcntl(F_SETLEASE)", lease},
+    {"fcntl(F_SETLEASE, high bits)", lease_high},
+    {"fcntl(F_GETFL)", get_flags},
+    {"socketpair", pair},
     {"9999", unknown},
     {"x32", x32},
     {"int 0x80", i386},

@@ -68,6 +68,40 @@ describe("luactr.security #system", function()
     end)
   end)
 
+  describe("the strict filter", function()
+    local cases = {
+      keyctl = "EPERM", ["socket(AF_VSOCK)"] = "EPERM", ["socket(AF_UNIX)"] = "EPERM",
+      ["socket(AF_INET)"] = "EPERM", ["socket(AF_ALG)"] = "EPERM", socketpair = "ok",
+      flock = "EPERM", ["fcntl(F_SETLK)"] = "EPERM", ["fcntl(F_OFD_SETLK)"] = "EPERM",
+      ["fcntl(F_SETLEASE)"] = "EPERM", ["fcntl(F_SETLEASE, high bits)"] = "EPERM",
+      ["fcntl(F_GETFL)"] = "ok", io_uring_setup = "EPERM", ptrace = "EPERM",
+      ["ioctl(TIOCSTI, high bits)"] = "EPERM", ["clone(CLONE_NEWUSER)"] = "EPERM",
+      clone3 = "ENOSYS", fork = "ok", x32 = "ENOSYS", ["9999"] = "ENOSYS",
+    }
+    for name, expected in pairs(cases) do
+      it(("answers %s with %s"):format(name, expected), function()
+        assert.equal(expected, call(name, { capabilities = "all", seccomp = "strict" }))
+      end)
+    end
+
+    it("leaves room for the steps behind it", function()
+      assert.equal("EPERM", call("keyctl", { seccomp = "strict", no_new_privileges = false,
+        user = "1000:100" }))
+    end)
+
+    it("refuses what is allowed without it", function()
+      for _, name in ipairs { "flock", "fcntl(F_SETLK)", "fcntl(F_OFD_SETLK)",
+        "fcntl(F_SETLEASE)" } do
+        assert.equal("ok", call(name))
+      end
+    end)
+
+    it("kills a caller of another ABI", function()
+      if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+      assert.equal("signal SYS", call("int 0x80", { seccomp = "strict" }))
+    end)
+  end)
+
   it("leaves calls alone when unconfined", function()
     assert.equal("ok", call("unshare(CLONE_NEWUSER)", { seccomp = "unconfined" }))
   end)
@@ -82,15 +116,31 @@ describe("luactr.security #system", function()
     assert.equal("EPERM", call("keyctl", { seccomp = profile }))
   end)
 
-  it("does not load libseccomp for the default profile", function()
-    local script = dir:write("maps.lua", ([[
-local ctr = require "luactr"
-assert(ctr.run { name = "security", rootfs = %q, command = { "/calls", "fork" },
-  stdout = "capture" })
-for line in io.lines("/proc/self/maps") do assert(not line:find("libseccomp"), line) end
-]]):format(dir.path .. "/root"))
-    local result = support.luactr { script }
-    assert.equal(0, result.code, result.stderr)
+  it("answers with each action", function()
+    local actions = { trap = "signal SYS", kill_process = "signal SYS", kill_thread = "signal SYS",
+      EXDEV = "EXDEV", log = "ok", allow = "ok", trace = "ENOSYS" }
+    for action, expected in pairs(actions) do
+      local profile = { rules = { { names = { "socketpair" }, action = action } } }
+      assert.equal(expected, call("socketpair", { seccomp = profile }), action)
+    end
+  end)
+
+  it("opens another ABI by name", function()
+    if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+    assert.equal("ok", call("int 0x80", { seccomp = { architectures = { "x86" } } }))
+    local refused = { architectures = { "x86" }, rules = { { names = { "getpid" },
+      action = "kill" } } }
+    assert.equal("signal SYS", call("int 0x80", { seccomp = refused }))
+  end)
+
+  it("takes linux.seccomp of an OCI config.json, a compiled program and flags", function()
+    local oci = { defaultAction = "SCMP_ACT_ALLOW", syscalls = {
+      { names = { "socketpair" }, action = "SCMP_ACT_ERRNO", errnoRet = 28 } } }
+    assert.equal("ENOSPC", call("socketpair", { seccomp = oci }))
+    local all = { bpf = string.pack("<I2I1I1I4", 6, 0, 0, 0x7fff0000) }
+    assert.equal("ok", call("unshare(CLONE_NEWUSER)", { seccomp = all }))
+    local flags = { "log", "tsync", "spec_allow" }
+    assert.equal("EPERM", call("keyctl", { seccomp = { flags = flags } }))
   end)
 
   -- The fields of /proc/self/status inside.

@@ -108,10 +108,24 @@ describe("luactr.security.process #unit", function()
     assert.is_nil(find(steps { seccomp = "unconfined" }, "seccomp"))
   end)
 
-  it("reports what is wrong with a profile", function()
-    local profile = { rules = { { names = { "opne" }, action = "allow" } } }
-    local list, problems = steps { seccomp = profile }
+  it("takes the strict filter by word, and a profile with its flags", function()
+    local strict = find(steps { seccomp = "strict" }, "seccomp")
+    assert.equal(core.seccomp.builtin("strict"), strict.filter)
+    local step = find(steps { seccomp = { default = "allow", flags = { "log", "spec_allow" } } },
+      "seccomp")
+    assert.equal(6, step.flags)
+  end)
+
+  it("reports a profile that is too long", function()
+    local rules = {}
+    for i = 1, 100 do
+      local values = {}
+      for k = 1, 40 do values[k] = i * 100 + k end
+      rules[i] = { names = { "read" }, action = "EPERM",
+        args = { { index = 0, op = "in", values = values } } }
+    end
+    local list, problems = steps { seccomp = { default = "allow", rules = rules } }
     assert.is_nil(list)
-    assert.equal("seccomp.rules[1].names[1]", problems[1].path)
+    assert.matches("is too long", problems[1].message)
   end)
 end)

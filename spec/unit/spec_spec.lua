@@ -229,7 +229,7 @@ describe("luactr.spec #unit", function()
       { { capabilities = { "sys_admn" } },
         'capabilities[1]: unknown capability "sys_admn", did you mean CAP_SYS_ADMIN?' },
       { { seccomp = "defualt" },
-        'seccomp: "default", "unconfined" expected, got "defualt", did you mean default?' },
+        'seccomp: unknown profile "defualt", did you mean default?' },
       { { mounts = { { target = "/x" } } }, "mounts[1].source: is missing: a bind has a source" },
       { { mounts = { { type = "tmpfs", target = "x" } } },
         'mounts[1].target: absolute path expected, got "x"' },

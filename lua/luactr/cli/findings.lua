@@ -166,13 +166,6 @@ local SECURITY <const> = {
     end
     return false, "not in this kernel", "seccomp = \"unconfined\" in each recipe"
   end },
-  { name = "libseccomp", check = function()
-    local found, message = require("luactr.core").seccomp.resolve("read")
-    if found then
-      return true, "recipes may bring profiles of their own"
-    end
-    return false, message .. ": only the default profile", "apt-get install libseccomp2"
-  end },
   { name = "landlock", check = function()
     local abi = sys().landlock_abi()
     return abi ~= nil, abi and "ABI " .. abi or "not in this kernel, or not in its lsm= list"

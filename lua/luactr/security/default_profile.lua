@@ -3,7 +3,8 @@
 -- It is compiled when luactr is built and embedded; csrc/seccomp.lua does that. What no rule allows
 -- fails with EPERM, a number above the newest that luactr knows with ENOSYS, as on an older kernel,
 -- so that programs fall back. Other ABIs of the machine (i386) are killed: their numbers mean other
--- calls, and no program that luactr starts by intention uses them. x32 numbers get ENOSYS.
+-- calls, and no program that luactr starts by intention uses them. x32 numbers get ENOSYS. A recipe
+-- that wants one says architectures = { "x86" }; the last rule is for those.
 
 local function words(text)
   local list = {}
@@ -124,6 +125,19 @@ return {
     -- memory of other nodes
     { action = "EPERM", names = words [[ get_mempolicy mbind migrate_pages move_pages set_mempolicy
       set_mempolicy_home_node ]] },
+    -- Names that narrow ABIs have for the above. socketcall is not among them: its arguments are in
+    -- memory, where no filter sees the family; libraries use the calls that it stands for.
+    allow [[ _llseek _newselect arm_fadvise64_64 arm_sync_file_range cacheflush chown32
+      clock_adjtime64 clock_getres_time64 clock_gettime64 clock_nanosleep_time64 fadvise64_64
+      fchown32 fcntl64 fstat64 fstatat64 fstatfs64 ftruncate64 futex_time64 getegid32 geteuid32
+      getgid32 getgroups32 getresgid32 getresuid32 getuid32 io_pgetevents_time64 ipc lchown32
+      lstat64 mmap2 mq_timedreceive_time64 mq_timedsend_time64 ppoll_time64 pselect6_time64
+      readdir recv recvmmsg_time64 rt_sigtimedwait_time64 sched_rr_get_interval_time64
+      semtimedop_time64 send sendfile64 set_tls setfsgid32 setfsuid32 setgid32 setgroups32
+      setregid32 setresgid32 setresuid32 setreuid32 setuid32 sigaction signal sigpending
+      sigprocmask sigreturn sigsuspend stat64 statfs64 sync_file_range2 timer_gettime64
+      timer_settime64 timerfd_gettime64 timerfd_settime64 truncate64 ugetrlimit
+      utimensat_time64 waitpid nice ]],
     -- dead
     { action = "ENOSYS", names = words [[ _sysctl afs_syscall get_kernel_syms getpmsg putpmsg
       query_module security sysfs tuxcall uselib ustat vserver ]] },

@@ -176,18 +176,28 @@ local function late_landlock(spec, plan)
   return spec.no_new_privileges and enter_landlock(plan) or {}
 end
 
---- The default profile's program is part of the module: the compiler stays unloaded.
-local function filter(spec)
-  local program, problems
-  if spec.seccomp == "default" then
-    program = require("luactr.core").seccomp.default()
-  elseif spec.seccomp ~= "unconfined" then
-    program, problems = require("luactr.security.seccomp").compile(spec.seccomp)
+local function flags(profile)
+  local bits, seccomp = 0, require "luactr.security.seccomp"
+  for _, name in ipairs(profile.flags) do
+    bits = bits | seccomp.FLAGS[name]
   end
-  if problems then
+  return bits
+end
+
+--- The profiles that ship were compiled with luactr: nothing is loaded for them.
+local function filter(spec)
+  local profile = spec.seccomp
+  if profile == "unconfined" then
+    return {}
+  elseif type(profile) == "string" then
+    return { { op = "seccomp", filter = require("luactr.core").seccomp.builtin(profile), flags = 0,
+      from = "seccomp" } }
+  end
+  local program, problems = require("luactr.security.seccomp").compile(profile)
+  if not program then
     return nil, problems
   end
-  return program and { { op = "seccomp", filter = program, flags = 0, from = "seccomp" } } or {}
+  return { { op = "seccomp", filter = program, flags = flags(profile), from = "seccomp" } }
 end
 
 --- Without no_new_privs the kernel takes a filter only from who has CAP_SYS_ADMIN: before the

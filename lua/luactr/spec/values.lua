@@ -252,10 +252,16 @@ M.landlock = check.lazy("table of read, write, execute, ioctl, tcp and scope",
   "luactr.spec.landlock", "check")
 M.signal = check.lazy("signal's name or number", PROCESS, "signal")
 
-M.seccomp = check.union({
-  check.enum { "default", "unconfined" },
-  check.data(),
-}, { what = "\"default\", \"unconfined\" or a profile" })
+local PROFILES <const> = { default = true, strict = true, unconfined = true }
+
+-- A profile as a table needs the names of all system calls; a word does not.
+M.seccomp = check.custom("\"default\", \"strict\", \"unconfined\" or a profile",
+  function(value, path, problems)
+    if type(value) == "string" and PROFILES[value] then
+      return value
+    end
+    return require("luactr.spec.seccomp").check(value, path, problems)
+  end)
 
 -- ---- tty; stdin, stdout, stderr -> { kind = } with file and append, fd or text; kinds: inherit,
 -- null, capture, file, fd, text (stdin), stdout (stderr: the same as stdout)
