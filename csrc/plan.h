@@ -62,6 +62,7 @@
     X(SYMLINK, "symlink", "link:p path:p")                                                         \
     X(MKNOD, "mknod", "path:p mode:u device:u")                                                    \
     X(MOUNT, "mount", "source:s target:p type:s flags:u data:S optional:U policy:U")               \
+    X(TMPCOPYUP, "tmpcopyup", "target:p attributes:u options:v policy:U")                          \
     X(BIND, "bind",                                                                                \
       "source:p target:p recursive:u set:u clear:u optional:U clear_all:U policy:U tree:U")        \
     X(SETATTR, "mount_setattr", "target:p set:u clear:u propagation:U recursive:U")                \
@@ -210,6 +211,7 @@ enum plan_bind_policy {
     X(CREATE, "create")                                                                            \
     X(TYPE, "type")                                                                                \
     X(CONFIGURE, "configure")                                                                      \
+    X(COPY, "copy")                                                                                \
     X(ATTACH, "attach")                                                                            \
     X(ATTRIBUTE, "attribute")                                                                      \
     X(PEER, "peer")                                                                                \

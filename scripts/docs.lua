@@ -145,7 +145,8 @@ end
 local CAUSES <const> = {
   { "The program", "exec", "exec" }, { "The working directory", "exec", "chdir" },
   { "The root", "mount", "root_bind" }, { "Mounts", "mount", "mount" },
-  { "Binds", "mount", "bind" }, { "Early sources", "mount", "open_tree" },
+  { "A tmpfs that copies", "mount", "tmpcopyup" }, { "Binds", "mount", "bind" },
+  { "Early sources", "mount", "open_tree" },
   { "Files and directories", "mount", "file" }, { "Links", "mount", "symlink" },
   { "Device nodes", "mount", "mknod" }, { "The terminal", "mount", "console" },
   { "Namespaces", "process", "clone" }, { "Resource limits", "process", "setrlimit" },

@@ -90,6 +90,21 @@ int mount_detached(const char *type, unsigned attributes);  /* a new file system
 int mount_clone(int dir, const char *path, unsigned flags); /* AT_RECURSIVE, AT_SYMLINK_NOFOLLOW */
 int mount_file(struct init *in, const union plan_arg *a);   /* the arguments of the file step */
 
+int mount_target(struct init *in, const char *path, int type, uint32_t policy); /* O_PATH fd */
+int mount_attach(struct init *in, int tree, int target); /* of a directory; looks for a new root */
+int mount_restrict(int mount, uint32_t attributes);
+
+/* ---- filesystem.c */
+int filesystem_new(struct init *in, const char *type, const union plan_arg *options,
+                   uint32_t attributes); /* configured and detached */
+
+/* ---- copy.c */
+struct copy_keep {
+    bool mode; /* of the top of the copy: do not take it from the source */
+    bool owner;
+};
+int copy_tree(int source, int copy, const struct copy_keep *keep);
+
 /* ---- tree.c */
 int tree_kept(struct init *in, uint32_t number); /* -ENOENT where an optional one is missing */
 
@@ -146,9 +161,9 @@ static inline int at(struct init *in, enum plan_aux aux, long result) {
 step_function step_rendezvous, step_cgroup_attach, step_unshare, step_setns,
     step_parent_death_signal, step_oom_score_adj, step_sethostname, step_setdomainname,
     step_loopback_up, step_sysctl;
-step_function step_open_tree, step_propagation, step_root_bind, step_root_tmpfs, step_mkdir,
-    step_file, step_write, step_symlink, step_mknod, step_mount, step_bind, step_mount_setattr,
-    step_mask, step_readonly, step_console, step_pivot_root, step_chroot;
+step_function step_tmpcopyup, step_open_tree, step_propagation, step_root_bind, step_root_tmpfs,
+    step_mkdir, step_file, step_write, step_symlink, step_mknod, step_mount, step_bind,
+    step_mount_setattr, step_mask, step_readonly, step_console, step_pivot_root, step_chroot;
 step_function step_init;
 step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_umask,
     step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,

@@ -54,7 +54,7 @@ static int reopen_root(struct init *in, int target) {
     return in->root < 0 ? in->root : 0;
 }
 
-static int open_target(struct init *in, const char *path, int type, uint32_t policy) {
+int mount_target(struct init *in, const char *path, int type, uint32_t policy) {
     if (policy & BIND_TARGET_NOFOLLOW) {
         int target = path_open(in, path, O_PATH | O_NOFOLLOW);
         if (target != -ENOENT)
@@ -75,7 +75,7 @@ static void note_skipped(struct init *in) {
 
 /* mount(2) on "." needs neither /proc nor a kernel with fsopen, and no path is walked twice. */
 int step_mount(struct init *in, const union plan_arg *a) {
-    int target = open_target(in, plan_text(in, &a[1]), S_IFDIR, plan_u32(&a[6]));
+    int target = mount_target(in, plan_text(in, &a[1]), S_IFDIR, plan_u32(&a[6]));
     if (target < 0)
         return at(in, AUX_TARGET, target);
     int result = at(in, AUX_TARGET, k_fchdir(target));
@@ -94,7 +94,7 @@ int step_mount(struct init *in, const union plan_arg *a) {
 }
 
 static int attach(struct init *in, int tree, const char *path, int type, uint32_t policy) {
-    int target = open_target(in, path, type, policy);
+    int target = mount_target(in, path, type, policy);
     if (target < 0)
         return at(in, AUX_TARGET, target);
     int result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
@@ -104,12 +104,21 @@ static int attach(struct init *in, int tree, const char *path, int type, uint32_
     return result;
 }
 
+int mount_attach(struct init *in, int tree, int target) {
+    int result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
+    return result < 0 ? result : at(in, AUX_TARGET, reopen_root(in, target));
+}
+
+int mount_restrict(int mount, uint32_t attributes) {
+    return set_attributes(mount, attributes, 0, 0, false);
+}
+
 /* A target that is to be made is made without its source as well. */
 static int skip_bind(struct init *in, const char *path, uint32_t policy) {
     note_skipped(in);
     if (!(policy & (BIND_CREATE_DIR | BIND_CREATE_FILE)))
         return 0;
-    int target = open_target(in, path, 0, policy);
+    int target = mount_target(in, path, 0, policy);
     if (target < 0)
         return at(in, AUX_TARGET, target);
     k_close(target);

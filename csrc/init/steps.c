@@ -23,6 +23,7 @@ static step_function *const functions[] = {
     [STEP_SYMLINK] = step_symlink,
     [STEP_MKNOD] = step_mknod,
     [STEP_MOUNT] = step_mount,
+    [STEP_TMPCOPYUP] = step_tmpcopyup,
     [STEP_BIND] = step_bind,
     [STEP_SETATTR] = step_mount_setattr,
     [STEP_MASK] = step_mask,

@@ -70,7 +70,7 @@ struct k_ifreq {
 /* getdents64(2) */
 struct k_dirent {
     uint64_t inode;
-    int64_t next;
+    int64_t next; /* where lseek(2) goes on behind this entry */
     unsigned short length;
     unsigned char type;
     char name[];

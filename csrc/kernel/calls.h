@@ -38,6 +38,19 @@ static inline long k_write(int fd, const void *data, size_t length) {
     return k_call(__NR_write, fd, data, length);
 }
 
+static inline long k_lseek(int fd, int64_t offset, int from) {
+    return k_call(__NR_lseek, fd, offset, from);
+}
+
+/* From `in` at its offset to `out` at its own. */
+static inline long k_sendfile(int out, int in, size_t length) {
+    return k_call(__NR_sendfile, out, in, NULL, length);
+}
+
+static inline int k_ftruncate(int fd, int64_t length) {
+    return (int)k_call(__NR_ftruncate, fd, length);
+}
+
 static inline int k_fcntl(int fd, int command, long value) {
     return (int)k_call(__NR_fcntl, fd, command, value);
 }
@@ -99,6 +112,32 @@ static inline int k_fchmod(int fd, unsigned mode) {
 
 static inline int k_fchown(int fd, unsigned uid, unsigned gid) {
     return (int)k_call(__NR_fchown, fd, uid, gid);
+}
+
+/* With AT_EMPTY_PATH or AT_SYMLINK_NOFOLLOW in flags. */
+static inline int k_fchownat(int dir, const char *path, unsigned uid, unsigned gid, int flags) {
+    return (int)k_call(__NR_fchownat, dir, path, uid, gid, flags);
+}
+
+/* Of the file `dir` itself without a path. */
+static inline int k_utimensat(int dir, const char *path, const void *times, int flags) {
+    return (int)k_call(__NR_utimensat, dir, path, times, flags);
+}
+
+static inline long k_getdents64(int dir, void *buffer, size_t size) {
+    return k_call(__NR_getdents64, dir, buffer, size);
+}
+
+static inline long k_flistxattr(int fd, char *list, size_t size) {
+    return k_call(__NR_flistxattr, fd, list, size);
+}
+
+static inline long k_fgetxattr(int fd, const char *name, void *value, size_t size) {
+    return k_call(__NR_fgetxattr, fd, name, value, size);
+}
+
+static inline int k_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags) {
+    return (int)k_call(__NR_fsetxattr, fd, name, value, size, flags);
 }
 
 static inline int k_statx(int dir, const char *path, int flags, unsigned mask, void *statx) {

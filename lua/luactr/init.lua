@@ -84,6 +84,10 @@ end
 ---@field optional? boolean no error if the source is missing
 ---@field recursive? boolean bind: with what is mounted below (the default)
 ---@field mode? string tmpfs: of its top directory, "1777"
+---@field uid? integer tmpfs: owner of its top directory
+---@field gid? integer tmpfs: its group
+---@field nr_inodes? integer tmpfs: how many files there may be
+---@field copy? boolean tmpfs: begin with what it covers
 ---@field options? string[] more, in the words of mount(8)
 
 local MOUNT_OPTIONS <const> = {
@@ -93,7 +97,12 @@ local MOUNT_OPTIONS <const> = {
 
 local BIND_OPTIONS <const> = setmetatable({ recursive = true }, { __index = MOUNT_OPTIONS })
 
-local TMPFS_OPTIONS <const> = setmetatable({ mode = true }, { __index = MOUNT_OPTIONS })
+-- Options of the constructor that are options of tmpfs, in this order.
+local TMPFS_DATA <const> = { "mode", "uid", "gid", "nr_inodes" }
+
+local TMPFS_OPTIONS <const> = setmetatable({
+  mode = true, uid = true, gid = true, nr_inodes = true, copy = true,
+}, { __index = MOUNT_OPTIONS })
 
 --- Show a file or directory of the host inside, with what is mounted below it. A source that is
 --- open already stays open until the container has started.
@@ -118,8 +127,12 @@ function M.tmpfs(target, size, options)
     local bytes, problem = require("luactr.units").size(size)
     list[#list + 1] = "size=" .. (bytes or error("tmpfs: " .. problem, 2))
   end
-  list[#list + 1] = options.mode and "mode=" .. tostring(options.mode)
-  return { type = "tmpfs", source = "tmpfs", target = target, options = list }
+  for _, name in ipairs(TMPFS_DATA) do
+    list[#list + 1] = options[name] and name .. "=" .. tostring(options[name])
+  end
+  list[#list + 1] = options.copy and "tmpcopyup"
+  return { type = "tmpfs", source = "tmpfs", target = target, options = list,
+    create = options.create }
 end
 
 ---@class luactr.owner_options

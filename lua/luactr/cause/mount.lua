@@ -230,6 +230,21 @@ M.bind = with_target {
     cause = "the host has locked a flag of this mount, which a user namespace may not change" },
 }
 
+M.tmpcopyup = with_target {
+  { code = "ENOSYS", find = always,
+    cause = "this kernel has no fsopen(2), which came with Linux 5.2",
+    remedy = "a newer kernel, or a tmpfs without tmpcopyup" },
+  { code = "ENOSPC", aux = "copy", find = always,
+    cause = "what it is to cover does not fit into its size=, or has more files than nr_inodes=" },
+  { code = "ENAMETOOLONG", aux = "copy", find = always,
+    cause = "what it is to cover has more than 127 directories in each other" },
+  { code = "ESTALE", aux = "copy", find = always,
+    cause = "somebody changes what is copied at the same time" },
+  { code = { "EACCES", "EPERM" }, aux = "copy", guess = true,
+    cause = "it is to cover a file that luactr may not read here" },
+  { code = "EINVAL", aux = "configure", guess = true, cause = "tmpfs does not know an option" },
+}
+
 M.open_tree = {
   { code = "ESTALE", aux = "verify", find = always,
     cause = "the descriptor's path leads to another file by now, or to none",

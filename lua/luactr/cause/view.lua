@@ -63,6 +63,9 @@ local SAYS <const> = {
       return OPAQUE[step.type] and { kind = "unknown", step = step } or false
     end
   end,
+  tmpcopyup = function(_, path, step) -- below it is what was there before
+    return path == step.target and { kind = "directory", step = step } or nil
+  end,
   bind = function(self, path, step)
     if path == step.target or is_below(path, step.target) then
       return host_node(self, step.source .. rest(path, step.target), step) or false

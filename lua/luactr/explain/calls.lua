@@ -186,6 +186,13 @@ function calls.mount(s)
     M.flags("MS_", s.flags), quote(s.data))
 end
 
+function calls.tmpcopyup(s)
+  local attribute_text = M.flags("MOUNT_ATTR_", s.attributes)
+  return string.format("tree = fsmount(fsopen(\"tmpfs\"), %s, %s), copy %s into it, "
+    .. "move_mount(tree, %s)", quote(table.concat(s.options, ",")), attribute_text, quote(s.target),
+    quote(s.target))
+end
+
 local function opened_tree(source, recursive, policy)
   local nofollow = (policy or 0) & require("luactr.core").plan.bind_policy.source_nofollow ~= 0
   return string.format("open_tree(%s, OPEN_TREE_CLONE%s%s)", source,

@@ -96,6 +96,11 @@ local function file_system(mount, parsed)
   } }
 end
 
+local function copying_tmpfs(mount, parsed)
+  return { { op = "tmpcopyup", target = mount.target, attributes = parsed.set,
+    options = parsed.data, policy = policy_of(mount, parsed) } }
+end
+
 local function owner(mount)
   return (mount.uid or mount.gid) and 1 or nil
 end
@@ -141,8 +146,8 @@ end
 ---@param problem fun(index: integer?, message: string)
 ---@return table[] steps
 function M.steps(mount, parsed, context, problem)
-  local make = parsed.remount and remount or parsed.bind and bind or MAKERS[mount.type]
-    or file_system
+  local make = parsed.remount and remount or parsed.bind and bind
+    or parsed.copy_up and copying_tmpfs or MAKERS[mount.type] or file_system
   if make == bind and not mount.source then
     problem(nil, "a bind has a source")
     return {}

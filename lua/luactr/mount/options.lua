@@ -45,6 +45,7 @@ local WORDS <const> = {
   optional = function(parsed) parsed.optional = true end,
   nofail = function(parsed) parsed.optional = true end,
   defaults = function() end,
+  tmpcopyup = function(parsed) parsed.copy_up = true end,
   nomand = function() end, -- the kernel has no mandatory locks any more
   ["src-nofollow"] = function(parsed) parsed.policy.source_nofollow = true end,
   ["dest-nofollow"] = function(parsed) parsed.policy.target_nofollow = true end,
@@ -56,7 +57,6 @@ local WORDS <const> = {
 
 local REFUSED <const> = {
   idmap = "is not supported yet", ridmap = "is not supported yet",
-  tmpcopyup = "is not supported yet",
   mand = "needs mandatory locks, which Linux has no more since 5.15",
 }
 
@@ -85,6 +85,7 @@ local DATA <const> = {
 ---@field recursive boolean? the source with what is mounted below it
 ---@field in_tree boolean? an option with an r before it was said
 ---@field remount boolean?
+---@field copy_up boolean? begin with what is covered
 ---@field optional boolean
 ---@field create "dir"|"file"|"never"?
 ---@field policy table<string, boolean> names of core.plan.bind_policy
@@ -195,9 +196,13 @@ local function unknown(type, option)
 end
 
 --- What is wrong with an option, once it is known that it is a bind or a remount.
-local function misplaced(parsed, option)
+local function misplaced(parsed, type, option)
   if parsed.bind and of_fs[option] then
     return option .. " belongs to the file system: a bind cannot change it"
+  elseif option == "tmpcopyup" and type ~= "tmpfs" then
+    return "tmpcopyup is an option of tmpfs alone"
+  elseif parsed.copy_up and of_fs[option] then
+    return option .. " does not go with tmpcopyup"
   elseif parsed.remount and not by_name[option] then
     return option .. " belongs to the file system: a remount changes the mount alone"
   end
@@ -231,7 +236,7 @@ function M.parse(type, list, problem)
     end
   end
   for i, option in ipairs(list) do
-    local message = misplaced(parsed, option)
+    local message = misplaced(parsed, type, option)
     if message then
       problem(i, message)
     end
