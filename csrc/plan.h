@@ -37,7 +37,8 @@
  *   b bytes         v list of strings              n list of 32-bit numbers
  *   f slot: the name of an fd that the parent passes (plan.slots in Lua), F the same or nothing
  * Paths called "target" and "path" are resolved by fd inside the new root; "source" and "stage"
- * are resolved in the host's view. ORDER STEP: init/steps.c has one function for each row. */
+ * are resolved in the host's view. "detached" is a copy of a mount that the parent made of the
+ * source, and that is attached as it is. ORDER STEP: init/steps.c has one function for each row. */
 #define PLAN_STEPS(X)                                                                              \
     /* before anything else */                                                                     \
     X(RENDEZVOUS, "rendezvous", "number:u")                                                        \
@@ -54,7 +55,7 @@
     X(OPEN_TREE, "open_tree",                                                                      \
       "number:u source:S recursive:u policy:U optional:U fd:F") /* for the bind with that tree */  \
     X(PROPAGATION, "propagation", "flags:u")                                                       \
-    X(ROOT_BIND, "root_bind", "source:p recursive:u")                                              \
+    X(ROOT_BIND, "root_bind", "source:p recursive:u detached:F")                                   \
     X(ROOT_TMPFS, "root_tmpfs", "stage:p data:S")                                                  \
     X(MKDIR, "mkdir", "path:p mode:u exact:U owner:U uid:U gid:U")                                 \
     X(FILE, "file", "path:p content:b mode:u mount:U owner:U uid:U gid:U")                         \
@@ -64,7 +65,8 @@
     X(MOUNT, "mount", "source:s target:p type:s flags:u data:S optional:U policy:U")               \
     X(TMPCOPYUP, "tmpcopyup", "target:p attributes:u options:v policy:U")                          \
     X(BIND, "bind",                                                                                \
-      "source:p target:p recursive:u set:u clear:u optional:U clear_all:U policy:U tree:U")        \
+      "source:p target:p recursive:u set:u clear:u optional:U clear_all:U policy:U tree:U "        \
+      "detached:F")                                                                                \
     X(SETATTR, "mount_setattr", "target:p set:u clear:u propagation:U recursive:U")                \
     X(MASK, "mask", "path:p")                                                                      \
     X(READONLY, "readonly", "path:p")                                                              \

@@ -106,6 +106,7 @@ struct copy_keep {
 int copy_tree(int source, int copy, const struct copy_keep *keep);
 
 /* ---- tree.c */
+int tree_detached(struct init *in, const union plan_arg *a); /* that the parent has made */
 int tree_kept(struct init *in, uint32_t number); /* -ENOENT where an optional one is missing */
 
 /* ---- owner.c: the arguments owner, uid and gid of a step */

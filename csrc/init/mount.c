@@ -169,8 +169,9 @@ int step_bind(struct init *in, const union plan_arg *a) {
     }
     unsigned nofollow = policy & BIND_SOURCE_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
     uint32_t kept = plan_u32(&a[8]);
-    int tree = kept ? tree_kept(in, kept)
-                    : mount_clone(AT_FDCWD, source, RECURSIVE(plan_u32(&a[2])) | nofollow);
+    int tree = a[9].u != PLAN_NONE ? tree_detached(in, &a[9])
+               : kept              ? tree_kept(in, kept)
+                      : mount_clone(AT_FDCWD, source, RECURSIVE(plan_u32(&a[2])) | nofollow);
     if (tree == -ENOENT && optional)
         return skip_bind(in, plan_text(in, &a[1]), policy);
     if (tree < 0)

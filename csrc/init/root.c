@@ -10,9 +10,26 @@ static int take_root(struct init *in, int fd, const char *path) {
     return in->root < 0 ? in->root : 0;
 }
 
+/* A root without rights outside may have no directory of its own that it can reach; "/" there is
+ * always. No walk from "/" ever meets a mount on top of it, but ".." does. */
+static const char *const on_top = "/..";
+
+static int attach_detached(struct init *in, const union plan_arg *a) {
+    int tree = tree_detached(in, a);
+    if (tree < 0)
+        return at(in, AUX_SOURCE, tree);
+    int result = at(in, AUX_ATTACH, k_move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
+    if (result >= 0)
+        return take_root(in, tree, on_top);
+    k_close(tree);
+    return result;
+}
+
 /* Bind the directory on itself: pivot_root(2) wants a mount point. */
 int step_root_bind(struct init *in, const union plan_arg *a) {
     const char *source = plan_text(in, &a[0]);
+    if (a[2].u != PLAN_NONE)
+        return attach_detached(in, &a[2]);
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (plan_u32(&a[1]) ? AT_RECURSIVE : 0);
     int tree = k_open_tree(AT_FDCWD, source, flags);
     if (tree < 0)
@@ -27,15 +44,13 @@ int step_root_bind(struct init *in, const union plan_arg *a) {
     return take_root(in, tree, source);
 }
 
-/* A root without rights outside may have no directory of its own that it can reach: then the stage
- * is "/", over which this is mounted. No walk from "/" ever meets that mount, but ".." does. */
 int step_root_tmpfs(struct init *in, const union plan_arg *a) {
     const char *stage = plan_text(in, &a[0]);
     int result = k_mount("tmpfs", stage, "tmpfs", 0, plan_text(in, &a[1]));
     if (result < 0)
         return result;
     if (stage[0] == '/' && !stage[1])
-        stage = "/..";
+        stage = on_top;
     int fd = k_openat(AT_FDCWD, stage, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     return at(in, AUX_TARGET, take_root(in, fd, stage));
 }

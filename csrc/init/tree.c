@@ -75,3 +75,9 @@ int tree_kept(struct init *in, uint32_t number) {
     in->tree[number - 1] = 0;
     return tree ? tree : -ENOENT;
 }
+
+/* The slot stays: it may stand in a plan twice. */
+int tree_detached(struct init *in, const union plan_arg *a) {
+    int fd = plan_slot(in, a);
+    return fd < 0 ? fd : k_fcntl(fd, F_DUPFD_CLOEXEC, in->floor);
+}

@@ -93,6 +93,21 @@ local function add_clone(rows, plan)
   end
 end
 
+-- Mounts that luactr opens itself, in the order of its plan.
+local function add_trees(rows, plan, locate)
+  if plan.trees then
+    rows[#rows + 1] = { heading = "Open what the container's root may not" }
+  end
+  for _, tree in ipairs(plan.trees or {}) do
+    local recursive = tree.recursive and "|AT_RECURSIVE" or ""
+    rows[#rows + 1] = {
+      origin = origin({ from = tree.slot:match("^tree:(.*)") }, locate),
+      text = string.format("%s = open_tree(\"%s\", OPEN_TREE_CLONE%s)%s", tree.slot, tree.source,
+        recursive, tree.map and ", mount_setattr(MOUNT_ATTR_IDMAP)" or ""),
+    }
+  end
+end
+
 local function add_cgroup(rows, plan, locate)
   local writes = plan.cgroup and plan.cgroup.writes or {}
   if #writes == 0 then
@@ -134,6 +149,7 @@ end
 function M.text(plan, locate)
   local rows, lines = {}, {}
   add_cgroup(rows, plan, locate)
+  add_trees(rows, plan, locate)
   add_clone(rows, plan)
   add_steps(rows, plan, locate)
   local format = "  %3s  %-" .. widest(rows) .. "s  %s"

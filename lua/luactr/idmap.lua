@@ -255,6 +255,55 @@ function M.placed(maps, first)
   return result
 end
 
+-- ---- mounts that luactr itself opens, before it has another user
+
+---@class luactr.idmap.tree a copy of a mount that comes to the init as a descriptor
+---@field slot string
+---@field source string
+---@field recursive boolean
+---@field nofollow? boolean
+---@field map? true|{ uid: luactr.idmap.range[], gid: luactr.idmap.range[] } true: the container's
+---@field whole? boolean the mounts below are mapped, too
+---@field lenient? boolean a file system that cannot do it stays as it is, with a warning
+
+--- Let luactr open a source and map the ids of its files.
+---@param plan luactr.plan
+---@param host luactr.host
+---@param tree luactr.idmap.tree
+---@return string? slot
+---@return string? problem
+function M.tree(plan, host, tree)
+  if tree.map and not host.privileged then
+    return nil, "needs root: only the owner of a file system may map its users"
+  elseif tree.map == true and not plan.id_maps then
+    return nil, "has no users to map to: the container has no user namespace of its own"
+  end
+  plan.trees = plan.trees or {}
+  table.insert(plan.trees, tree)
+  return tree.slot
+end
+
+--- The same for a directory that becomes the root: files of root are root's inside.
+---@param steps table[] of the rootfs
+---@param wanted? boolean|{ uid: luactr.idmap.range[], gid: luactr.idmap.range[] }
+---@return table[]? steps
+---@return luactr.problem[]? problems
+function M.root(steps, wanted, plan, host)
+  local step = steps[1]
+  if step.op ~= "root_bind" then
+    return steps
+  end
+  local lenient = wanted == nil
+  local slot, problem = M.tree(plan, host, { slot = "tree:rootfs", source = step.source,
+    recursive = step.recursive == 1, map = lenient or wanted or nil, whole = true,
+    lenient = lenient })
+  if not slot then
+    return nil, { { path = "rootfs", message = "idmap " .. problem } }
+  end
+  step.detached = slot
+  return steps
+end
+
 M.kinds = KINDS
 M.merged = merged
 

@@ -82,6 +82,7 @@ end
 ---@field nodev? boolean
 ---@field noexec? boolean
 ---@field optional? boolean no error if the source is missing
+---@field idmap? true|table bind: the files have the container's users
 ---@field recursive? boolean bind: with what is mounted below (the default)
 ---@field mode? string tmpfs: of its top directory, "1777"
 ---@field uid? integer tmpfs: owner of its top directory
@@ -95,7 +96,8 @@ local MOUNT_OPTIONS <const> = {
   optional = true, propagation = true, create = true,
 }
 
-local BIND_OPTIONS <const> = setmetatable({ recursive = true }, { __index = MOUNT_OPTIONS })
+local BIND_OPTIONS <const> =
+  setmetatable({ recursive = true, idmap = true }, { __index = MOUNT_OPTIONS })
 
 -- Options of the constructor that are options of tmpfs, in this order.
 local TMPFS_DATA <const> = { "mode", "uid", "gid", "nr_inodes" }
@@ -113,7 +115,7 @@ function M.bind(source, target, options)
   options = options_of("bind", options, BIND_OPTIONS)
   local kind = options.recursive == false and "bind" or "rbind"
   return { type = "bind", source = source, target = target or source, create = options.create,
-    options = mount_options(options, kind), optional = options.optional }
+    options = mount_options(options, kind), optional = options.optional, idmap = options.idmap }
 end
 
 --- An empty file system in memory.

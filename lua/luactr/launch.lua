@@ -101,6 +101,15 @@ local function open_slots(box, run)
       opened[require("luactr.mount.kinds").slot(i)] = mount.source
     end
   end
+  if box.plan.trees then
+    local trees, fields = require("luactr.idmap.trees").open(box.plan.trees, run)
+    if not trees then
+      return nil, failure(box, fields)
+    end
+    for slot, fd in pairs(trees) do
+      opened[slot] = fd
+    end
+  end
   local fds = {}
   for i, name in ipairs(box.plan.slots) do
     fds[i] = opened[name]

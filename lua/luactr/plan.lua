@@ -22,8 +22,12 @@ end
 
 -- What the host has mounted below the root is read-only from the start; the root itself only once
 -- all targets are made in it.
-local function root(spec, host)
+local function root(spec, host, plan)
   local steps, err = spec.rootfs:steps(host)
+  local map = spec.rootfs.idmap
+  if steps and (map or plan.id_maps and plan.id_maps.foreign and host.privileged) then
+    steps, err = require("luactr.idmap").root(steps, map, plan, host)
+  end
   if steps and spec.readonly == "recursive" then
     local bit = core().sys.MOUNT_ATTR_RDONLY
     steps[#steps + 1] = { op = "mount_setattr", target = "/", set = bit, clear = 0, recursive = 1,
@@ -332,6 +336,7 @@ end
 ---@field phases { title: string, first: integer }[] where in the steps each part begins
 ---@field cgroup? table what luactr.cgroup compiled from the limits
 ---@field id_maps? luactr.idmap.maps
+---@field trees? luactr.idmap.tree[] mounts that the parent opens
 ---@field tty boolean
 ---@field warnings string[]
 ---@field spec luactr.spec with all that depended on the host decided

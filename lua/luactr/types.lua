@@ -32,6 +32,7 @@
 ---@field mode? string|integer of a file or dir
 ---@field uid? integer owner of a file or dir, as the container counts users
 ---@field gid? integer its group
+---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } of a bind: the files have the container's users
 ---@field create? "dir"|"file"|"never" what is made at the target
 ---@field optional? boolean without the source nothing is mounted, and the result warns
 
@@ -97,7 +98,7 @@
 ---@field mknod fun(self, path: string, mode: integer|boolean, device: integer|boolean): luactr.steps
 ---@field mount fun(self, source: string, target: string, type: string, flags: integer|boolean, data?: string, optional?: integer|boolean, policy?: integer|boolean): luactr.steps
 ---@field tmpcopyup fun(self, target: string, attributes: integer|boolean, options: string[], policy?: integer|boolean): luactr.steps
----@field bind fun(self, source: string, target: string, recursive: integer|boolean, set: integer|boolean, clear: integer|boolean, optional?: integer|boolean, clear_all?: integer|boolean, policy?: integer|boolean, tree?: integer|boolean): luactr.steps
+---@field bind fun(self, source: string, target: string, recursive: integer|boolean, set: integer|boolean, clear: integer|boolean, optional?: integer|boolean, clear_all?: integer|boolean, policy?: integer|boolean, tree?: integer|boolean, detached?: nil): luactr.steps
 ---@field mount_setattr fun(self, target: string, set: integer|boolean, clear: integer|boolean, propagation?: integer|boolean, recursive?: integer|boolean): luactr.steps
 ---@field mask fun(self, path: string): luactr.steps
 ---@field readonly fun(self, path: string): luactr.steps

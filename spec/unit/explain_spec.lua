@@ -109,6 +109,16 @@ describe("luactr.explain #unit", function()
       assert.matches("warning: no swap", text, 1, true)
     end)
 
+    it("tells which mounts luactr opens itself", function()
+      local mapped = plan { { op = "root_bind", source = "/r", detached = "tree:rootfs",
+        from = "rootfs" } }
+      mapped.trees = { { slot = "tree:rootfs", source = "/r", recursive = true, map = true } }
+      local printed = explain.text(mapped)
+      assert.matches('tree:rootfs = open_tree("/r", OPEN_TREE_CLONE|AT_RECURSIVE), '
+        .. "mount_setattr(MOUNT_ATTR_IDMAP)", printed, 1, true)
+      assert.matches('root = move_mount(tree:rootfs, "/")', printed, 1, true)
+    end)
+
     it("tells who writes the maps, and what is not known before the start", function()
       local mapped = plan { { op = "setsid", from = "default" } }
       mapped.id_maps = { uid = { one }, gid = { one }, range = 65536 }

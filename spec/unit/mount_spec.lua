@@ -193,7 +193,7 @@ describe("luactr.mount #unit", function()
       { "tmpfs", "sise=1M", 'unknown option "sise=1M" of tmpfs' },
       { "tmpfs", "nosui", "did you mean nosuid?" },
       { "bind", "size=1M", 'unknown option "size=1M" of bind' },
-      { "bind", "idmap", "not supported yet" },
+      { "tmpfs", "idmap", "is for a bind" },
       { "proc", "hide", "unknown option" },
     } do
       it("reports " .. case[2] .. " of " .. case[1], function()

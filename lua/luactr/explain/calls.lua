@@ -147,6 +147,9 @@ function calls.propagation(s)
 end
 
 function calls.root_bind(s)
+  if s.detached then
+    return string.format("root = move_mount(%s, \"/\")", s.detached)
+  end
   return string.format("root = open_tree(%s, OPEN_TREE_CLONE%s), move_mount(root, %s)",
     quote(s.source), flag(s.recursive) and "|AT_RECURSIVE" or "", quote(s.source))
 end
@@ -218,7 +221,7 @@ function calls.bind(s)
   if flag(s.clear) then
     changes = changes .. "mount_setattr(tree, " .. attributes { set = 0, clear = s.clear } .. "), "
   end
-  local tree = flag(s.tree) and "tree" .. s.tree
+  local tree = s.detached or flag(s.tree) and "tree" .. s.tree
     or opened_tree(quote(s.source), flag(s.recursive), s.policy)
   return attach_copy(tree, quote(s.target), changes)
 end

@@ -63,10 +63,38 @@ function M.slot(index)
   return "mounts[" .. index .. "].source"
 end
 
-local function bind(mount, parsed, context)
+-- The map of a bind, and whether the mounts below it have it, too.
+local function map_of(mount, parsed)
+  local wanted = mount.idmap or parsed.idmap ~= nil
+  return wanted or nil, parsed.idmap == "whole"
+end
+
+--- The slot of a source that luactr opens for the init: to map its users, or because the
+--- container's root may not go there.
+local function detached(mount, parsed, context, problem)
+  local map, whole = map_of(mount, parsed)
+  local may_be_closed = context.plan.id_maps and context.plan.id_maps.foreign
+    and context.host.privileged and not mount.tree and optional(mount, parsed) == 0
+  if map and (mount.tree or optional(mount, parsed) == 1) then
+    problem(nil, "idmap is for a path that exists: not for a descriptor, nor with propagation "
+      .. "or optional")
+  elseif map or may_be_closed then
+    local slot, message = require("luactr.idmap").tree(context.plan, context.host, {
+      slot = "tree:mounts[" .. mount.index .. "]", source = absolute(mount.source, context.host),
+      recursive = parsed.recursive ~= false, nofollow = parsed.policy.source_nofollow,
+      map = map, whole = whole })
+    if message then
+      problem(nil, "idmap " .. message)
+    end
+    return slot
+  end
+end
+
+local function bind(mount, parsed, context, problem)
   local source = is_path(mount.source) and absolute(mount.source, context.host)
     or M.slot(mount.index)
   return { {
+    detached = detached(mount, parsed, context, problem),
     op = "bind", source = source, target = mount.target,
     recursive = parsed.recursive == false and 0 or 1, set = parsed.set, clear = parsed.clear,
     clear_all = some(parsed.clear_all), optional = optional(mount, parsed),
@@ -153,7 +181,7 @@ function M.steps(mount, parsed, context, problem)
     return {}
   end
   local propagation = parsed.propagation or make == bind and default_propagation(context.spec)
-  return add_propagation(make(mount, parsed, context), mount.target, propagation)
+  return add_propagation(make(mount, parsed, context, problem), mount.target, propagation)
 end
 
 return M

@@ -50,13 +50,14 @@ local WORDS <const> = {
   ["src-nofollow"] = function(parsed) parsed.policy.source_nofollow = true end,
   ["dest-nofollow"] = function(parsed) parsed.policy.target_nofollow = true end,
   ["copy-symlink"] = function(parsed) parsed.policy.copy_symlink = true end,
+  idmap = function(parsed) parsed.idmap = "mount" end,
+  ridmap = function(parsed) parsed.idmap = "whole" end,
   ["create=dir"] = function(parsed) parsed.create = "dir" end,
   ["create=file"] = function(parsed) parsed.create = "file" end,
   ["create=never"] = function(parsed) parsed.create = "never" end,
 }
 
 local REFUSED <const> = {
-  idmap = "is not supported yet", ridmap = "is not supported yet",
   mand = "needs mandatory locks, which Linux has no more since 5.15",
 }
 
@@ -87,6 +88,7 @@ local DATA <const> = {
 ---@field remount boolean?
 ---@field copy_up boolean? begin with what is covered
 ---@field optional boolean
+---@field idmap "mount"|"whole"? the files have the container's users
 ---@field create "dir"|"file"|"never"?
 ---@field policy table<string, boolean> names of core.plan.bind_policy
 ---@field data string[] options of the file system itself
@@ -197,7 +199,9 @@ end
 
 --- What is wrong with an option, once it is known that it is a bind or a remount.
 local function misplaced(parsed, type, option)
-  if parsed.bind and of_fs[option] then
+  if parsed.idmap and not parsed.bind and option:find("^r?idmap$") then
+    return option .. " is for a bind"
+  elseif parsed.bind and of_fs[option] then
     return option .. " belongs to the file system: a bind cannot change it"
   elseif option == "tmpcopyup" and type ~= "tmpfs" then
     return "tmpcopyup is an option of tmpfs alone"

@@ -85,14 +85,41 @@ local directory <const> = {
   end,
 }
 
---- A directory of the host.
+-- The map of a directory, or the caller's mistake.
+local function checked_map(options)
+  if options == nil then
+    return nil
+  elseif type(options) ~= "table" then
+    return nil, "a table of options expected"
+  end
+  for name in pairs(options) do
+    if name ~= "idmap" then
+      return nil, "unknown option " .. tostring(name) .. ": idmap"
+    end
+  end
+  local problems = require("luactr.check").problems()
+  local map = options.idmap
+  if map ~= nil then
+    map = require("luactr.spec.idmap").of_mount(map, "idmap", problems)
+  end
+  return map, problems[1] and problems[1].path .. ": " .. problems[1].message
+end
+
+--- A directory of the host. In a container with users of its own, the files of the host's users are
+--- those of the same users inside, where the file system can do that: idmap = false turns it off,
+--- true makes a file system that cannot an error.
 ---@param path string
+---@param options? { idmap?: boolean|table }
 ---@return luactr.rootfs
-function M.dir(path)
+function M.dir(path, options)
   if type(path) ~= "string" or path == "" then
     error("rootfs.dir: a directory's path expected", 2)
   end
-  return new(directory, { path = absolute(path) }, caller())
+  local map, mistake = checked_map(options)
+  if mistake then
+    error("rootfs.dir: " .. mistake, 2)
+  end
+  return new(directory, { path = absolute(path), idmap = map }, caller())
 end
 
 local empty <const> = {

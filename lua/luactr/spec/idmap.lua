@@ -164,4 +164,15 @@ function M.idmap(value, path, problems)
   return uid and gid and { uid = uid, gid = gid } or nil
 end
 
+--- `idmap` of a mount -> true for that of the container, or { uid = ranges, gid = ranges } from ids
+--- in the file system to ids of the host
+function M.of_mount(value, path, problems)
+  if value == true or value == false then
+    return value
+  elseif type(value) == "string" then
+    return problems:add(path, "true or { uid =, gid = } expected, got %s", check.show(value))
+  end
+  return M.idmap(value, path, problems)
+end
+
 return M

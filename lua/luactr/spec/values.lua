@@ -191,6 +191,8 @@ M.mounts = check.list(check.record {
   { name = "mode", type = check.mode(), help = "of a file or dir" },
   { name = "uid", type = id, help = "owner of a file or dir, as the container counts users" },
   { name = "gid", type = id, help = "its group" },
+  { name = "idmap", type = check.lazy("true or { uid = ranges, gid = ranges }",
+    "luactr.spec.idmap", "of_mount"), help = "of a bind: the files have the container's users" },
   { name = "create", type = check.enum { "dir", "file", "never" },
     default_text = "as the source is", help = "what is made at the target" },
   { name = "optional", type = check.boolean(), default = false,
