@@ -119,6 +119,15 @@ end
 
 -- ---- the plan, made once for a box
 
+--- The profiles that ship need nothing.
+local function prepare_filter(box, _, host)
+  if box.encoded or type(box.spec.seccomp) ~= "table" then
+    return true
+  end
+  local ready, err = require("luactr.security.program").prepare(box.spec, host)
+  return ready, err and require("luactr.source").annotate(err)
+end
+
 local function compile(box, _, host)
   if box.encoded then
     return true
@@ -301,7 +310,8 @@ end
 --- The order is the design: each line may rely on those above it. The root file system comes before
 --- the plan, since a copied one decides its own place.
 local PHASES <const> = {
-  claim, prepare_rootfs, compile, take_ids, open_cgroup, take_signals, spawn, publish, launch,
+  claim, prepare_rootfs, prepare_filter, compile, take_ids, open_cgroup, take_signals, spawn,
+  publish, launch,
 }
 
 local function explain(box, host, err)

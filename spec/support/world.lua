@@ -179,12 +179,14 @@ local function state_tops()
   return tops
 end
 
+local CACHE <const> = "seccomp" -- compiled filters, kept on purpose
+
 local function state_files()
   local found = {}
   for _, top in ipairs(state_tops()) do
     for _, directory in ipairs(names(top)) do
       for _, name in ipairs(names(top .. "/" .. directory)) do
-        if not is_a_strangers(name) then
+        if directory ~= CACHE and not is_a_strangers(name) then
           found[("%s/%s/%s"):format(top, directory, name)] = "state"
         end
       end

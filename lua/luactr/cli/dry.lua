@@ -30,8 +30,13 @@ end
 ---@return luactr.plan?
 ---@return luactr.error?
 function M.plan(box)
+  local host = require("luactr.host").facts()
   box.spec.id = box.id
-  return require("luactr.plan").compile(box.spec, require("luactr.host").facts())
+  local ready, err = require("luactr.security.program").prepare(box.spec, host)
+  if not ready then
+    return nil, err
+  end
+  return require("luactr.plan").compile(box.spec, host)
 end
 
 return M

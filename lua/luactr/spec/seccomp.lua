@@ -34,7 +34,7 @@ local KILL_PROCESS <const> = "kill_process"
 ---@field default? integer action, as the kernel's number
 ---@field unknown? integer action
 ---@field foreign integer action
----@field architectures string[] ABIs beside the machine's own
+---@field architectures string[] ABIs, of other machines too
 ---@field flags string[]
 ---@field rules { names: string[], action: integer, args: table[] }[]
 ---@field handlers? table<string, function> what answers, by system call
@@ -98,7 +98,7 @@ local profile = check.record {
   { name = "rules", type = check.list(rule), default = {} },
   { name = "notify", type = notify, default = {}, unsupported = LATER },
   { name = "bpf", type = check.string { what = "BPF program", binary = true } },
-  { name = "bpf_file", type = host_path, unsupported = LATER },
+  { name = "bpf_file", type = host_path },
 }
 
 M.type = profile
@@ -184,7 +184,7 @@ local ARCHITECTURES <const> = {
   "riscv64", "loongarch64", "m68k", "sh", "sheb",
 }
 
---- The ABIs beside our own; those of other machines can never be used here, and are passed over.
+--- In the order above. Those of other machines can never be used here, and say nothing.
 local function check_architectures(list, path, problems)
   local known, wanted, result = {}, {}, {}
   for _, name in ipairs(ARCHITECTURES) do
@@ -198,8 +198,8 @@ local function check_architectures(list, path, problems)
       problems:add(path .. "[" .. i .. "]", "unknown architecture %s%s", check.show(name), hint)
     end
   end
-  for i, abi in ipairs(syscalls.abis()) do
-    result[#result + 1] = i > 1 and wanted[abi.name] and abi.name or nil
+  for _, name in ipairs(ARCHITECTURES) do
+    result[#result + 1] = wanted[name] and name or nil
   end
   return result
 end

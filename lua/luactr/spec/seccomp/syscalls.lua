@@ -11,25 +11,41 @@ local M = {}
 ---@field numbers table<string, integer>
 ---@field names table<integer, string>
 
-local known -- { abis =, by_name =, everywhere = name to true }
-
 local NARROW <const> = { x86 = true, arm = true } -- ABIs whose arguments have 32 bits
 
+local text -- of csrc/syscalls.c, behind its first line
+
+local function all_text()
+  text = text or require("luactr.core").seccomp.table():match("\n.*")
+  return text
+end
+
+-- ---- names: looked up in the text, since a filter that is cached needs no more
+
+--- Whether any machine has a system call of that name.
+---@param name string
+---@return boolean
+function M.exists(name)
+  return all_text():find("\n" .. name .. " ", 1, true) ~= nil and not name:find("[^%w_]")
+end
+
+-- ---- numbers
+
+local known -- the ABIs and, by name, the same
+
 local function read_abis(line)
-  local abis, by_name = {}, {}
+  known = { by_name = {} }
   for name, audit in line:gmatch("(%S+) (%x+)") do
     local abi = { name = name, audit = tonumber(audit, 16), bits = NARROW[name] and 32 or 64,
       newest = -1, numbers = {}, names = {} }
-    abis[#abis + 1], by_name[name] = abi, abi
+    known[#known + 1], known.by_name[name] = abi, abi
   end
-  return abis, by_name
 end
 
-local function read_row(line, abis, everywhere)
+local function read_row(line)
   local fields = line:gmatch("%S+")
   local name = fields()
-  everywhere[name] = true
-  for _, abi in ipairs(abis) do
+  for _, abi in ipairs(known) do
     local number = math.tointeger(tonumber(fields()))
     if number then
       abi.numbers[name], abi.names[number] = number, name
@@ -38,37 +54,22 @@ local function read_row(line, abis, everywhere)
   end
 end
 
-local function read()
-  local lines = require("luactr.core").seccomp.table():gmatch("[^\n]+")
-  local abis, by_name = read_abis(lines())
-  known = { abis = abis, by_name = by_name, everywhere = {} }
-  for line in lines do
-    read_row(line, abis, known.everywhere)
-  end
-  return known
-end
-
-local function table_of()
-  return known or read()
-end
-
 --- The ABIs of this machine, its own first.
 ---@return luactr.abi[]
 function M.abis()
-  return table_of().abis
+  if not known then
+    read_abis(require("luactr.core").seccomp.table():match("[^\n]+"))
+    for line in all_text():gmatch("[^\n]+") do
+      read_row(line)
+    end
+  end
+  return known
 end
 
 ---@param name string
 ---@return luactr.abi?
 function M.abi(name)
-  return table_of().by_name[name]
-end
-
---- Whether any machine has a system call of that name.
----@param name string
----@return boolean
-function M.exists(name)
-  return table_of().everywhere[name] == true
+  return M.abis() and known.by_name[name]
 end
 
 --- The ABI and the name behind a number that a filter saw.
@@ -114,10 +115,16 @@ end
 ---@return string
 function M.hint(name)
   local list = {}
-  for candidate in pairs(name:sub(1, 1) == "@" and groups() or table_of().everywhere) do
-    list[#list + 1] = candidate
+  if name:sub(1, 1) == "@" then
+    for candidate in pairs(groups()) do
+      list[#list + 1] = candidate
+    end
+    table.sort(list)
+  else
+    for candidate in all_text():gmatch("\n([%l%d_]+) [%d-]") do
+      list[#list + 1] = candidate
+    end
   end
-  table.sort(list)
   return require("luactr.nearest").hint(name, list)
 end
 
