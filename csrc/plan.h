@@ -52,8 +52,8 @@
     X(LOOPBACK_UP, "loopback_up", "")                                                              \
     X(SYSCTL, "sysctl", "key:s value:s")                                                           \
     /* the root file system: root_* opens it, pivot_root enters it */                              \
-    X(OPEN_TREE, "open_tree",                                                                      \
-      "number:u source:S recursive:u policy:U optional:U fd:F") /* for the bind with that tree */  \
+    X(OPEN_TREE, "open_tree", /* for the bind with that tree */                                    \
+      "number:u source:S recursive:u policy:U optional:U fd:F detached:U")                         \
     X(PROPAGATION, "propagation", "flags:u")                                                       \
     X(ROOT_BIND, "root_bind", "source:p recursive:u detached:F")                                   \
     X(ROOT_TMPFS, "root_tmpfs", "stage:p data:S")                                                  \
@@ -70,6 +70,7 @@
     X(SETATTR, "mount_setattr", "target:p set:u clear:u propagation:U recursive:U")                \
     X(MASK, "mask", "path:p")                                                                      \
     X(READONLY, "readonly", "path:p")                                                              \
+    X(UNMOUNT, "unmount", "target:p flags:u")                                                      \
     X(CONSOLE, "console", "rows:u columns:u uid:U gid:U")                                          \
     X(PIVOT_ROOT, "pivot_root", "")                                                                \
     X(CHROOT, "chroot", "")                                                                        \

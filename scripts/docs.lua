@@ -146,7 +146,7 @@ local CAUSES <const> = {
   { "The program", "exec", "exec" }, { "The working directory", "exec", "chdir" },
   { "The root", "mount", "root_bind" }, { "Mounts", "mount", "mount" },
   { "A tmpfs that copies", "mount", "tmpcopyup" }, { "Binds", "mount", "bind" },
-  { "Early sources", "mount", "open_tree" },
+  { "Unmounting", "mount", "unmount" }, { "Early sources", "mount", "open_tree" },
   { "Files and directories", "mount", "file" }, { "Links", "mount", "symlink" },
   { "Device nodes", "mount", "mknod" }, { "The terminal", "mount", "console" },
   { "Namespaces", "process", "clone" }, { "Resource limits", "process", "setrlimit" },

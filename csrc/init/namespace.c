@@ -22,7 +22,8 @@ int step_unshare(struct init *in, const union plan_arg *a) {
     return result < 0 ? result : namespaces_changed(in, flags & CLONE_NEWNS);
 }
 
-/* Whoever is in the namespaces already must not trace us or read our descriptors. */
+/* Whoever is in the namespaces already must not trace us or read our descriptors. In another user
+ * namespace we are nobody until we take one of its ids. */
 int step_setns(struct init *in, const union plan_arg *a) {
     int ns = plan_slot(in, &a[0]);
     if (ns < 0)
@@ -31,6 +32,8 @@ int step_setns(struct init *in, const union plan_arg *a) {
     int result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_DUMPABLE, 0, 0, 0));
     if (result >= 0)
         result = k_setns(ns, flags);
+    if (result >= 0 && flags & CLONE_NEWUSER)
+        result = credentials_become_root();
     return result < 0 ? result : namespaces_changed(in, !flags || flags & CLONE_NEWNS);
 }
 

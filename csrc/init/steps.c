@@ -28,6 +28,7 @@ static step_function *const functions[] = {
     [STEP_SETATTR] = step_mount_setattr,
     [STEP_MASK] = step_mask,
     [STEP_READONLY] = step_readonly,
+    [STEP_UNMOUNT] = step_unmount,
     [STEP_CONSOLE] = step_console,
     [STEP_PIVOT_ROOT] = step_pivot_root,
     [STEP_CHROOT] = step_chroot,

@@ -1,5 +1,6 @@
 /* Sources of binds that are opened before the mounts of the host become private here, or that came
- * as a descriptor. They are kept by number until the bind that names it. */
+ * as a descriptor: of a file, or of a tree that luactr has cloned already. They are kept by number
+ * until the bind that names it. */
 #include "init.h"
 
 static bool same_file(const struct statx *a, const struct statx *b) {
@@ -58,7 +59,11 @@ int step_open_tree(struct init *in, const union plan_arg *a) {
     if (number < 1 || number > PLAN_MAX_TREES || (!by_fd && !plan_text(in, &a[1])))
         return -EINVAL;
     unsigned recursive = plan_u32(&a[2]) ? AT_RECURSIVE : 0;
-    int tree = by_fd ? clone_fd(in, plan_slot(in, &a[5]), recursive) : clone_path(in, a, recursive);
+    int tree;
+    if (by_fd && plan_u32(&a[6]))
+        tree = plan_slot(in, &a[5]);
+    else
+        tree = by_fd ? clone_fd(in, plan_slot(in, &a[5]), recursive) : clone_path(in, a, recursive);
     if (tree == -ENOENT && optional)
         return 0;
     tree = fds_keep(in, tree);

@@ -12,6 +12,9 @@
 #ifndef MNT_DETACH
 #define MNT_DETACH 2
 #endif
+#ifndef UMOUNT_NOFOLLOW
+#define UMOUNT_NOFOLLOW 8
+#endif
 
 /* landlock(7), Linux 6.2 and 6.10 */
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE

@@ -254,6 +254,33 @@ function Box:update(limits)
   return update.apply(self, wanted, facts())
 end
 
+--- Mount in it while it runs: a table as the spec's `mounts` has them, or what a constructor gives.
+---@param mount table
+---@return boolean? done
+---@return table? error
+function Box:mount(mount)
+  running(self)
+  local wanted, err = require("luactr.spec").check_mount(mount)
+  if not wanted then
+    error(err, 2)
+  end
+  return require("luactr.container.mounts").mount(self, wanted, facts())
+end
+
+--- Unmount what is mounted at a target. What is in use stays, unless it is to be detached: then it
+--- is out of sight now, and ends when nothing uses it any more.
+---@param target string
+---@param options? { detach?: boolean }
+---@return boolean? done
+---@return table? error
+function Box:unmount(target, options)
+  running(self)
+  if type(target) ~= "string" or target:sub(1, 1) ~= "/" or target:find("\0", 1, true) then
+    error("unmount: absolute path expected", 2)
+  end
+  return require("luactr.container.mounts").unmount(self, target, options or {}, facts())
+end
+
 ---@class luactr.process
 ---@field pid integer inside
 ---@field host_pid integer outside

@@ -163,6 +163,26 @@ function M.check(raw, where)
   return result
 end
 
+--- One mount, as `mounts` takes it, for a container that runs.
+---@param raw any
+---@param where? luactr.where
+---@return table? mount normalized
+---@return table? error
+function M.check_mount(raw, where)
+  local problems = check.problems()
+  local mounts = problems:check(values.mounts, { raw }, "mounts")
+  if mounts then
+    require("luactr.spec.mount_rules").apply(mounts, problems)
+  end
+  for _, problem in ipairs(problems) do
+    problem.path = problem.path:gsub("^mounts%[1%]", "mount")
+  end
+  if #problems > 0 then
+    return nil, M.refusal(table.move(problems, 1, #problems, 1, {}), where)
+  end
+  return mounts[1]
+end
+
 --- The row of a field by its path, "limits.memory" or "hostname".
 ---@param path string
 ---@return table? row

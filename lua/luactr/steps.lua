@@ -8,7 +8,7 @@ local M = {}
 -- hand over to the payload, or belong to the payload alone.
 local RESERVED <const> = {
   rendezvous = "luactr alone", parent_death_signal = "luactr alone", propagation = "luactr alone",
-  open_tree = "mounts",
+  open_tree = "mounts", unmount = "box:unmount",
   cgroup_attach = "limits", setns = "namespaces", unshare = "namespaces", root_bind = "rootfs",
   root_tmpfs = "rootfs", console = "tty", pivot_root = "rootfs", chroot = "rootfs", init = "init",
   setsid = "luactr alone", controlling_tty = "tty", dup = "stdin, stdout and stderr",

@@ -120,6 +120,10 @@ local function in_user_namespace(case)
   return case.plan.id_maps and { type = case.step.type, path = target(case) } or nil
 end
 
+local function named(case)
+  return { path = target(case) }
+end
+
 local function always()
   return {}
 end
@@ -243,6 +247,15 @@ M.tmpcopyup = with_target {
   { code = { "EACCES", "EPERM" }, aux = "copy", guess = true,
     cause = "it is to cover a file that luactr may not read here" },
   { code = "EINVAL", aux = "configure", guess = true, cause = "tmpfs does not know an option" },
+}
+
+M.unmount = {
+  { code = "ENOENT", find = named, cause = "there is no {path} in the container" },
+  { code = "EINVAL", find = named, cause = "{path} is no mount point, or a mount that came with "
+    .. "another and cannot go alone",
+    remedy = "name the target of a mount; where a symbolic link leads to it, what that says" },
+  { code = "EBUSY", find = named, cause = "something in the container uses {path}",
+    remedy = "box:unmount(target, { detach = true }) takes it away now and ends it when unused" },
 }
 
 M.open_tree = {

@@ -242,6 +242,11 @@ function calls.readonly(s)
     "mount_setattr(tree, AT_RECURSIVE, MOUNT_ATTR_RDONLY), ")
 end
 
+function calls.unmount(s)
+  return string.format("umount2(%s, %s)", quote(s.target), s.flags == 0 and "UMOUNT_NOFOLLOW"
+    or "UMOUNT_NOFOLLOW|MNT_DETACH")
+end
+
 function calls.console(s)
   return string.format("open(\"/dev/ptmx\"), ioctl(TIOCSWINSZ, {%d, %d})", s.rows, s.columns)
 end

@@ -27,6 +27,7 @@ local TEMPLATES <const> = {
   mount_setattr = "change the mount at {target}",
   mask = "mask {path}",
   readonly = "make {path} read-only",
+  unmount = "unmount {target}",
   console = "open a terminal",
   pivot_root = "enter the root by pivot_root",
   chroot = "enter the root by chroot",

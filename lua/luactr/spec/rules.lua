@@ -6,8 +6,6 @@ local check = require "luactr.check"
 
 local M = {}
 
-local LONGEST_OPTIONS <const> = 4095 -- mount(2) takes one page
-
 local function captured(stream)
   return stream and stream.kind ~= "inherit"
 end
@@ -77,60 +75,6 @@ local function output_without_capture(spec)
   end
 end
 
-local function mount_without_source(spec)
-  for i, mount in ipairs(spec.mounts or {}) do
-    local at = "mounts[" .. i .. "]"
-    if (mount.type == "bind" or mount.type == "symlink") and not mount.source then
-      return at .. ".source", "is missing: a " .. mount.type .. " has a source"
-    elseif mount.type == "file" and not mount.content then
-      return at .. ".content", "is missing: a file has content"
-    elseif mount.target == "/" then
-      return at .. ".target", "is the root itself: that is rootfs"
-    end
-  end
-end
-
--- Fields of a mount, and the types that they are for.
-local MOUNT_FIELDS <const> = {
-  content = { file = true }, mode = { file = true, dir = true },
-  uid = { file = true, dir = true }, gid = { file = true, dir = true },
-}
-
-local PLACED <const> = { file = true, dir = true, symlink = true }
-
---- What a mount's type has no use for.
-local function useless_mount_fields(spec, problems)
-  for i, mount in ipairs(spec.mounts or {}) do
-    local path = "mounts[" .. i .. "]."
-    for name, types in pairs(MOUNT_FIELDS) do
-      if mount[name] ~= nil and not types[mount.type] then
-        problems:add(path .. name, "is not for a mount of type %s", mount.type)
-      end
-    end
-    if PLACED[mount.type] and (#mount.options > 0 or mount.create or mount.optional) then
-      problems:add(path .. "type", "a %s has no options", mount.type)
-    elseif mount.source and type(mount.source) ~= "string" and mount.type ~= "bind" then
-      problems:add(path .. "source", "a descriptor is the source of a bind alone")
-    end
-  end
-end
-
---- Every wrong option of every mount; what the right ones mean is not needed yet.
-local function mount_options(spec, problems)
-  for i, mount in ipairs(spec.mounts or {}) do
-    local path = "mounts[" .. i .. "].options"
-    if #mount.options > 0 then
-      require("luactr.mount.options").parse(mount.type, mount.options, function(index, message)
-        problems:add(path .. "[" .. index .. "]", "%s", message)
-      end)
-    end
-    if #table.concat(mount.options, ",") > LONGEST_OPTIONS then
-      problems:add(path, "longer than %d bytes together, where mount(2) cuts them off",
-        LONGEST_OPTIONS)
-    end
-  end
-end
-
 local function mounts_on_the_host(spec)
   local bare = spec.rootfs and spec.rootfs.bare
   if not bare and spec.namespaces and spec.namespaces.mount == "host" then
@@ -141,7 +85,6 @@ end
 local RULES <const> = {
   mounts_on_the_host, maps_without_user_namespace,
   tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
-  mount_without_source,
 }
 
 --- `network` is the short word for namespaces.network: whichever was said decides both.
@@ -179,8 +122,9 @@ function M.apply(spec, raw, problems)
       problems:add(path, "%s", message)
     end
   end
-  useless_mount_fields(spec, problems)
-  mount_options(spec, problems)
+  if spec.mounts and #spec.mounts > 0 then
+    require("luactr.spec.mount_rules").apply(spec.mounts, problems)
+  end
 end
 
 return M
