@@ -254,23 +254,4 @@ return ctr.container {
       assert.equal("exec", steps[#steps].op)
     end)
   end)
-
-  describe("doctor", function()
-    it("tells what the host can do", function()
-      local result = support.luactr { "doctor" }
-      assert.matches("\ncgroups\n  %S+ +layout", result.stdout)
-      assert.equal(result.code == 0, result.stdout:find("Containers can run here.", 1, true) ~= nil)
-    end)
-
-    it("tells it as JSON, with the same status", function()
-      local result = support.luactr { "doctor", "--json" }
-      local report = cjson.decode(result.stdout)
-      assert.equal(report.ok and 0 or 1, result.code)
-      assert.is_true(#report.findings > 20)
-    end)
-
-    it("takes no arguments", function()
-      assert_run(support.luactr { "doctor", "me" }, 2, "doctor takes no arguments")
-    end)
-  end)
 end)

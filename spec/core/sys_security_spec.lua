@@ -1,5 +1,6 @@
 local inside = require("support.inside")
 local support = require("support")
+local without = require("support.without")
 local sys = require("luactr.sys")
 local world = require("support.world")
 
@@ -152,6 +153,46 @@ describe("luactr.sys security #core", function()
       assert.error(function() sys.seccomp("seven b") end)
       assert.error(function() sys.seccomp("") end)
       assert.error(function() sys.seccomp(refuse(1):rep(20000)) end)
+    end)
+  end)
+
+  describe("probe()", function()
+    it("knows a call that everybody has", function()
+      assert.is_true(sys.probe("openat2"))
+      assert.is_true(sys.probe("memfd_create"))
+    end)
+
+    it("knows a call that is hidden", function()
+      without({ "openat2", EPERM = { "keyctl" } }, function()
+        fails("ENOSYS", sys.probe("openat2"))
+        assert.is_true(sys.probe("keyctl")) -- refused, but there
+        assert.is_true(sys.probe("seccomp_filter"))
+      end)
+    end)
+
+    it("changes nothing", function()
+      -- what does not change by itself, as memory does
+      local function status()
+        local fields = {}
+        for _, name in ipairs { "Name", "Umask", "Seccomp", "Seccomp_filters", "NoNewPrivs",
+          "Threads", "Cpus_allowed", "Mems_allowed", "FDSize" } do
+          local text = support.read("/proc/self/status")
+          fields[name] = text:match("%f[%w_]" .. name .. ":\t([^\n]*)")
+        end
+        return fields
+      end
+      inside({}, function()
+        local before = status()
+        for _, name in ipairs { "clone3", "set_mempolicy", "sched_setattr", "execveat", "keyctl",
+          "core_scheduling", "seccomp_filter", "seccomp_tsync", "mount_setattr", "move_mount" } do
+          sys.probe(name)
+        end
+        assert.same(before, status())
+      end)
+    end)
+
+    it("raises on a name that it does not know", function()
+      assert.error_matches(function() sys.probe("openat3") end, "unknown probe")
     end)
   end)
 

@@ -17,18 +17,11 @@ local NAMESPACE_FILES <const> = {
 
 -- ---- namespaces
 
--- Sysctls that keep users who are not root from making a user namespace, and the value that does.
-local USER_NAMESPACE_LOCKS <const> = {
-  { name = "user/max_user_namespaces", off = 0, on = "65536" },
-  { name = "kernel/unprivileged_userns_clone", off = 0, on = "1" },
-  { name = "kernel/apparmor_restrict_unprivileged_userns", off = 1, on = "0" },
-}
-
 local function user_namespaces_off(case)
   if case.plan.spec.namespaces.user ~= "new" then
     return nil
   end
-  for _, lock in ipairs(USER_NAMESPACE_LOCKS) do
+  for _, lock in ipairs(require "luactr.cause.locks") do
     if case.eyes.sysctl(lock.name) == lock.off then
       local name = lock.name:gsub("/", ".")
       return { sysctl = name, value = lock.off, on = lock.on }

@@ -24,6 +24,17 @@ local VERSIONS <const> = {
 
 M.newest = VERSIONS[#VERSIONS].abi
 
+--- The first version that a kernel of this one lacks.
+---@param abi integer
+---@return { abi: integer, linux: string }?
+function M.after(abi)
+  for _, version in ipairs(VERSIONS) do
+    if version.abi > abi then
+      return version
+    end
+  end
+end
+
 -- The words about files. `denies` is what a word takes away everywhere, `allows` what it gives
 -- back at its paths. Who may change a file or run it may read it too: that is how programs open
 -- what they change, and how the kernel opens what it runs.

@@ -123,4 +123,11 @@ M.landlock_add_port = core.landlock_add_port
 ---@type fun(ruleset: luactr.anyfd, flags?: luactr.flags): true?, string?, integer?
 M.landlock_restrict_self = core.landlock_restrict_self
 
+--- Whether the kernel, and any filter round this process, has a call, or an option of one:
+--- "openat2", "clone3", "seccomp_wait_killable_recv", ... It is called with arguments with which it
+--- does nothing. ENOSYS: no such call; ENODEV: the machine has no use for it; EINVAL: no such
+--- option. syscalls(2)
+---@type fun(name: string): true?, string?, integer?
+M.probe = core.probe
+
 return M
