@@ -15,8 +15,10 @@ local function runtime_dir(facts)
   if facts.uid == 0 then
     return "/run/luactr"
   end
-  local base = os.getenv("XDG_RUNTIME_DIR") or ("/tmp/luactr-" .. facts.uid)
-  return base .. "/luactr"
+  -- In /tmp it is the directory itself whose owner luactr.state checks: what is in somebody else's
+  -- can be moved away and replaced.
+  local base = os.getenv("XDG_RUNTIME_DIR")
+  return base and base .. "/luactr" or "/tmp/luactr-" .. facts.uid
 end
 
 -- Whether mounts below a path appear in other namespaces, too; nil if nobody knows.

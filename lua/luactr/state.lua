@@ -31,7 +31,8 @@ local function make_parents(path)
   return sys.mkdir(path, PRIVATE)
 end
 
---- A state directory that somebody else can write into would let them choose what luactr removes.
+--- A state directory that somebody else can write into would let them choose what luactr removes;
+--- one that is a link, where it makes directories.
 local function check_owner(path, uid)
   local stat, message, errno = sys.stat(path, "symlink_nofollow")
   if not stat then
@@ -53,12 +54,13 @@ local function containers_directory(host)
   local base = host.state_dir
   local containers = base .. "/containers"
   if not checked[base] then
-    make_parents(containers)
-    sys.mkdir(host.stage, PRIVATE)
+    make_parents(base)
     local fine, err = check_owner(base, host.uid)
     if not fine then
       return nil, err
     end
+    sys.mkdir(containers, PRIVATE)
+    sys.mkdir(host.stage, PRIVATE)
     checked[base] = true
   end
   return containers
