@@ -222,6 +222,8 @@ describe("luactr.spec #unit", function()
         "sysctl.kernel.panic: is not namespaced: it would change the host" },
       { { sysctl = { ["net.core.x"] = 1 }, network = "host" },
         "sysctl.net.core.x: needs a namespace of its own: network is the host's" },
+      { { sysctl = { ["user.max_user_namespaces"] = 1 } },
+        "sysctl.user.max_user_namespaces: needs namespaces.user = \"new\", or it is the host's" },
       { { sysctl = { ["../x"] = 1 } }, "sysctl[\"../x\"]: not a sysctl's name" },
       { { rlimits = { nofiles = 1 } }, "rlimits.nofiles: unknown rlimit, did you mean nofile?" },
       { { rlimits = { nofile = { soft = 2, hard = 1 } } },

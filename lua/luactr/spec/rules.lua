@@ -53,6 +53,9 @@ local function sysctl_of_the_host(spec)
     local home = sysctl_home(key)
     if not home then
       return "sysctl." .. key, "is not namespaced: it would change the host"
+    elseif home == "user" and spec.namespaces and spec.namespaces.user ~= "new" then
+      -- "auto" is the host's for root
+      return "sysctl." .. key, "needs namespaces.user = \"new\", or it is the host's"
     elseif spec.namespaces and spec.namespaces[home] == "host" then
       return "sysctl." .. key, string.format("needs a namespace of its own: %s is the host's", home)
     end
