@@ -13,9 +13,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <time.h>
@@ -185,6 +187,25 @@ static int connect_to(char **argv) {
     return 0;
 }
 
+/* kill: everybody but PID 1 and ourselves. */
+static int kill_all(char **argv) {
+    (void)argv;
+    kill(-1, SIGKILL);
+    return 0;
+}
+
+/* trace PID: seize it, which does not stop it, or take a descriptor of it. */
+static int trace(char **argv) {
+    pid_t pid = atoi(argv[0]);
+    if (ptrace(PTRACE_SEIZE, pid, 0, 0) == 0)
+        printf("escaped: %d is traced\n", pid);
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    for (int fd = 0; pidfd >= 0 && fd < 64; fd++)
+        if (syscall(SYS_pidfd_getfd, pidfd, fd, 0) >= 0)
+            printf("escaped: fd %d of %d is mine\n", fd, pid);
+    return 0;
+}
+
 /* device PATH c|b MAJOR MINOR: make a node and open it. Or only open it: device PATH. */
 static int device(char **argv) {
     if (argv[1]) {
@@ -204,8 +225,8 @@ static const struct {
     const char *name;
     int (*run)(char **argv);
 } words[] = {
-    {"witness", witness}, {"racer", racer},        {"fds", fds},       {"null", null},
-    {"exe", exe},         {"connect", connect_to}, {"device", device},
+    {"witness", witness},    {"racer", racer},   {"fds", fds},     {"null", null},     {"exe", exe},
+    {"connect", connect_to}, {"device", device}, {"trace", trace}, {"kill", kill_all},
 };
 
 int main(int argc, char **argv) {

@@ -24,9 +24,12 @@ local USER <const> = support.stranger
 ---@field check? fun(place: gallery.Place, run: table): string? look on the host: the harm done
 ---@field twin? gallery.Attack the same with nothing evil in it; what it lacks it takes from here,
 ---  but for the image; it must run, and `expect` must be in what it prints
+---@field control? string fields of a recipe that opens what the attack needs: there it has to
+---  succeed, as root, or the spec would prove nothing
 ---@field expect? string pattern that the output of one that runs must have
 ---@field user? false not without root
 ---@field root? false only without root
+---@field older? false not without the newer calls, which cannot matter
 ---@field needs? string[] of support.needs
 ---@field start? table more of support.Run: env, cwd; `before`: words in front of luactr's
 ---@field watch? string[] more of the host that must stay as it is
@@ -44,24 +47,28 @@ local USER <const> = support.stranger
 
 local DOORS <const> = { "library", "command line" }
 
+-- `often`, in the order of doors and then root and user: whether a variant that is not the attack's
+-- first is tried that way. Each door, user and kernel has its turn.
 local CALLS <const> = {
-  { name = "" },
-  { name = ", older kernel", without = require("support.without").newer },
+  { name = "", often = { true, false, false, true } },
+  { name = ", older kernel", without = require("support.without").newer,
+    often = { false, true, false, false } },
 }
 
---- Each way as { title, door, owner?, without?, often }. `often`: half of them, in which each door,
---- user and kernel has its turn.
+--- Each way as { title, door, owner?, without?, often }.
 local function ways(attack)
-  local list, odd = {}, false
+  local list = {}
   for _, calls in ipairs(CALLS) do
+    local number = 0
     for _, door in ipairs(DOORS) do
       for _, owner in ipairs { false, USER } do
-        odd = not odd
-        if (owner and attack.user ~= false) or (not owner and attack.root ~= false) then
-          list[#list + 1] = { door = door, owner = owner or nil, without = calls.without,
-            often = odd == (door == "library") == not calls.without,
-            title = ("%s, %s%s"):format(door, owner and "user" or "root", calls.name) }
-        end
+        number = number + 1
+        local wanted = (owner and attack.user or not owner and attack.root) ~= false
+          and not (calls.without and attack.older == false)
+        list[#list + 1] = wanted and {
+          door = door, owner = owner or nil, without = calls.without, often = calls.often[number],
+          title = ("%s, %s%s"):format(door, owner and "user" or "root", calls.name),
+        } or nil
       end
     end
   end
@@ -288,6 +295,16 @@ local function spec(busted, attack, way)
   end)
 end
 
+-- The way that is known to be open.
+local function control(busted, attack)
+  busted.it(attack.attack .. " (control: succeeds where a recipe lets it)", function()
+    local lacking = lacks(attack, {})
+    if lacking then return busted.pending("this host lacks " .. lacking) end
+    local found = attempt(with(attack, { fields = attack.control }), { door = DOORS[1] })
+    assert(found.result == "escaped", found.result .. "\n" .. found.output)
+  end)
+end
+
 -- What `it` and `pending` are depends on where in a spec file we are called from.
 local function busted_of_caller()
   local level = 3
@@ -299,11 +316,11 @@ local function busted_of_caller()
 end
 
 --- Make the specs of one attack. In a `describe`. Variants have one twin, but for those that say
---- what is different in theirs. The first is tried in all ways; the others in half of them, where
---- each door, user and kernel has its turns.
+--- what is different in theirs. The first is tried in all ways, the others in some.
 ---@param attack gallery.Attack
 function gallery.specs(attack)
   local busted = busted_of_caller()
+  if attack.control then control(busted, attack) end
   for i, variant in ipairs(attack.variants or { {} }) do
     local one = with(attack, variant)
     if i > 1 and not variant.twin then one.twin = false end

@@ -1,0 +1,140 @@
+-- What a container could inherit or find: descriptors, programs, working directories, the rights
+-- and settings of who started it.
+local gallery = require("support.gallery")
+local lfs = require("lfs")
+local support = require("support")
+local world = require("support.world")
+
+local READ <const> = "cat {host}/secret ../../../../../..{host}/secret 2>/dev/null; "
+
+local FILES <const> = {
+  support.luactr_program, support.build .. "/luactr-init", support.build .. "/lib/luactr/core.so",
+}
+for _, path in ipairs { "/usr/bin/lua5.4", "/usr/lib/x86_64-linux-gnu/liblua5.4.so.0" } do
+  if lfs.attributes(path) then FILES[#FILES + 1] = path end
+end
+
+-- The words in front of luactr open fifty directories of the host for it.
+local OPEN_DIRECTORIES <const> = { "bash", "-c",
+  'for i in {10..60}; do eval "exec $i</"; done; exec "$@"', "-" }
+
+describe("what a container inherits #attack", function()
+  before_each(world.check)
+  after_each(world.check)
+
+  gallery.specs {
+    attack = "inherited-descriptors", needs = { "program:bash" },
+    start = { before = OPEN_DIRECTORIES },
+    script = "/bin/attack fds; for i in /proc/self/fd/* /proc/1/fd/*; do cat $i{host}/secret; done "
+      .. "2>/dev/null",
+    variants = {
+      { label = "with an init" },
+      { label = "without", fields = "init = false," },
+    },
+  }
+
+  local function at(path)
+    return { label = path, fields = ("cwd = %q,"):format(path) }
+  end
+  local places = { at "/proc/self/cwd", at "/proc/1/cwd", at "/proc/self/root/..",
+    at "/proc/1/root/../..", at "/proc/self/fd/10/../.." }
+  for fd = 3, 12 do places[#places + 1] = at("/proc/self/fd/" .. fd) end
+  gallery.specs {
+    attack = "cwd-through-descriptor", needs = { "program:bash" },
+    start = { before = OPEN_DIRECTORIES }, script = READ .. "ls -l",
+    fields = 'sysctl = { ["net.ipv4.ip_default_ttl"] = 77 }, oom_score_adj = 500,',
+    variants = places, twin = { fields = "" },
+  }
+
+  gallery.specs {
+    attack = "cwd-through-symlink", script = READ .. "cat secret 2>/dev/null; pwd",
+    fields = 'cwd = "/run/new",',
+    image = function(_, place)
+      assert(os.execute(support.shell { "ln", "-s", place.host, place.image .. "/run/new" }))
+    end,
+    twin = { image = function(_, place) assert(lfs.mkdir(place.image .. "/run/new")) end },
+  }
+
+  local function program(path)
+    return { label = path, fields = ('command = { %q, "x" },'):format(path) }
+  end
+  gallery.specs {
+    attack = "command-through-descriptor", needs = { "program:bash" }, watch = FILES,
+    start = { before = { "bash", "-c", 'for i in {3..9}; do eval "exec $i</bin/busybox"; done; '
+      .. 'exec "$@"', "-" } },
+    variants = { program "/proc/self/exe", program "/proc/self/fd/3", program "/proc/self/fd/4",
+      program "/proc/self/fd/5", program "/proc/self/fd/6", program "/proc/1/exe" },
+    twin = { fields = 'command = { "/bin/busybox", "echo", "inside" },' },
+  }
+
+  gallery.specs {
+    attack = "self-exe", watch = FILES,
+    script = "/bin/attack exe 0.2 & /bin/attack exe 0.2; wait",
+    variants = {
+      { label = "a loop over /proc" },
+      { label = "a loop over /proc, all capabilities", fields = 'capabilities = "all",' },
+      { label = "a loop over /proc, without an init", fields = "init = false," },
+      { label = "a script for /proc/self/exe", fields = 'command = { "/bin/evil" },',
+        image = function(_, place)
+          support.write(place.image .. "/bin/evil", "#!/proc/self/exe\n")
+          assert(os.execute(support.shell { "chmod", "755", place.image .. "/bin/evil" }))
+        end },
+    },
+  }
+
+  gallery.specs {
+    attack = "init-memory", control = 'capabilities = "all", seccomp = "unconfined",', script = [[
+for file in maps mem environ auxv exe; do
+  [ -z "$(head -c 1 /proc/1/$file 2>/dev/null)" ] || echo "escaped: /proc/1/$file can be read"
+done
+for link in /proc/1/fd/* /proc/1/map_files/* /proc/1/exe; do
+  readlink $link && echo "escaped: $link shows where it leads"
+done
+/bin/attack trace 1]],
+  }
+
+  gallery.specs {
+    attack = "settings-of-the-caller", needs = { "program:setpriv" },
+    start = { before = { "sh", "-c", 'umask 0; trap "" HUP INT PIPE; exec "$@"', "-" } },
+    script = [[
+umask
+grep -E '^Sig(Blk|Ign):.*[1-9a-f]' /proc/self/status && echo "escaped: signals are inherited"
+[ "$(umask)" = 0022 ] || echo "escaped: the umask is $(umask)"]],
+  }
+
+  gallery.specs {
+    attack = "environment-of-the-caller", control = 'env = { "HOST_VARIABLE" },',
+    start = { env = { HOST_VARIABLE = "{secret}" } },
+    script = "env; cat /proc/self/environ /proc/1/environ",
+    variants = {
+      { label = "nothing said" },
+      { label = "a star", fields = 'env = { "*" },' },
+      { label = "a prefix", fields = 'env = { "HOST", HOST_ = true, ["HOST_VARIABLE "] = true },' },
+    },
+  }
+
+  gallery.specs {
+    attack = "capabilities-of-the-caller", user = false, needs = { "program:setpriv" },
+    start = { before = { "setpriv", "--inh-caps", "+net_raw,+sys_admin,+chown",
+      "--ambient-caps", "+net_raw,+sys_admin",
+      "--" } },
+    script = [[
+grep -E '^Cap(Inh|Amb):.*[1-9a-f]' /proc/self/status && echo "escaped: rights are inherited"]],
+    variants = {
+      { label = "root" },
+      { label = "another user", fields = "user = 1000," },
+      { label = "another user who may gain", fields = "user = 1000, no_new_privileges = false," },
+    },
+  }
+
+  gallery.specs {
+    attack = "groups-of-the-caller", user = false, needs = { "program:setpriv" },
+    start = { before = { "setpriv", "--groups", "4,5,20", "--" } },
+    script = '[ "$(id -G)" = 0 ] || echo "escaped: in groups $(id -G)"',
+    variants = {
+      { label = "root" },
+      { label = "listed ones", fields = "groups = { 7 },",
+        script = '[ "$(id -G)" = "0 7" ] || echo "escaped: in groups $(id -G)"' },
+    },
+  }
+end)
