@@ -87,12 +87,33 @@ local function enter_root(spec, host)
   return steps
 end
 
+-- user.max_user_namespaces of the container's own user namespace; in there only who has
+-- CAP_SYS_RESOURCE may change it back.
+local function no_nesting(spec)
+  if spec.namespaces.user == "host" then
+    return nil, "needs a user namespace of the container's own: idmap = \"auto\""
+  end
+  for _, name in ipairs(spec.capabilities.bounding) do
+    if name:upper() == "CAP_SYS_RESOURCE" then
+      return nil, "could be undone with CAP_SYS_RESOURCE: leave that out of capabilities"
+    end
+  end
+  return { op = "sysctl", key = "user.max_user_namespaces", value = "0", from = "nesting" }
+end
+
 local function sysctl(spec)
   local steps = {}
   for key, value in pairs(spec.sysctl) do
     steps[#steps + 1] = { op = "sysctl", key = key, value = value, from = "sysctl." .. key }
   end
   table.sort(steps, function(a, b) return a.key < b.key end)
+  if not spec.nesting then
+    local step, problem = no_nesting(spec)
+    if not step then
+      return nil, { { path = "nesting", message = problem } }
+    end
+    steps[#steps + 1] = step
+  end
   return steps
 end
 

@@ -48,6 +48,8 @@ M.fields = {
     help = "clock offsets" },
   { name = "idmap", type = values.idmap, default_text = "one user and one group",
     oci = "linux.uidMappings", help = "which users and groups exist in a user namespace" },
+  { name = "nesting", type = boolean, default = true,
+    help = "false: no user namespace inside, whatever the filter lets pass" },
   { name = "mounts", type = values.mounts, default = {}, oci = "mounts",
     help = "mounts, files, links and directories" },
   { name = "masked_paths", type = values.paths, default = values.masked_paths,

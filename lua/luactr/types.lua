@@ -60,6 +60,7 @@
 ---@field domainname? string NIS domain name inside
 ---@field namespaces? table<string, "new"|"host">|string[] what the container does not share with the host
 ---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } which users and groups exist in a user namespace
+---@field nesting? boolean false: no user namespace inside, whatever the filter lets pass
 ---@field mounts? luactr.mount[] mounts, files, links and directories
 ---@field masked_paths? string[] hidden from the container
 ---@field readonly_paths? string[] read-only in the container

@@ -124,6 +124,19 @@ local function named(case)
   return { path = target(case) }
 end
 
+local SHOWN_AT <const> = { proc = "/proc", sysfs = "/sys" }
+
+-- The first mount that hides a part of the proc or sysfs that luactr itself sees.
+local function covered_here(case)
+  local top = case.plan.id_maps and SHOWN_AT[case.step.type]
+  for line in (top and case.eyes.read("/proc/self/mountinfo") or ""):gmatch("[^\n]+") do
+    local path = line:match("^%d+ %d+ %S+ %S+ (%S+)")
+    if path and path:sub(1, #top + 1) == top .. "/" then
+      return { path = path, type = case.step.type }
+    end
+  end
+end
+
 local function always()
   return {}
 end
@@ -207,6 +220,11 @@ M.mount = with_target {
   { code = "ENOENT", find = missing_layer, cause = "the overlay's {what} does not exist: {path}" },
   { code = "ENOTDIR", aux = "target", find = target_is_no_directory,
     cause = "{path} is a {kind}, and a file system needs a directory" },
+  { code = "EPERM", find = covered_here,
+    cause = "{path} is covered here, and a user namespace may mount {type} only where another "
+      .. "shows all of it",
+    remedy = "in the recipe of the container around this one: masked_paths = {}, "
+      .. "readonly_paths = {}" },
   { code = { "EPERM", "EACCES" }, find = in_user_namespace, guess = true,
     cause = "a user namespace may not mount {type} here, or only what the host shows of it whole" },
   { code = "EINVAL", guess = true, cause = "the file system does not know one of its options" },

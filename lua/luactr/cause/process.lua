@@ -33,6 +33,15 @@ local function not_root(case)
   return not case.host.privileged and case.plan.spec.namespaces.user == "host" and {} or nil
 end
 
+-- seccomp(2): mode 2 in /proc/self/status
+local function filtered(case)
+  local status = case.eyes.read("/proc/self/status") or ""
+  if status:match("\nSeccomp:%s*(%d)") ~= "2" then
+    return nil
+  end
+  return { kinds = case.plan.spec.namespaces.user == "new" and "user namespaces" or "namespaces" }
+end
+
 local function namespace_limit(case)
   for kind, word in pairs(case.plan.spec.namespaces) do
     local file = NAMESPACE_LIMITS[kind]
@@ -166,6 +175,9 @@ local CLONE <const> = {
   { code = "EPERM", find = not_root,
     cause = "luactr is not root, and the recipe wants no user namespace",
     remedy = "leave namespaces.user out, or run luactr as root" },
+  { code = "EPERM", find = filtered, guess = true,
+    cause = "the seccomp filter that luactr itself runs under refuses new {kinds}",
+    remedy = "if that is luactr's, seccomp = \"unconfined\" in the outer recipe" },
   { code = "ENOSPC", find = namespace_limit,
     cause = "no more {kind} namespaces are allowed: {sysctl} is {value}",
     remedy = "raise it as root: sysctl -w {sysctl}=65536" },
