@@ -26,9 +26,9 @@ local ALLOW <const>, ERRNO <const> = 0x7fff0000, 0x00050000
 local ROW <const> = "<I2BBI4" -- struct sock_filter
 
 local function rows_of(list, errno)
-  local rows = {}
+  local rows, numbers = {}, require("luactr.spec.seccomp.syscalls").abis()[1].numbers
   for i, name in ipairs(list) do
-    local number = assert(core.seccomp.resolve(name), name)
+    local number = assert(numbers[name], name)
     rows[i] = ROW:pack(EQUAL, 0, 1, number) .. ROW:pack(RETURN, 0, 0, ERRNO | errno)
   end
   return table.concat(rows)
