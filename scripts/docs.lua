@@ -209,6 +209,7 @@ local CUSTOM <const> = {
   rlimits = "table<string, integer|string|{ soft?: integer|string, hard: integer|string }>",
   sysctl = "table<string, string|integer|boolean>",
   personality = "string|string[]",
+  quota = "string|integer|{ size?: string|integer, inodes?: integer }",
   landlock = "luactr.landlock",
   seccomp = "\"default\"|\"strict\"|\"unconfined\"|table",
   stop_signal = "string|integer",

@@ -121,6 +121,7 @@ void l_sys_resource(lua_State *L);
 void l_sys_ids(lua_State *L);
 void l_sys_security(lua_State *L);
 void l_sys_landlock(lua_State *L);
+void l_sys_quota(lua_State *L);
 void l_sys_capability(lua_State *L);
 void l_sys_terminal(lua_State *L);
 void l_sys_probe(lua_State *L);

@@ -123,6 +123,15 @@ local function add_cgroup(rows, plan, locate)
   end
 end
 
+local function add_quotas(rows, plan, locate)
+  rows[#rows + 1] = plan.quotas and { heading = "Limit disk space" } or nil
+  for _, quota in ipairs(plan.quotas or {}) do
+    rows[#rows + 1] = { origin = origin(quota, locate), text = string.format(
+      "quotactl(Q_SETQUOTA, project of \"%s\", {%d bytes, %d inodes})", quota.path, quota.size,
+      quota.inodes) }
+  end
+end
+
 local function add_steps(rows, plan, locate)
   for i, phase in ipairs(plan.phases) do
     rows[#rows + 1] = { heading = phase.title }
@@ -148,6 +157,7 @@ end
 ---@return string
 function M.text(plan, locate)
   local rows, lines = {}, {}
+  add_quotas(rows, plan, locate)
   add_cgroup(rows, plan, locate)
   add_trees(rows, plan, locate)
   add_clone(rows, plan)

@@ -161,6 +161,18 @@ local function prepare_rootfs(box, run)
   return resource and run:own(resource), err
 end
 
+local function set_quotas(box, _, host)
+  if not box.plan.quotas then
+    return true
+  end
+  local done, fields = require("luactr.container.quota").set(box.plan.quotas, host)
+  if done then
+    return true
+  end
+  fields.where = require("luactr.source").where(box.spec.where, fields.from)
+  return nil, failure(box, fields)
+end
+
 local function open_cgroup(box, run)
   run:warn(box.plan.warnings)
   if not box.plan.cgroup or #box.plan.cgroup.places == 0 then
@@ -310,8 +322,8 @@ end
 --- The order is the design: each line may rely on those above it. The root file system comes before
 --- the plan, since a copied one decides its own place.
 local PHASES <const> = {
-  claim, prepare_rootfs, prepare_filter, compile, take_ids, open_cgroup, take_signals, spawn,
-  publish, launch,
+  claim, prepare_rootfs, prepare_filter, compile, set_quotas, take_ids, open_cgroup, take_signals,
+  spawn, publish, launch,
 }
 
 local function explain(box, host, err)

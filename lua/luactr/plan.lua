@@ -340,6 +340,24 @@ local function compile_cgroup(plan, spec, host)
   return true
 end
 
+local function has_quota(spec)
+  for _, mount in ipairs(spec.mounts) do
+    if mount.quota then
+      return true
+    end
+  end
+  return spec.rootfs.quota ~= nil
+end
+
+local function compile_quotas(plan, spec)
+  if not has_quota(spec) then
+    return true
+  end
+  local quotas, problem = require("luactr.spec.quota").list(spec)
+  plan.quotas = quotas
+  return not problem, problem and failure(spec, "quotas", { problem })
+end
+
 local function compile_id_maps(plan, spec, host)
   if spec.namespaces.user ~= "new" then
     return true
@@ -358,6 +376,7 @@ end
 ---@field cgroup? table what luactr.cgroup compiled from the limits
 ---@field id_maps? luactr.idmap.maps
 ---@field trees? luactr.idmap.tree[] mounts that the parent opens
+---@field quotas? table[] of luactr.spec.quota
 ---@field tty boolean
 ---@field warnings string[]
 ---@field spec luactr.spec with all that depended on the host decided
@@ -377,6 +396,10 @@ function M.compile(spec, host)
     spec = spec }
   local fine
   fine, err = compile_cgroup(plan, spec, host)
+  if not fine then
+    return nil, err
+  end
+  fine, err = compile_quotas(plan, spec)
   if not fine then
     return nil, err
   end

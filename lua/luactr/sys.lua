@@ -37,5 +37,6 @@ join(require("luactr.sys.resource"))
 join(require("luactr.sys.ids"))
 join(require("luactr.sys.security"))
 join(require("luactr.sys.terminal"))
+join(require("luactr.sys.quota"))
 
 return setmetatable(M, { __index = core })

@@ -33,6 +33,7 @@
 ---@field uid? integer owner of a file or dir, as the container counts users
 ---@field gid? integer its group
 ---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } of a bind: the files have the container's users
+---@field quota? string|integer|{ size?: string|integer, inodes?: integer } what a bound directory may hold
 ---@field create? "dir"|"file"|"never" what is made at the target
 ---@field optional? boolean without the source nothing is mounted, and the result warns
 

@@ -35,6 +35,17 @@ describe("luactr.sys files #core", function()
     end
   end)
 
+  it("have a project where the file system knows projects", function()
+    local proc <close> = assert(sys.open("/proc", "directory"))
+    for _, case in ipairs { { "project", "ENOTTY" }, { "set_project", "ENOTTY", 7 },
+      { "project_quota", "ENOSYS", 7 }, { "set_project_quota", "ENOSYS", 7, 0, 0 } } do
+      local value, message, errno = sys[case[1]](proc, table.unpack(case, 3))
+      assert.is_nil(value)
+      assert.equal(case[2], sys.errname(errno), message)
+    end
+    assert.error(function() sys.set_project_quota(proc, 0, 0, 0) end)
+  end)
+
   it("make, rename and remove names, from a directory too", function()
     local dir <close> = support.tmpdir()
     local at <close> = assert(sys.open(dir.path, "path"))

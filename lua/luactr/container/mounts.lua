@@ -104,7 +104,7 @@ local function begin(box)
   local process = box.life.process
   local flags = join_flags(process:pid())
   if flags & sys.CLONE_NEWNS == 0 then
-    return nil, failure(box, { code = "ENOTSUP", errno = sys.errno.ENOTSUP, op = "mount",
+    return nil, failure(box, { code = "ENOTSUP", errno = sys.errno.EOPNOTSUPP, op = "mount",
       cause = "it has no mount namespace of its own", checked = true })
   end
   return { { op = "setns", ns = "container", flags = flags } }, { "container" },
@@ -164,7 +164,7 @@ end
 function M.mount(box, mount, host)
   local parsed = require("luactr.mount.options").parse(mount.type, mount.options, refuse)
   if REFUSED[mount.type] then
-    return nil, failure(box, { code = "ENOTSUP", errno = sys.errno.ENOTSUP, op = "mount",
+    return nil, failure(box, { code = "ENOTSUP", errno = sys.errno.EOPNOTSUPP, op = "mount",
       path = mount.target, cause = REFUSED[mount.type], checked = true })
   elseif parsed.bind and not parsed.remount then
     return bind(box, mount, parsed, host)

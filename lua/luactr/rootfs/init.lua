@@ -85,41 +85,41 @@ local directory <const> = {
   end,
 }
 
--- The map of a directory, or the caller's mistake.
-local function checked_map(options)
-  if options == nil then
-    return nil
-  elseif type(options) ~= "table" then
+-- Options of a directory, and the module whose `of_mount` checks each.
+local OPTIONS <const> = { idmap = "luactr.spec.idmap", quota = "luactr.spec.quota" }
+
+-- The options of a directory normalized, or the caller's mistake.
+local function checked(options)
+  if options ~= nil and type(options) ~= "table" then
     return nil, "a table of options expected"
   end
-  for name in pairs(options) do
-    if name ~= "idmap" then
-      return nil, "unknown option " .. tostring(name) .. ": idmap"
+  local problems, result = require("luactr.check").problems(), {}
+  for name, value in pairs(options or {}) do
+    if not OPTIONS[name] then
+      return nil, "unknown option " .. tostring(name) .. ": idmap, quota"
     end
+    result[name] = require(OPTIONS[name]).of_mount(value, name, problems)
   end
-  local problems = require("luactr.check").problems()
-  local map = options.idmap
-  if map ~= nil then
-    map = require("luactr.spec.idmap").of_mount(map, "idmap", problems)
-  end
-  return map, problems[1] and problems[1].path .. ": " .. problems[1].message
+  return result, problems[1] and problems[1].path .. ": " .. problems[1].message
 end
 
 --- A directory of the host. In a container with users of its own, the files of the host's users are
 --- those of the same users inside, where the file system can do that: idmap = false turns it off,
---- true makes a file system that cannot an error.
+--- true makes a file system that cannot an error. A quota limits what the directory may hold, and
+--- stays with it.
 ---@param path string
----@param options? { idmap?: boolean|table }
+---@param options? { idmap?: boolean|table, quota?: string|integer|table }
 ---@return luactr.rootfs
 function M.dir(path, options)
   if type(path) ~= "string" or path == "" then
     error("rootfs.dir: a directory's path expected", 2)
   end
-  local map, mistake = checked_map(options)
+  local settled, mistake = checked(options)
   if mistake then
     error("rootfs.dir: " .. mistake, 2)
   end
-  return new(directory, { path = absolute(path), idmap = map }, caller())
+  return new(directory, { path = absolute(path), idmap = settled.idmap, quota = settled.quota },
+    caller())
 end
 
 local empty <const> = {

@@ -16,7 +16,7 @@ end
 -- Fields, and the types that they are for.
 local FIELDS <const> = {
   content = { file = true }, mode = { file = true, dir = true },
-  uid = { file = true, dir = true }, gid = { file = true, dir = true },
+  quota = { bind = true }, uid = { file = true, dir = true }, gid = { file = true, dir = true },
 }
 
 local PLACED <const> = { file = true, dir = true, symlink = true }
@@ -30,6 +30,8 @@ local function useless_fields(mount, path, problems)
   end
   if PLACED[mount.type] and (#mount.options > 0 or mount.create or mount.optional) then
     problems:add(path .. ".type", "a %s has no options", mount.type)
+  elseif mount.quota and type(mount.source) ~= "string" then
+    problems:add(path .. ".quota", "is for a directory that is named")
   elseif mount.source and type(mount.source) ~= "string" and mount.type ~= "bind" then
     problems:add(path .. ".source", "a descriptor is the source of a bind alone")
   end

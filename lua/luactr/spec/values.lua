@@ -193,6 +193,8 @@ M.mounts = check.list(check.record {
   { name = "gid", type = id, help = "its group" },
   { name = "idmap", type = check.lazy("true or { uid = ranges, gid = ranges }",
     "luactr.spec.idmap", "of_mount"), help = "of a bind: the files have the container's users" },
+  { name = "quota", type = check.lazy("size, { size =, inodes = } or \"none\"",
+    "luactr.spec.quota", "of_mount"), help = "what a bound directory may hold" },
   { name = "create", type = check.enum { "dir", "file", "never" },
     default_text = "as the source is", help = "what is made at the target" },
   { name = "optional", type = check.boolean(), default = false,
