@@ -51,11 +51,8 @@ static int bind_console(struct init *in) {
     int target = path_make_file(in, "dev/console", 0600);
     if (target < 0)
         return at(in, AUX_TARGET, target);
-    int tree = k_open_tree(in->tty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    int result = tree;
-    if (result >= 0)
-        result =
-            k_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    int tree = mount_clone(in, in->tty, "", 0);
+    int result = tree < 0 ? tree : mount_put(in, tree, target);
     fds_close(&tree);
     k_close(target);
     return at(in, AUX_ATTACH, result);

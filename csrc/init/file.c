@@ -122,15 +122,13 @@ static int bind_node(struct init *in, const char *path, uint32_t mode, uint32_t 
         fds_close(&fd);
         return at(in, AUX_CREATE, -EPERM);
     }
-    int tree = mount_clone(fd, "", 0);
+    int tree = mount_clone(in, fd, "", 0);
     k_close(fd);
     if (tree < 0)
         return at(in, AUX_SOURCE, tree);
     int target = path_make_file(in, path, 0);
-    int result = target < 0 ? at(in, AUX_TARGET, target)
-                            : at(in, AUX_ATTACH,
-                                 k_move_mount(tree, "", target, "",
-                                              MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+    int result =
+        target < 0 ? at(in, AUX_TARGET, target) : at(in, AUX_ATTACH, mount_put(in, tree, target));
     fds_close(&target);
     k_close(tree);
     return result;

@@ -81,7 +81,7 @@ int step_tmpcopyup(struct init *in, const union plan_arg *a) {
     if (result >= 0)
         result = fill(in, target, tree, &keep);
     if (result >= 0 && readonly)
-        result = at(in, AUX_ATTRIBUTE, mount_restrict(tree, readonly));
+        result = at(in, AUX_ATTRIBUTE, mount_restrict(in, tree, readonly));
     if (result >= 0)
         result = mount_attach(in, tree, target);
     fds_close(&tree);

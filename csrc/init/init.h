@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#define PROC_ROOT_INODE 1 /* of every procfs */
+
 #define EXIT_SETUP 125 /* the init itself failed */
 
 /* What a launch knows. The payload's process is a vfork child and shares it with PID 1: after the
@@ -32,6 +34,8 @@ struct init {
     const char *root_path; /* where it can be opened again, in the host's view */
     int proc;              /* own procfs instance, -1 until a step needs it */
     int mask;              /* empty read-only tmpfs that masks directories, -1 likewise */
+    int stage;             /* where mount(2) does what newer calls do, -1 without */
+    bool private;          /* mounts do not come back to the host any more */
     int tty;               /* slave of the console, -1 without one */
     int ruleset;           /* of Landlock, -1 without one */
 
@@ -39,6 +43,7 @@ struct init {
 
     uint32_t death_signal; /* what the parent's death sends to this process */
     int pid1;              /* the reaper above the payload when it is not PID 1 of a namespace */
+    bool entered;          /* the new root: the host's is out of sight */
     bool walks;            /* openat2 is missing: walk.c takes its place */
     bool umask_set;
     bool settled;
@@ -79,20 +84,30 @@ int path_place(struct init *in, const char *path, struct place *place);
 
 /* ---- walk.c: as openat2(2) with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS; -EAGAIN: something was
  * moved meanwhile */
-int walk_open(int root, const char *path, uint64_t flags, uint32_t mode);
+int walk_open(int root, const char *path, uint64_t flags, uint32_t mode, uint32_t links);
 
 /* ---- file.c */
 int file_write(int fd, const char *data, size_t length);
 int file_symlink(struct init *in, const char *text, const char *path);
 
 /* ---- mount.c */
-int mount_detached(const char *type, unsigned attributes);  /* a new file system, nowhere yet */
-int mount_clone(int dir, const char *path, unsigned flags); /* AT_RECURSIVE, AT_SYMLINK_NOFOLLOW */
-int mount_file(struct init *in, const union plan_arg *a);   /* the arguments of the file step */
-
+int mount_file(struct init *in, const union plan_arg *a); /* the arguments of the file step */
 int mount_target(struct init *in, const char *path, int type, uint32_t policy); /* O_PATH fd */
 int mount_attach(struct init *in, int tree, int target); /* of a directory; looks for a new root */
-int mount_restrict(int mount, uint32_t attributes);
+int mount_restrict(struct init *in, int mount, uint32_t attributes);
+
+/* ---- detached.c: mounts that are nowhere yet, as descriptors */
+int mount_detached(struct init *in, const char *type, unsigned attributes);  /* a file system */
+int mount_clone(struct init *in, int dir, const char *path, unsigned flags); /* AT_* */
+int mount_change(struct init *in, int mount, const struct mount_attr *change, bool recursive);
+int mount_expose(struct init *in, int tree); /* for a moment, so that it can be cloned */
+int mount_put(struct init *in, int tree, int target);
+int mount_remove(int mount);
+void mount_leave_stage(struct init *in); /* before the old root goes */
+
+/* ---- submounts.c */
+typedef int mount_visitor(struct init *in, int mount, const void *argument);
+int submounts_each(struct init *in, int mount, mount_visitor *call, const void *argument);
 
 /* ---- filesystem.c */
 int filesystem_new(struct init *in, const char *type, const union plan_arg *options,
@@ -115,6 +130,7 @@ int owner_set_directory(int dir, uint32_t mode, bool exact, const union plan_arg
 
 /* ---- procfs.c */
 int procfs_prepare(struct init *in); /* before the old root goes */
+int procfs_open(struct init *in);    /* in->proc */
 
 /* ---- process.c */
 int process_arm(struct init *in); /* set the parent-death signal, die if it came too late */
@@ -127,6 +143,7 @@ int credentials_become_root(void);
 /* ---- text.c */
 void *memcpy(void *restrict to, const void *restrict from, size_t count);
 size_t text_length(const char *text);
+bool text_starts(const char *text, const char *with);
 size_t text_append(char *buffer, size_t size, size_t at, const char *text);
 size_t text_append_number(char *buffer, size_t size, size_t at, int64_t number);
 

@@ -2,55 +2,42 @@
 #include "init.h"
 
 #define RECURSIVE(flag) ((flag) ? AT_RECURSIVE : 0)
-#define ONTO_FD         (MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
 
-static int set_attributes(int mount, uint32_t set, uint32_t clear, uint32_t propagation,
-                          bool recursive) {
+static int set_attributes(struct init *in, int mount, uint32_t set, uint32_t clear,
+                          uint32_t propagation, bool recursive) {
     struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
     /* The access-time modes are one field: the kernel wants it cleared as a whole. */
     if (set & MOUNT_ATTR__ATIME)
         attributes.attr_clr |= MOUNT_ATTR__ATIME;
-    return k_mount_setattr(mount, "", AT_EMPTY_PATH | RECURSIVE(recursive), &attributes,
-                           sizeof attributes);
-}
-
-/* A copy of the mount that belongs to nothing yet. Flags are AT_RECURSIVE and
- * AT_SYMLINK_NOFOLLOW. */
-int mount_clone(int dir, const char *path, unsigned flags) {
-    if (!*path)
-        flags |= AT_EMPTY_PATH;
-    return k_open_tree(dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
-}
-
-int mount_detached(const char *type, unsigned attributes) {
-    int context = k_fsopen(type, FSOPEN_CLOEXEC);
-    if (context < 0)
-        return context;
-    int result = k_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-    if (result >= 0)
-        result = k_fsmount(context, FSMOUNT_CLOEXEC, attributes);
-    k_close(context);
-    return result;
+    return mount_change(in, mount, &attributes, recursive);
 }
 
 int step_propagation(struct init *in, const union plan_arg *a) {
-    (void)in;
-    return k_mount(NULL, "/", NULL, plan_u32(&a[0]), NULL);
+    uint32_t flags = plan_u32(&a[0]);
+    in->private = flags & MS_REC && flags & (MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
+    return k_mount(NULL, "/", NULL, flags, NULL);
 }
 
-/* What is mounted over the root is the root from now on; only its path leads there, since a walk
- * never steps from its starting point to a mount above it. */
-static int reopen_root(struct init *in, int target) {
+static bool is_root(const struct init *in, int target) {
     struct statx top;
     struct statx root;
-    if (path_type(target, &top) < 0 || path_type(in->root, &root) < 0)
+    return path_type(target, &top) >= 0 && path_type(in->root, &root) >= 0 &&
+           top.stx_ino == root.stx_ino && top.stx_dev_major == root.stx_dev_major &&
+           top.stx_dev_minor == root.stx_dev_minor;
+}
+
+/* What is mounted over the root is the root from now on. A walk never steps from its starting point
+ * to a mount above it, but ".." does, which at the root is the root. */
+static int reopen_root(struct init *in, int target) {
+    const struct open_how up = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                                .resolve = RESOLVE_IN_ROOT};
+    if (!in->root_path || !is_root(in, target))
         return 0;
-    bool same = top.stx_ino == root.stx_ino && top.stx_dev_major == root.stx_dev_major &&
-                top.stx_dev_minor == root.stx_dev_minor;
-    if (!same || !in->root_path)
-        return 0;
+    int above = in->walks ? -ENOSYS : k_openat2(in->root, "..", &up, sizeof up);
+    if (above == -ENOSYS || above == -EPERM)
+        above = k_openat(AT_FDCWD, in->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     fds_close(&in->root);
-    in->root = fds_keep(in, k_openat(AT_FDCWD, in->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
+    in->root = fds_keep(in, above);
     return in->root < 0 ? in->root : 0;
 }
 
@@ -78,6 +65,8 @@ int step_mount(struct init *in, const union plan_arg *a) {
     int target = mount_target(in, plan_text(in, &a[1]), S_IFDIR, plan_u32(&a[6]));
     if (target < 0)
         return at(in, AUX_TARGET, target);
+    if (in->stage >= 0 && is_root(in, target)) /* which it may cover */
+        mount_leave_stage(in);
     int result = at(in, AUX_TARGET, k_fchdir(target));
     if (result >= 0)
         result = k_mount(plan_text(in, &a[0]), ".", plan_text(in, &a[2]), plan_u32(&a[3]),
@@ -97,20 +86,23 @@ static int attach(struct init *in, int tree, const char *path, int type, uint32_
     int target = mount_target(in, path, type, policy);
     if (target < 0)
         return at(in, AUX_TARGET, target);
-    int result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
-    if (result >= 0 && type == S_IFDIR)
+    bool covered = in->stage >= 0 && in->root_path && text_starts(in->root_path, "/..");
+    int result = covered && is_root(in, target) ? -EBUSY : mount_put(in, tree, target);
+    if (result < 0)
+        in->aux = AUX_ATTACH;
+    else if (type == S_IFDIR)
         result = at(in, AUX_TARGET, reopen_root(in, target));
     k_close(target);
     return result;
 }
 
 int mount_attach(struct init *in, int tree, int target) {
-    int result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
+    int result = at(in, AUX_ATTACH, mount_put(in, tree, target));
     return result < 0 ? result : at(in, AUX_TARGET, reopen_root(in, target));
 }
 
-int mount_restrict(int mount, uint32_t attributes) {
-    return set_attributes(mount, attributes, 0, 0, false);
+int mount_restrict(struct init *in, int mount, uint32_t attributes) {
+    return set_attributes(in, mount, attributes, 0, 0, false);
 }
 
 /* A target that is to be made is made without its source as well. */
@@ -127,15 +119,15 @@ static int skip_bind(struct init *in, const char *path, uint32_t policy) {
 
 /* Restrictions are for the whole tree; what is taken away from them is so from the mount itself,
  * and from those below it by `clear_all` alone: a submount keeps what its owner wanted. */
-static int restrict_tree(int tree, const union plan_arg *a, bool recursive) {
+static int restrict_tree(struct init *in, int tree, const union plan_arg *a, bool recursive) {
     uint32_t set = plan_u32(&a[3]);
     uint32_t clear = plan_u32(&a[4]);
     uint32_t clear_all = plan_u32(&a[6]);
     int result = 0;
     if (set || clear_all)
-        result = set_attributes(tree, set, clear_all, 0, recursive);
+        result = set_attributes(in, tree, set, clear_all, 0, recursive);
     if (result >= 0 && clear)
-        result = set_attributes(tree, 0, clear, 0, false);
+        result = set_attributes(in, tree, 0, clear, 0, false);
     return result;
 }
 
@@ -143,7 +135,7 @@ static int bind_tree(struct init *in, int tree, const union plan_arg *a) {
     struct statx st;
     int result = at(in, AUX_SOURCE, path_type(tree, &st));
     if (result >= 0)
-        result = at(in, AUX_ATTRIBUTE, restrict_tree(tree, a, plan_u32(&a[2])));
+        result = at(in, AUX_ATTRIBUTE, restrict_tree(in, tree, a, plan_u32(&a[2])));
     if (result >= 0)
         result = attach(in, tree, plan_text(in, &a[1]), st.stx_mode & S_IFMT, plan_u32(&a[7]));
     return result;
@@ -171,7 +163,7 @@ int step_bind(struct init *in, const union plan_arg *a) {
     uint32_t kept = plan_u32(&a[8]);
     int tree = a[9].u != PLAN_NONE ? tree_detached(in, &a[9])
                : kept              ? tree_kept(in, kept)
-                      : mount_clone(AT_FDCWD, source, RECURSIVE(plan_u32(&a[2])) | nofollow);
+                      : mount_clone(in, AT_FDCWD, source, RECURSIVE(plan_u32(&a[2])) | nofollow);
     if (tree == -ENOENT && optional)
         return skip_bind(in, plan_text(in, &a[1]), policy);
     if (tree < 0)
@@ -185,8 +177,8 @@ int step_mount_setattr(struct init *in, const union plan_arg *a) {
     int target = path_open(in, plan_text(in, &a[0]), O_PATH);
     if (target < 0)
         return at(in, AUX_TARGET, target);
-    int result =
-        set_attributes(target, plan_u32(&a[1]), plan_u32(&a[2]), plan_u32(&a[3]), plan_u32(&a[4]));
+    int result = set_attributes(in, target, plan_u32(&a[1]), plan_u32(&a[2]), plan_u32(&a[3]),
+                                plan_u32(&a[4]));
     k_close(target);
     return result;
 }
@@ -199,12 +191,12 @@ int step_readonly(struct init *in, const union plan_arg *a) {
         return 0;
     if (target < 0)
         return at(in, AUX_TARGET, target);
-    int tree = mount_clone(target, "", AT_RECURSIVE);
+    int tree = mount_clone(in, target, "", AT_RECURSIVE);
     int result = at(in, AUX_SOURCE, tree);
     if (result >= 0)
-        result = at(in, AUX_ATTRIBUTE, set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, true));
+        result = at(in, AUX_ATTRIBUTE, set_attributes(in, tree, MOUNT_ATTR_RDONLY, 0, 0, true));
     if (result >= 0)
-        result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
+        result = at(in, AUX_ATTACH, mount_put(in, tree, target));
     fds_close(&tree);
     k_close(target);
     return result;
@@ -220,7 +212,7 @@ static int null_tree(struct init *in) {
         return at(in, AUX_SOURCE, fd);
     int type = path_type(fd, &st);
     bool real = type == S_IFCHR && st.stx_rdev_major == 1 && st.stx_rdev_minor == 3;
-    int tree = real ? at(in, AUX_SOURCE, mount_clone(fd, "", 0)) : at(in, AUX_VERIFY, -ENODEV);
+    int tree = real ? at(in, AUX_SOURCE, mount_clone(in, fd, "", 0)) : at(in, AUX_VERIFY, -ENODEV);
     k_close(fd);
     return tree;
 }
@@ -229,9 +221,9 @@ static int null_tree(struct init *in) {
  * attach clones (which older kernels make of an attached mount only). */
 static int empty_tree(struct init *in) {
     if (in->mask >= 0)
-        return mount_clone(in->mask, "", 0);
-    int tree = mount_detached("tmpfs", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                           MOUNT_ATTR_NOEXEC);
+        return mount_clone(in, in->mask, "", 0);
+    int tree = mount_detached(
+        in, "tmpfs", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (tree >= 0) {
         in->mask = k_fcntl(tree, F_DUPFD_CLOEXEC, in->floor);
         if (in->mask < 0)
@@ -251,7 +243,7 @@ int step_mask(struct init *in, const union plan_arg *a) {
     int tree = type == S_IFDIR ? empty_tree(in) : null_tree(in);
     int result = tree;
     if (result >= 0)
-        result = at(in, AUX_ATTACH, k_move_mount(tree, "", target, "", ONTO_FD));
+        result = at(in, AUX_ATTACH, mount_put(in, tree, target));
     fds_close(&tree);
     k_close(target);
     return result;
@@ -263,7 +255,7 @@ int step_mask(struct init *in, const union plan_arg *a) {
  * is attached, so for that moment it is mounted over the host's root in this view, where no walk
  * meets it: walks begin below. */
 static int new_file_tree(struct init *in, const union plan_arg *a) {
-    int fs = mount_detached("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    int fs = mount_detached(in, "tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (fs < 0)
         return fs;
     int fd = k_openat(fs, "file", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, plan_u32(&a[2]));
@@ -274,12 +266,10 @@ static int new_file_tree(struct init *in, const union plan_arg *a) {
         result = k_fchmod(fd, plan_u32(&a[2]));
     fds_close(&fd);
     if (result >= 0)
-        result = k_move_mount(fs, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+        result = mount_expose(in, fs);
     if (result >= 0) {
-        result = mount_clone(fs, "file", 0);
-        k_fchdir(fs);
-        k_umount2(".", MNT_DETACH);
-        k_chdir("/");
+        result = mount_clone(in, fs, "file", 0);
+        mount_remove(fs);
     }
     k_close(fs);
     return result;

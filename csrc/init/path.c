@@ -3,7 +3,8 @@
  * calls work on descriptors. */
 #include "init.h"
 
-#define ATTEMPTS 32
+#define ATTEMPTS  32
+#define LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
 
 /* Whether a failed openat2 is one that this kernel lacks. The filter of a container round us may
  * say EPERM for that, which the file itself says too (an immutable one): the root would not. */
@@ -42,7 +43,7 @@ int path_walk(struct init *in, int root, const char *path, uint64_t flags, uint3
     }
     int fd = -EAGAIN;
     for (int i = 0; i < ATTEMPTS && fd == -EAGAIN; i++)
-        fd = walk_open(root, path, flags, mode);
+        fd = walk_open(root, path, flags, mode, LINKS_MAX);
     return fd;
 }
 

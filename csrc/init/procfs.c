@@ -2,9 +2,30 @@
  * mounted there. The instance here is our own, attached nowhere. */
 #include "init.h"
 
-static int open_procfs(struct init *in) {
-    if (in->proc < 0)
-        in->proc = fds_keep(in, mount_detached("proc", 0));
+/* A user namespace without a pid namespace of its own may make none. As long as nobody has entered
+ * the new root, /proc is the host's. */
+static int open_of_host(const struct init *in) {
+    struct statfs fs;
+    struct statx st;
+    if (in->entered)
+        return -EPERM;
+    int fd = k_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    bool real = path_type(fd, &st) == S_IFDIR && st.stx_ino == PROC_ROOT_INODE &&
+                k_fstatfs(fd, &fs) >= 0 && fs.f_type == PROC_SUPER_MAGIC;
+    if (fd >= 0 && !real)
+        k_close(fd);
+    return fd < 0 || real ? fd : -ENODEV;
+}
+
+int procfs_open(struct init *in) {
+    if (in->proc >= 0)
+        return 0;
+    int fd = mount_detached(in, "proc", 0);
+    if (fd >= 0 && in->stage >= 0) /* mount(2) has made it there */
+        mount_remove(fd);
+    if (fd == -EPERM)
+        fd = open_of_host(in);
+    in->proc = fds_keep(in, fd);
     return in->proc < 0 ? at(in, AUX_SOURCE, in->proc) : 0;
 }
 
@@ -14,7 +35,7 @@ int procfs_prepare(struct init *in) {
     for (uint32_t i = in->index; i < in->plan->steps; i++) {
         uint32_t kind = plan_steps(in)[i].kind;
         if (kind == STEP_SYSCTL || kind == STEP_OOM_SCORE_ADJ)
-            return open_procfs(in);
+            return procfs_open(in);
     }
     return 0;
 }
@@ -34,7 +55,7 @@ static int open_file(struct init *in, const char *path) {
 }
 
 static int write_procfs(struct init *in, const char *path, const char *value) {
-    int result = open_procfs(in);
+    int result = procfs_open(in);
     int fd = result < 0 ? result : open_file(in, path);
     if (fd < 0)
         return fd;

@@ -27,25 +27,26 @@ static int attach_detached(struct init *in, const union plan_arg *a) {
 
 /* Bind the directory on itself: pivot_root(2) wants a mount point. */
 int step_root_bind(struct init *in, const union plan_arg *a) {
-    const char *source = plan_text(in, &a[0]);
+    const char *path = plan_text(in, &a[0]);
     if (a[2].u != PLAN_NONE)
         return attach_detached(in, &a[2]);
-    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (plan_u32(&a[1]) ? AT_RECURSIVE : 0);
-    int tree = k_open_tree(AT_FDCWD, source, flags);
-    if (tree < 0)
-        return at(in, AUX_SOURCE, tree);
-    int result = at(
-        in, AUX_ATTACH,
-        k_move_mount(tree, "", AT_FDCWD, source, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS));
-    if (result < 0) {
-        k_close(tree);
-        return result;
-    }
-    return take_root(in, tree, source);
+    int source = k_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (source < 0)
+        return at(in, AUX_SOURCE, source);
+    int tree = mount_clone(in, source, "", plan_u32(&a[1]) ? AT_RECURSIVE : 0);
+    int result = at(in, AUX_SOURCE, tree);
+    if (result >= 0)
+        result = at(in, AUX_ATTACH, mount_put(in, tree, source));
+    k_close(source);
+    if (result >= 0)
+        return take_root(in, tree, path);
+    fds_close(&tree);
+    return result;
 }
 
 int step_root_tmpfs(struct init *in, const union plan_arg *a) {
     const char *stage = plan_text(in, &a[0]);
+    mount_leave_stage(in); /* the other stage, which stands there too */
     int result = k_mount("tmpfs", stage, "tmpfs", 0, plan_text(in, &a[1]));
     if (result < 0)
         return result;
@@ -75,6 +76,8 @@ int step_pivot_root(struct init *in, const union plan_arg *a) {
     if (root < 0)
         return at(in, AUX_TARGET, root);
     int result = procfs_prepare(in);
+    mount_leave_stage(in);
+    in->entered = true;
     if (result >= 0)
         result = at(in, AUX_TARGET, k_fchdir(root));
     if (result < 0)
@@ -92,6 +95,8 @@ int step_chroot(struct init *in, const union plan_arg *a) {
     int root = path_root(in);
     if (root < 0)
         return at(in, AUX_TARGET, root);
+    mount_leave_stage(in);
+    in->entered = true;
     int result = at(in, AUX_TARGET, k_fchdir(root));
     return result < 0 ? result : k_chroot(".");
 }

@@ -73,8 +73,13 @@ static int take_over(struct init *in, const char *fds) {
 __attribute__((noreturn, used)) void init_main(const long *stack);
 
 void init_main(const long *stack) {
-    struct init in = {
-        .root = -1, .proc = -1, .mask = -1, .tty = -1, .ruleset = -1, .death_signal = SIGKILL};
+    struct init in = {.root = -1,
+                      .proc = -1,
+                      .mask = -1,
+                      .stage = -1,
+                      .tty = -1,
+                      .ruleset = -1,
+                      .death_signal = SIGKILL};
     const char *const *argv = (const char *const *)(stack + 1);
     if (stack[0] < 2 || take_over(&in, argv[1]) < 0)
         k_exit(EXIT_SETUP);

@@ -25,6 +25,14 @@ size_t text_length(const char *text) {
     return length;
 }
 
+bool text_starts(const char *text, const char *with) {
+    while (*with && *text == *with) {
+        text++;
+        with++;
+    }
+    return !*with;
+}
+
 /* Append to the NUL-terminated text of length `at`; returns the new length, or `size` when the
  * text does not fit, which stays so through later appends. */
 size_t text_append(char *buffer, size_t size, size_t at, const char *text) {

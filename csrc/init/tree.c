@@ -42,14 +42,15 @@ static int clone_fd(struct init *in, int fd, unsigned recursive) {
     int here = open_again(fd);
     if (here < 0)
         return at(in, AUX_VERIFY, here);
-    int tree = at(in, AUX_SOURCE, mount_clone(here, "", recursive));
+    int tree = at(in, AUX_SOURCE, mount_clone(in, here, "", recursive));
     k_close(here);
     return tree;
 }
 
 static int clone_path(struct init *in, const union plan_arg *a, unsigned recursive) {
     unsigned nofollow = plan_u32(&a[3]) & BIND_SOURCE_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
-    return at(in, AUX_SOURCE, mount_clone(AT_FDCWD, plan_text(in, &a[1]), recursive | nofollow));
+    return at(in, AUX_SOURCE,
+              mount_clone(in, AT_FDCWD, plan_text(in, &a[1]), recursive | nofollow));
 }
 
 int step_open_tree(struct init *in, const union plan_arg *a) {

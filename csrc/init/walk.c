@@ -2,11 +2,9 @@
  * by the kernel. It answers as openat2 does with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS. */
 #include "init.h"
 
-#define LINKS_MAX   40   /* as the kernel's MAXSYMLINKS */
 #define DEPTH_MAX   2048 /* as deep as PLAN_MAX_PATH leads */
 #define NAME_MAX    255
 #define REST_SIZE   (4 * (PLAN_MAX_PATH + 1)) /* what links may make of a path */
-#define PROC_ROOT   1                         /* the inode of every procfs's root */
 #define ST_NOFOLLOW 0x2000                    /* statfs(2): ST_NOSYMFOLLOW */
 
 struct identity {
@@ -19,7 +17,7 @@ struct walk {
     int root;
     int dir; /* where we are: the root itself or an O_PATH fd of our own */
     uint32_t depth;
-    uint32_t links;
+    uint32_t links;   /* that it may still follow */
     const char *rest; /* of the path; lies at the end of `text` */
     uint64_t flags;
     uint32_t mode;
@@ -93,13 +91,13 @@ static int check_link(const struct walk *w, int link) {
     if (result < 0)
         return result;
     bool magic = fs.f_type == SECURITYFS_MAGIC ||
-                 (fs.f_type == PROC_SUPER_MAGIC && w->passed[w->depth].inode != PROC_ROOT);
+                 (fs.f_type == PROC_SUPER_MAGIC && w->passed[w->depth].inode != PROC_ROOT_INODE);
     return magic || fs.f_flags & ST_NOFOLLOW ? -ELOOP : 0;
 }
 
 static int follow(struct walk *w, int link) {
     char text[PLAN_MAX_PATH + 1];
-    int result = ++w->links > LINKS_MAX ? -ELOOP : check_link(w, link);
+    int result = w->links-- ? check_link(w, link) : -ELOOP;
     if (result < 0)
         return result;
     long length = k_readlinkat(link, "", text, sizeof text);
@@ -208,7 +206,7 @@ static int take_next(struct walk *w, int *fd) {
     return is_dots(w->name, 2) ? go_up(w) : take_name(w, fd);
 }
 
-int walk_open(int root, const char *path, uint64_t flags, uint32_t mode) {
+int walk_open(int root, const char *path, uint64_t flags, uint32_t mode, uint32_t links) {
     struct walk w; /* large, so that nothing of it is touched before it is needed */
     struct statx st;
     int fd = -1;
@@ -218,7 +216,8 @@ int walk_open(int root, const char *path, uint64_t flags, uint32_t mode) {
     if (!*path)
         return -ENOENT;
     w.root = w.dir = root;
-    w.depth = w.links = 0;
+    w.depth = 0;
+    w.links = links;
     w.flags = flags | O_CLOEXEC;
     w.mode = mode;
     w.passed[0] = identity_of(&st);

@@ -81,6 +81,12 @@ local function root_is_no_directory(case)
   return node and node.kind ~= "directory" and { path = node.host, kind = node.kind } or nil
 end
 
+local function source_is_no_directory(case)
+  local source = case.eyes.stat(case.step.source)
+  return source and source.type ~= "directory"
+    and { path = case.step.source, kind = source.type } or nil
+end
+
 local function link_loop(case)
   return walk_to_target(case).loop and { path = target(case) } or nil
 end
@@ -165,11 +171,12 @@ end
 
 -- ---- the rows
 
-local NO_ROOT <const> = {
-  code = "ENOTDIR", find = root_is_no_directory,
-  cause = "the root {path} is a {kind}, not a directory",
-  remedy = "unpack it, or name a directory in `rootfs`",
-}
+local function no_root(find)
+  return { code = "ENOTDIR", find = find, cause = "the root {path} is a {kind}, not a directory",
+    remedy = "unpack it, or name a directory in `rootfs`" }
+end
+
+local NO_ROOT <const> = no_root(root_is_no_directory)
 
 local TARGET <const> = {
   NO_ROOT,
@@ -193,6 +200,7 @@ end
 local M = {}
 
 M.root_bind = {
+  no_root(source_is_no_directory),
   { code = "ENOENT", find = missing_source,
     cause = "there is no {path} on this host ({above} exists)",
     remedy = "correct the path in `rootfs`" },
