@@ -17,27 +17,32 @@ local QUOTA_SECONDS <const> = 10
 
 ---- small tools
 
-local function quote(word)
-  return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
-end
-
-local function shell(argv)
-  local words = {}
-  for i, word in ipairs(argv) do words[i] = quote(word) end
-  return table.concat(words, " ")
-end
-
 -- The lines that a program prints; raises when it fails.
 local function lines_of(argv)
-  local pipe = assert(io.popen(shell(argv)))
+  local sys = ctr.sys
+  local reader, writer = assert(sys.pipe())
+  local child <close> = assert(sys.clone({}, function()
+    assert(sys.dup2(writer, 1))
+    return sys.exec("/usr/bin/env", { "env", table.unpack(argv) })
+  end))
+  writer:close()
+  local text = ""
+  repeat
+    local part = assert(reader:read(65536))
+    text = text .. part
+  until part == ""
+  reader:close()
+  assert(child:wait().code == 0, argv[1] .. " failed")
   local lines = {}
-  for line in pipe:lines() do lines[#lines + 1] = line end
-  assert(pipe:close(), argv[1] .. " failed")
+  for line in text:gmatch("([^\n]*)\n") do lines[#lines + 1] = line end
   return lines
 end
 
 local function has_program(name)
-  return os.execute("command -v " .. name .. " >/dev/null")
+  for directory in os.getenv("PATH"):gmatch("[^:]+") do
+    if ctr.sys.stat(directory .. "/" .. name) then return true end
+  end
+  return false
 end
 
 local function read(path)
@@ -76,7 +81,7 @@ end
 -- Without a seccomp filter, which luactr has: building one would only make the peers slower.
 local function bundle()
   local directory = work .. "/bundle"
-  os.execute("mkdir -p " .. quote(directory))
+  ctr.sys.mkdir(directory, "0755")
   os.remove(directory .. "/config.json")
   lines_of { "crun", "spec", "--bundle", directory }
   local config = cjson.decode(read(directory .. "/config.json"))

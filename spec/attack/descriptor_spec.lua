@@ -50,7 +50,7 @@ describe("what a container inherits #attack", function()
     attack = "cwd-through-symlink", script = READ .. "cat secret 2>/dev/null; pwd",
     fields = 'cwd = "/run/new",',
     image = function(_, place)
-      assert(os.execute(support.shell { "ln", "-s", place.host, place.image .. "/run/new" }))
+      support.must { "ln", "-s", place.host, place.image .. "/run/new" }
     end,
     twin = { image = function(_, place) assert(lfs.mkdir(place.image .. "/run/new")) end },
   }
@@ -77,7 +77,7 @@ describe("what a container inherits #attack", function()
       { label = "a script for /proc/self/exe", fields = 'command = { "/bin/evil" },',
         image = function(_, place)
           support.write(place.image .. "/bin/evil", "#!/proc/self/exe\n")
-          assert(os.execute(support.shell { "chmod", "755", place.image .. "/bin/evil" }))
+          support.must { "chmod", "755", place.image .. "/bin/evil" }
         end },
     },
   }

@@ -7,7 +7,7 @@ local world = require("support.world")
 -- Put a link in the place of whatever the image has there.
 local function link(place, path, text)
   os.remove(place.image .. "/" .. path)
-  assert(os.execute(support.shell { "ln", "-s", text, place.image .. "/" .. path }))
+  support.must { "ln", "-s", text, place.image .. "/" .. path }
 end
 
 local function link_out(path)
@@ -100,10 +100,10 @@ echo owned > /etc/group
     attack = "device-node", user = false, script = "/bin/attack device /bin/node",
     variants = {
       { label = "zeroes", image = function(_, place)
-        assert(os.execute(support.shell { "mknod", place.image .. "/bin/node", "c", 1, 5 }))
+        support.must { "mknod", place.image .. "/bin/node", "c", 1, 5 }
       end },
       { label = "disk", image = function(_, place)
-        assert(os.execute("mknod " .. place.image .. "/bin/node b $(stat -c '%Hd %Ld' /)"))
+        support.must { "sh", "-c", "mknod " .. place.image .. "/bin/node b $(stat -c '%Hd %Ld' /)" }
       end },
     },
   }

@@ -38,8 +38,8 @@ local evil -- the compiled library
 local function evil_library()
   if not evil then
     local dir <close> = support.tmpdir()
-    assert(os.execute(support.shell { "gcc", "-shared", "-o", dir.path .. "/evil.so",
-      dir:write("evil.c", EVIL_LIBRARY) }))
+    support.must { "gcc", "-shared", "-o", dir.path .. "/evil.so",
+      dir:write("evil.c", EVIL_LIBRARY) }
     evil = support.read(dir.path .. "/evil.so")
   end
   return evil
@@ -128,7 +128,7 @@ describe("a state directory in /tmp #attack", function()
 
   after_each(function()
     place:close()
-    os.execute(support.shell { "rm", "-rf", PATH })
+    support.run { "rm", "-rf", PATH }
     world.check()
   end)
 
@@ -144,8 +144,8 @@ return ctr.container { name = "victim", rootfs = ctr.rootfs.host { "true" }, com
   end
 
   local function as_attacker(script)
-    assert(os.execute(support.shell { "setpriv", "--reuid", ATTACKER, "--regid", ATTACKER,
-      "--clear-groups", "sh", "-c", script }))
+    support.must { "setpriv", "--reuid", ATTACKER, "--regid", ATTACKER,
+      "--clear-groups", "sh", "-c", script }
   end
 
   local cases = {

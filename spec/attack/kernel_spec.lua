@@ -99,7 +99,7 @@ local function every_call()
 end
 
 local function add_calls(_, place)
-  assert(os.execute(support.shell { "cp", support.program "calls", place.image .. "/bin/calls" }))
+  support.must { "cp", support.program "calls", place.image .. "/bin/calls" }
 end
 
 describe("the kernel below a container #attack", function()

@@ -32,7 +32,7 @@ end
 
 local function link(place, text, path)
   os.remove(place.image .. "/" .. path)
-  assert(os.execute(support.shell { "ln", "-s", text, place.image .. "/" .. path }))
+  support.must { "ln", "-s", text, place.image .. "/" .. path }
 end
 
 local SHOW <const> = [[

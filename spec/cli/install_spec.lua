@@ -1,5 +1,6 @@
 local lfs = require("lfs")
 local support = require("support")
+local sys = require("luactr.sys")
 
 describe("cmake --install #slow", function()
   local prefix
@@ -29,5 +30,51 @@ describe("cmake --install #slow", function()
 
   it("installs the init for kernels that execute no memfd", function()
     assert.equal("r-xr-xr-x", lfs.attributes(prefix .. "/libexec/luactr/init", "permissions"))
+  end)
+
+  -- Every file below a directory.
+  local function each_file(path, visit)
+    for name in lfs.dir(path) do
+      local file = path .. "/" .. name
+      local mode = lfs.symlinkattributes(file, "mode")
+      if mode == "directory" and name ~= "." and name ~= ".." then
+        each_file(file, visit)
+      elseif mode ~= "directory" then
+        visit(file)
+      end
+    end
+  end
+
+  local SETID <const> = tonumber("6000", 8)
+
+  -- Whether running a file gives its caller a user, a group or capabilities.
+  local function privileges(file)
+    local mode = sys.stat(file, "symlink_nofollow").mode
+    return mode & SETID ~= 0 or support.must { "getcap", file } ~= ""
+  end
+
+  it("installs nothing that gives its caller privileges", function()
+    support.needs("program:getcap")
+    local count = 0
+    local function visit(file)
+      count = count + 1
+      assert.is_false(privileges(file), file)
+    end
+    each_file(prefix.path, visit)
+    visit(support.build .. "/luactr")
+    visit(support.build .. "/luactr-init")
+    assert.is_true(count > 50)
+  end)
+
+  it("would notice one that does", function()
+    support.needs("root", "program:getcap", "program:setcap")
+    local dir <close> = support.tmpdir()
+    local file = dir:write("file", "", "0755")
+    assert.is_false(privileges(file))
+    support.must { "chmod", "g+s", file }
+    assert.is_true(privileges(file))
+    support.must { "chmod", "g-s", file }
+    support.must { "setcap", "cap_setuid+ep", file }
+    assert.is_true(privileges(file))
   end)
 end)

@@ -192,7 +192,7 @@ describe("luactr beside a payload #core #spawn", function()
       inside({ "newns" }, function()
         assert(sys.mount(nil, "/", nil, { "rec", "private" }))
         assert(sys.mount("tmpfs", "/usr/local", "tmpfs"))
-        assert(os.execute("mkdir -p " .. parent))
+        support.must { "mkdir", "-p", parent }
         local image = support.read(support.build .. "/luactr-init")
         support.write(installed, image)
         assert(sys.chmod(installed, "0755"))

@@ -375,7 +375,7 @@ describe("core.spawn #core #spawn", function()
     local dir <close> = support.tmpdir()
     local script = dir:write("script.lua", USER_NAMESPACE)
     local stage = dir:mkdir("stage")
-    assert(os.execute("chmod 755 " .. dir.path))
+    support.must { "chmod", "755", dir.path }
     return support.run { "lua5.4", script, stage, kind, user = user, env = {
       LUA_CPATH = support.build .. "/lib/?.so", LD_PRELOAD = os.getenv("LD_PRELOAD") or "" } }
   end

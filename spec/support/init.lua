@@ -47,7 +47,7 @@ function Directory:write(name, text, mode)
   if name:find("/") then self:mkdir(name:match("^(.*)/")) end
   local path = self.path .. "/" .. name
   support.write(path, text)
-  if mode then assert(os.execute(support.shell { "chmod", mode, path })) end
+  if mode then support.must { "chmod", mode, path } end
   return path
 end
 
@@ -69,25 +69,6 @@ end
 
 ---- programs
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
---- A shell command of an argument list.
-function support.shell(argv)
-  local words = {}
-  for i, word in ipairs(argv) do words[i] = quote(tostring(word)) end
-  return table.concat(words, " ")
-end
-
-local REDIRECTIONS <const> = { closed = { "0<&-", "1>&-", "2>&-" } }
-
--- "<" or ">" and a file of `dir`, or the stream closed
-local function redirection(number, wanted, dir)
-  if wanted == "closed" then return REDIRECTIONS.closed[number + 1] end
-  return ("%d%s%s"):format(number, number == 0 and "<" or ">", quote(dir.path .. "/" .. number))
-end
-
 ---@class support.Run
 ---@field [integer] string the argument list
 ---@field stdin? string fed to the program, or "closed"
@@ -99,8 +80,8 @@ end
 ---@field timeout? number seconds until SIGKILL, 60
 ---@field without? table system calls that it does not have: see support.without
 
-local function command_line(options, dir)
-  local argv = { "timeout", "--signal=KILL", options.timeout or 60 }
+local function argument_list(options)
+  local argv = { "env", "timeout", "--signal=KILL", options.timeout or 60 }
   if options.user then
     table.move({ "setpriv", "--reuid", options.user, "--regid", options.user,
       "--clear-groups", "--" }, 1, 7, #argv + 1, argv)
@@ -111,12 +92,24 @@ local function command_line(options, dir)
   argv[#argv + 1] = "env"
   for name, value in pairs(options.env or {}) do argv[#argv + 1] = name .. "=" .. value end
   table.move(options, 1, #options, #argv + 1, argv)
-  local redirections = {}
+  for i, word in ipairs(argv) do argv[i] = tostring(word) end
+  return argv
+end
+
+-- In the child: streams are files of `dir`, or closed.
+local function become(options, argv, dir)
+  local sys = require("luactr.sys")
   for number, stream in ipairs { "stdin", "stdout", "stderr" } do
-    redirections[number] = redirection(number - 1, options[stream], dir)
+    if options[stream] == "closed" then
+      sys.close(number - 1)
+    else
+      local flags = number == 1 and "rdonly" or "wronly"
+      local file = assert(sys.open(dir.path .. "/" .. number - 1, flags))
+      assert(sys.dup2(file, number - 1))
+    end
   end
-  return ("cd %s && exec %s %s"):format(quote(options.cwd or "."), support.shell(argv),
-    table.concat(redirections, " "))
+  if options.cwd then assert(sys.chdir(options.cwd)) end
+  return sys.exec("/usr/bin/env", argv)
 end
 
 --- Run a program to its end: { code=, signal=, stdout=, stderr= }. For a signal, code is 128+n.
@@ -126,13 +119,27 @@ function support.run(options)
   dir:write("0", options.stdin or "")
   dir:write("1", "")
   dir:write("2", "")
-  local _, how, number = os.execute(command_line(options, dir))
+  local argv = argument_list(options)
+  local child <close> = assert(require("luactr.sys").clone({}, function()
+    return become(options, argv, dir)
+  end))
+  local how = assert(child:wait())
   return {
-    code = how == "signal" and 128 + number or number,
-    signal = how == "signal" and number or nil,
+    code = how.signal and 128 + how.signal or how.code,
+    signal = how.signal,
     stdout = support.read(dir.path .. "/1"),
     stderr = support.read(dir.path .. "/2"),
   }
+end
+
+--- Run a program that has to succeed; what it printed.
+---@param options support.Run
+function support.must(options)
+  local result = support.run(options)
+  if result.code ~= 0 then
+    error(("%s: status %d: %s"):format(table.concat(options, " "), result.code, result.stderr), 2)
+  end
+  return result.stdout
 end
 
 --- Where the build is: build/, or the directory in LUACTR_BUILD.
@@ -159,7 +166,7 @@ function support.program(name)
   if not made or made < lfs.attributes(source, "modification") then
     lfs.mkdir(directory)
     local new = ("%s.%d"):format(path, lfs.symlinkattributes("/proc/self", "target"))
-    assert(os.execute(support.shell { "gcc", "-O1", "-static", "-o", new, source }))
+    support.must { "gcc", "-O1", "-static", "-o", new, source }
     assert(os.rename(new, path))
   end
   return path

@@ -1,5 +1,6 @@
 local lfs = require("lfs")
 local support = require("support")
+local sys = require("luactr.sys")
 local world = require("support.world")
 
 -- Our pid in the name, or another busted on this machine would miss the file.
@@ -36,10 +37,12 @@ describe("support.world", function()
 
   it("sees a child", function()
     local left = left_by(function()
-      local child = io.popen("exec sleep 60", "w")
+      local child = assert(sys.clone({}, function()
+        return sys.exec("/bin/sleep", { "sleep", "60" })
+      end))
       return function()
-        local children = world.differences({}, { process = world.snapshot().process })
-        os.execute("kill " .. children[1]:match("process: (%d+)"))
+        sys.kill(child:pid(), "KILL")
+        child:wait()
         child:close()
       end
     end)
@@ -87,7 +90,7 @@ describe("support.world", function()
   it("waits for what goes by itself", function()
     local before = world.snapshot()
     io.open(FILE, "w"):close()
-    os.execute("(sleep 0.2; rm " .. FILE .. ") >/dev/null 2>&1 &")
+    support.must { "sh", "-c", "(sleep 0.2; rm " .. FILE .. ") >/dev/null 2>&1 &" }
     assert.same({}, world.settle(before))
   end)
 

@@ -24,8 +24,8 @@ describe("luactr.cause #system", function()
   -- A root file system with a static shell; `files` is path to text, executable.
   local function root(files)
     dir:mkdir("root/tmp")
-    assert(os.execute("mkdir -p " .. dir.path .. "/root/bin && cp " .. BUSYBOX .. " " .. dir.path
-      .. "/root/bin/sh"))
+    dir:mkdir("root/bin")
+    support.must { "cp", BUSYBOX, dir.path .. "/root/bin/sh" }
     for path, text in pairs(files or {}) do
       dir:write("root/" .. path, text, "0755")
     end
@@ -64,7 +64,7 @@ describe("luactr.cause #system", function()
 
     it("is there, its loader is not", function()
       local path = root()
-      assert(os.execute("cp /usr/bin/env " .. path .. "/bin/env"))
+      support.must { "cp", "/usr/bin/env", path .. "/bin/env" }
       assert_cause(failure { rootfs = path, command = { "/bin/env" } }, "ENOENT",
         "/bin/env is there, but the loader that it was linked for is not: /lib")
     end)
@@ -103,7 +103,7 @@ describe("luactr.cause #system", function()
 
     it("is not executable", function()
       local path = root { ["bin/tool"] = "#!/bin/sh\n" }
-      assert(os.execute("chmod 644 " .. path .. "/bin/tool"))
+      support.must { "chmod", "644", path .. "/bin/tool" }
       assert_cause(failure { rootfs = path, command = { "/bin/tool" } }, "EACCES",
         "user 0 may not execute /bin/tool (mode 0644)", "chmod +x")
     end)
@@ -115,7 +115,7 @@ describe("luactr.cause #system", function()
 
     it("has an interpreter that is not executable", function()
       local path = root { ["bin/tool"] = "#!/bin/other\n", ["bin/other"] = "#!/bin/sh\n" }
-      assert(os.execute("chmod 644 " .. path .. "/bin/other"))
+      support.must { "chmod", "644", path .. "/bin/other" }
       assert_cause(failure { rootfs = path, command = { "/bin/tool" } }, "EACCES",
         "/bin/tool needs the interpreter /bin/other, which user 0 may not execute")
     end)
@@ -129,7 +129,8 @@ describe("luactr.cause #system", function()
 
     it("is behind a directory that the user may not pass", function()
       local path = root { ["srv/app/bin/tool"] = "#!/bin/sh\n" }
-      assert(os.execute("chmod 755 " .. dir.path .. " && chmod 700 " .. path .. "/srv/app"))
+      support.must { "chmod", "755", dir.path }
+      support.must { "chmod", "700", path .. "/srv/app" }
       assert_cause(failure { rootfs = path, user = 1000, command = { "/srv/app/bin/tool" } },
         "EACCES", "user 1000 may not pass the directory /srv/app (mode 0700, owner 0:0)")
     end)
@@ -155,7 +156,8 @@ describe("luactr.cause #system", function()
 
     it("is closed to the user", function()
       local path = root()
-      assert(os.execute(("chmod 755 %s && mkdir -m 700 %s/secret"):format(dir.path, path)))
+      support.must { "chmod", "755", dir.path }
+      support.must { "mkdir", "-m", "700", path .. "/secret" }
       assert_cause(failure { rootfs = path, cwd = "/secret", user = 1000, command = { "/bin/sh" } },
         "EACCES", "user 1000 may not enter /secret (mode 0700")
     end)
@@ -186,7 +188,8 @@ describe("luactr.cause #system", function()
 
     it("goes over a circle of links", function()
       local path = root()
-      assert(os.execute(("ln -s b %s/a && ln -s a %s/b"):format(path, path)))
+      support.must { "ln", "-s", "b", path .. "/a" }
+      support.must { "ln", "-s", "a", path .. "/b" }
       assert_cause(with(ctr.tmpfs("/a/x"), path), "ELOOP",
         "symbolic links on the way to /a/x lead in a circle")
     end)

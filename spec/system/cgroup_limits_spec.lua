@@ -150,7 +150,7 @@ describe("limits of luactr.cgroup #system #root", function()
     local dir <close> = support.tmpdir()
     local path = dir:write("data", ("x"):rep(2 << 20))
     local _, number = disk_below("/tmp")
-    os.execute("sync " .. path)
+    support.run { "sync", path }
     local handle <close> = open { io = { read_bps = { [number] = 1 << 20 } } }
     local start = now()
     assert.are.equal(0, group.run(handle, function()

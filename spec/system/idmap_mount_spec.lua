@@ -18,7 +18,7 @@ local function place()
   local dir = support.tmpdir()
   assert(sys.chmod(dir.path, "0700"))
   for _, name in ipairs { "bin", "proc", "dev", "sys", "d" } do dir:mkdir("root/" .. name) end
-  assert(os.execute(support.shell { "cp", BUSYBOX, dir .. "/root/bin/busybox" }))
+  support.must { "cp", BUSYBOX, dir .. "/root/bin/busybox" }
   dir:write("data/file", "text\n")
   dir:write("data/sub/other", "more\n")
   assert(sys.chown(dir .. "/data/file", 5, 6))
@@ -102,11 +102,11 @@ describe("idmapped mounts #system", function()
   end)
 
   it("show nothing of the container's mounts on the host", function()
-    assert(os.execute(support.shell { "mount", "-t", "tmpfs", "none", dir .. "/data" }))
+    support.must { "mount", "-t", "tmpfs", "none", dir .. "/data" }
     local _ <close> = setmetatable({}, { __close = function()
-      os.execute(support.shell { "umount", "-R", dir .. "/data" })
+      support.run { "umount", "-R", dir .. "/data" }
     end })
-    assert(os.execute(support.shell { "mount", "--make-shared", dir .. "/data" }))
+    support.must { "mount", "--make-shared", dir .. "/data" }
     assert(sys.mkdir(dir .. "/data/sub"))
     local before = support.read("/proc/self/mountinfo")
     local box <close> = ctr.container { rootfs = dir .. "/root", idmap = "auto",

@@ -128,7 +128,7 @@ local function as_stranger(recipe_fields, granted, before)
       command = { "sh", "-c", "id -G; %s" } }
   ]]):format(recipe_fields, SHOW))
   local runtime = dir:mkdir "run"
-  assert(os.execute(support.shell { "chown", USER, runtime }))
+  support.must { "chown", USER, runtime }
   return support.run { "unshare", "-m", "sh", "-c", table.concat({
     'mount --bind "$1" /etc/subuid', 'mount --bind "$1" /etc/subgid', before or "true",
     "user=$2; shift 3", 'exec setpriv --reuid $user --regid $user --clear-groups -- "$@"' }, "; "),

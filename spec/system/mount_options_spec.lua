@@ -126,7 +126,7 @@ run(ctr.bind(DIR .. "/t", "/x", { options = { %s } }), "cat /proc/self/mounts")
 
   it("nosymfollow keeps links from being followed", function()
     dir:write("file", "text")
-    assert(os.execute("ln -s file " .. dir.path .. "/link"))
+    support.must { "ln", "-s", "file", dir.path .. "/link" }
     assert.are.equal("text", output({ ctr.bind(dir.path, "/x") }, "cat /x/link"))
     assert.matches("Too many levels",
       output({ ctr.bind(dir.path, "/x", { nosymfollow = true }) }, "cat /x/link"))
@@ -178,7 +178,7 @@ local function late(word)
 end
 ]]
     local function late(word)
-      assert(os.execute("mkfifo " .. dir.path .. "/fifo"))
+      support.must { "mkfifo", dir.path .. "/fifo" }
       return program(LATE .. ("late(%q)"):format(word))
     end
 
@@ -298,7 +298,7 @@ run(ctr.tmpfs("/tmp"), %q, { rootfs = DIR .. "/t", readonly = %s })
   describe("links", function()
     before_each(function()
       dir:write("file", "text")
-      assert(os.execute("ln -s file " .. dir.path .. "/link"))
+      support.must { "ln", "-s", "file", dir.path .. "/link" }
     end)
 
     it("of the source may be bound themselves", function()
@@ -349,7 +349,7 @@ run(ctr.tmpfs("/tmp"), %q, { rootfs = DIR .. "/t", readonly = %s })
 
     it("works in a user namespace", function()
       dir:write("file", "text")
-      assert(os.execute("chmod 755 " .. dir.path))
+      support.must { "chmod", "755", dir.path }
       local file <close> = assert(io.open(dir.path .. "/file"))
       local result = assert(result_of({ mounts = { ctr.bind(file, "/f") },
         namespaces = { user = "new" } }, "cat /f"))

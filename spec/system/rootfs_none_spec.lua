@@ -126,7 +126,7 @@ describe("ctr.rootfs.none() #system", function()
         return ctr.container { rootfs = ctr.rootfs.none(), %s }
       ]]):format(fields))
       local runtime = dir:mkdir "run"
-      assert(os.execute(support.shell { "chown", USER, runtime }))
+      support.must { "chown", USER, runtime }
       return support.luactr { path, user = USER, env = { XDG_RUNTIME_DIR = runtime },
         without = FORBIDDEN }
     end
@@ -142,7 +142,7 @@ describe("ctr.rootfs.none() #system", function()
     it("is confined by Landlock", function()
       if (sys.landlock_abi() or 0) < 1 then return pending("no Landlock") end
       local dir <close> = support.tmpdir()
-      assert(os.execute(support.shell { "chmod", "0777", dir.path }))
+      support.must { "chmod", "0777", dir.path }
       local result = recipe(([[
         landlock = { write = { "/dev/null" } },
         command = { "sh", "-c", "touch %s/x 2>/dev/null || echo refused" } ]]):format(dir.path))
@@ -172,7 +172,7 @@ describe("ctr.rootfs.none() #system", function()
     it("lists its own processes only", function()
       local dir <close> = support.tmpdir()
       local runtime = dir:mkdir "run"
-      assert(os.execute(support.shell { "chown", USER, runtime }))
+      support.must { "chown", USER, runtime }
       local program = dir:write("program.lua", [[
         local ctr = require "luactr"
         local box <close> = ctr.container { rootfs = ctr.rootfs.none(), stdin = "null",

@@ -19,7 +19,7 @@ local function run_recipe(text)
   local dir <close> = support.tmpdir()
   local recipe = dir:write("recipe.lua", text)
   local runtime = dir:mkdir "run"
-  assert(os.execute(support.shell { "chown", USER, runtime }))
+  support.must { "chown", USER, runtime }
   local result = support.luactr { recipe, user = USER, env = { XDG_RUNTIME_DIR = runtime } }
   result.left = lfs.attributes(runtime .. "/luactr/containers", "nlink")
   return result
@@ -38,8 +38,8 @@ local function shown(fields, script)
   dir:mkdir "root/bin"
   dir:mkdir "data"
   dir:write("data/mine", "mine\n")
-  assert(os.execute(support.shell { "cp", BUSYBOX, dir .. "/root/bin/busybox" }))
-  assert(os.execute(support.shell { "chown", "-R", USER, dir.path }))
+  support.must { "cp", BUSYBOX, dir .. "/root/bin/busybox" }
+  support.must { "chown", "-R", USER, dir.path }
   local result = run_recipe(([[
     local ctr = require "luactr"
     local function words(text) return { "/bin/busybox", "sh", "-c", text } end
@@ -156,7 +156,7 @@ describe("a container without root #system", function()
   it("has a terminal of its own", function()
     local dir <close> = support.tmpdir()
     local runtime = dir:mkdir "run"
-    assert(os.execute(support.shell { "chown", USER, runtime }))
+    support.must { "chown", USER, runtime }
     local path = dir:write("recipe.lua", recipe [[ command = { "sh", "-c", "tty; stty size" },
       rootfs = ctr.rootfs.host { "sh", "tty", "stty" } ]])
     local shell <close> = process.start { "setpriv", "--reuid", NUMBER, "--regid", NUMBER,

@@ -97,7 +97,7 @@ describe("box:mount #system", function()
 
   it("works in a user namespace", function()
     dir:write("file", "text")
-    assert(os.execute("chmod 755 " .. dir.path))
+    support.must { "chmod", "755", dir.path }
     local c <close> = start { namespaces = { user = "new" } }
     assert(c.box:mount(ctr.bind(dir.path, "/x", { ro = true })))
     assert(c.box:mount(ctr.tmpfs("/t", nil, { mode = "0700" })))
@@ -124,7 +124,7 @@ describe("box:mount #system", function()
     local done, err = c.box:mount(ctr.tmpfs("/magic/x"))
     assert.is_nil(done)
     assert.are.equal("ELOOP", err.code)
-    assert.is_true(os.execute("rmdir " .. dir.path .. "/outside")) -- so it is empty
+    support.must { "rmdir", dir.path .. "/outside" } -- so it is empty
     assert.are.equal("deep\nf", c.run("ls " .. dir.path .. "/outside"))
   end)
 
@@ -143,10 +143,10 @@ describe("box:mount #system", function()
       c.box:mount(ctr.dir("/v/x/z"))
     end
     assert.are.equal(before, support.read("/proc/self/mountinfo"))
-    assert.is_true(os.execute("rmdir " .. dir.path .. "/outside")) -- so it is empty
+    support.must { "rmdir", dir.path .. "/outside" } -- so it is empty
     assert.is_true(done > 0)
     c.box:kill()
-    assert(os.execute("rm -rf " .. dir.path .. "/volume"))
+    support.must { "rm", "-rf", dir.path .. "/volume" }
   end)
 
   it("records an optional source that is missing", function()
@@ -159,7 +159,7 @@ describe("box:mount #system", function()
   end)
 
   it("copies a link, if that is asked for", function()
-    assert(os.execute("ln -s somewhere " .. dir.path .. "/link"))
+    support.must { "ln", "-s", "somewhere", dir.path .. "/link" }
     local c <close> = start()
     assert(c.box:mount(ctr.bind(dir.path .. "/link", "/l", { options = { "copy-symlink" } })))
     assert.are.equal("somewhere", c.run("readlink /l"))
@@ -262,7 +262,7 @@ assert(box:unmount("/t"))
 local done, err = box:mount(ctr.bind("/usr", "/x"))
 print(done, err.code, err.cause)
 ]])
-    assert(os.execute("chmod 755 " .. dir.path))
+    support.must { "chmod", "755", dir.path }
     local result = support.luactr { script, user = support.stranger }
     assert.matches("^nil\tEPERM\tluactr itself may not mount on this host", result.stdout
       .. result.stderr)

@@ -13,9 +13,8 @@ describe("luactr.security #system", function()
   setup(function()
     dir = support.tmpdir()
     calls = dir:mkdir("root") .. "/calls"
-    assert(os.execute(support.shell { "gcc", "-O1", "-static", "-o", calls,
-      "spec/support/calls.c" }))
-    assert(os.execute(support.shell { "cp", "/bin/busybox", dir.path .. "/root/busybox" }))
+    support.must { "cp", support.program "calls", calls }
+    support.must { "cp", "/bin/busybox", dir.path .. "/root/busybox" }
   end)
 
   teardown(function() dir:close() end)

@@ -20,11 +20,11 @@ describe("luactr.mount tmpfs #system", function()
 
   after_each(function()
     world.check()
-    assert(os.execute("rm -rf " .. dir.path))
+    support.must { "rm", "-rf", dir.path }
   end)
 
   local function shell(script)
-    assert(os.execute("cd " .. dir.path .. " && " .. script))
+    support.must { "sh", "-c", "cd " .. dir.path .. " && " .. script }
   end
 
   local function result_of(mounts, script, fields)
