@@ -155,11 +155,12 @@ struct plan_step {
 /* Numbered meetings on the sync socket (SOCK_SEQPACKET). The init sends its number and waits for
  * the same number; anything else, or a closed socket, ends it. */
 #define PLAN_RENDEZVOUS(X)                                                                         \
-    X(ID_MAPS, "id_maps", 1) /* the parent writes uid_map, gid_map, setgroups */                   \
-    X(NETWORK, "network", 2) /* the parent moves devices in */                                     \
-    X(CONSOLE, "console", 3) /* the init sends the pty master (SCM_RIGHTS); nobody answers */      \
-    X(START, "start", 4)     /* OCI: created, waits for start */                                   \
-    X(EXIT, "exit", 5)       /* the init sends struct plan_exit; nobody answers */
+    X(ID_MAPS, "id_maps", 1)   /* the parent writes uid_map, gid_map, setgroups */                 \
+    X(NETWORK, "network", 2)   /* the parent moves devices in */                                   \
+    X(CONSOLE, "console", 3)   /* the init sends the pty master (SCM_RIGHTS); nobody answers */    \
+    X(START, "start", 4)       /* OCI: created, waits for start */                                 \
+    X(EXIT, "exit", 5)         /* the init sends struct plan_exit; nobody answers */               \
+    X(LISTENER, "listener", 6) /* the init sends the filter's listener; nobody answers */
 
 enum plan_rendezvous {
 #define X(id, name, number) MEET_##id = number,

@@ -58,18 +58,6 @@ static int bind_console(struct init *in) {
     return at(in, AUX_ATTACH, result);
 }
 
-static int send_master(struct init *in, int master) {
-    struct plan_message message = {.number = MEET_CONSOLE};
-    struct k_cmsg_fd control = {.length = offsetof(struct k_cmsg_fd, fd) + sizeof(int),
-                                .level = SOL_SOCKET_LEVEL,
-                                .type = SCM_RIGHTS,
-                                .fd = master};
-    struct iovec vector = {.iov_base = &message, .iov_len = sizeof message};
-    const struct k_msghdr header = {
-        .iov = &vector, .iov_count = 1, .control = &control, .control_length = sizeof control};
-    return at(in, AUX_PEER, k_sendmsg(in->sync, &header, MSG_NOSIGNAL));
-}
-
 int step_console(struct init *in, const union plan_arg *a) {
     int master = open_master(in);
     if (master < 0)
@@ -78,7 +66,7 @@ int step_console(struct init *in, const union plan_arg *a) {
     if (result >= 0)
         result = bind_console(in);
     if (result >= 0)
-        result = send_master(in, master);
+        result = at(in, AUX_PEER, fds_send(in->sync, MEET_CONSOLE, master));
     k_close(master);
     return result;
 }

@@ -1,4 +1,4 @@
-/* Users, capabilities, no_new_privs, seccomp. */
+/* Users, capabilities, no_new_privs. */
 #include "init.h"
 
 #define ALL_IDS UINT32_MAX /* setresuid(2): "leave unchanged", never what a plan means */
@@ -82,14 +82,4 @@ int step_no_new_privs(struct init *in, const union plan_arg *a) {
     (void)in;
     (void)a;
     return k_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0);
-}
-
-int step_seccomp(struct init *in, const union plan_arg *a) {
-    size_t count = a[0].data.length / sizeof(struct sock_filter);
-    if (!count || count > BPF_MAXINSNS || a[0].data.length % sizeof(struct sock_filter))
-        return at(in, AUX_CONFIGURE, -EINVAL);
-    const struct sock_fprog program = {.len = (unsigned short)count,
-                                       .filter = (struct sock_filter *)plan_data(in, &a[0])};
-    int result = process_settle(in);
-    return result < 0 ? result : k_seccomp(SECCOMP_SET_MODE_FILTER, plan_u32(&a[1]), &program);
 }

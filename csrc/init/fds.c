@@ -153,3 +153,15 @@ void fds_close(int *fd) {
         k_close(*fd);
     *fd = -1;
 }
+
+int fds_send(int sync, uint32_t number, int fd) {
+    struct plan_message message = {.number = number};
+    struct k_cmsg_fd control = {.length = offsetof(struct k_cmsg_fd, fd) + sizeof(int),
+                                .level = SOL_SOCKET_LEVEL,
+                                .type = SCM_RIGHTS,
+                                .fd = fd};
+    struct iovec vector = {.iov_base = &message, .iov_len = sizeof message};
+    const struct k_msghdr header = {
+        .iov = &vector, .iov_count = 1, .control = &control, .control_length = sizeof control};
+    return (int)k_sendmsg(sync, &header, MSG_NOSIGNAL);
+}

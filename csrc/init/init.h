@@ -61,6 +61,7 @@ void fds_close_from(const struct init *in, int first, int kept, int kept_too);
 int fds_raise_all(struct init *in);
 int fds_keep(struct init *in, int fd); /* the same file at a number that no dup step fills */
 void fds_close(int *fd);
+int fds_send(int sync, uint32_t number, int fd); /* a message to the parent, with a descriptor */
 
 /* ---- path.c: everything path-like inside the root */
 int path_root(struct init *in);

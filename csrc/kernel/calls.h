@@ -323,6 +323,10 @@ static inline int k_munmap(void *address, size_t size) {
     return (int)k_call(__NR_munmap, address, size);
 }
 
+static inline int k_nanosleep(const void *timespec) {
+    return (int)k_call(__NR_nanosleep, timespec, NULL);
+}
+
 static inline int k_clock_gettime(int clock, void *timespec) {
     return (int)k_call(__NR_clock_gettime, clock, timespec);
 }

@@ -55,6 +55,30 @@ static inline long k_clone_call(long n, long a, long b, k_child *child, void *ar
     return result;
 }
 
+/* clone with a stack of its own for the child, which runs beside the parent. *tid is its number
+ * until the kernel clears it, when the child has ended, however that was. */
+static inline long k_clone_beside(long flags, void *stack_top, int *tid, k_child *child,
+                                  void *arg) {
+    register k_child *r12 __asm__("r12") = child;
+    register void *r13 __asm__("r13") = arg;
+    register int *r10 __asm__("r10") = tid;
+    register long r8 __asm__("r8") = 0;
+    long result;
+    __asm__ volatile("syscall\n\t"
+                     "test %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xor %%ebp, %%ebp\n\t"
+                     "mov %%r13, %%rdi\n\t"
+                     "call *%%r12\n\t"
+                     "ud2\n"
+                     "1:"
+                     : "=a"(result)
+                     : "a"(__NR_clone), "D"(flags), "S"(stack_top), "d"(tid), "r"(r10), "r"(r8),
+                       "r"(r12), "r"(r13)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
 #elif defined(__aarch64__)
 
 static inline long k_call6(long n, long a, long b, long c, long d, long e, long f) {
@@ -80,6 +104,30 @@ static inline long k_clone_call(long n, long a, long b, k_child *child, void *ar
     register long x2 __asm__("x2") = 0;
     register long x3 __asm__("x3") = 0;
     register long x4 __asm__("x4") = 0;
+    register k_child *x19 __asm__("x19") = child;
+    register void *x20 __asm__("x20") = arg;
+    __asm__ volatile("svc 0\n\t"
+                     "cbnz x0, 1f\n\t"
+                     "mov x29, xzr\n\t"
+                     "mov x0, x20\n\t"
+                     "blr x19\n\t"
+                     "brk 0\n"
+                     "1:"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x19), "r"(x20)
+                     : "memory");
+    return x0;
+}
+
+/* See the x86-64 version; clone's last two arguments stand the other way round here. */
+static inline long k_clone_beside(long flags, void *stack_top, int *tid, k_child *child,
+                                  void *arg) {
+    register long x8 __asm__("x8") = __NR_clone;
+    register long x0 __asm__("x0") = flags;
+    register void *x1 __asm__("x1") = stack_top;
+    register int *x2 __asm__("x2") = tid;
+    register long x3 __asm__("x3") = 0;
+    register int *x4 __asm__("x4") = tid;
     register k_child *x19 __asm__("x19") = child;
     register void *x20 __asm__("x20") = arg;
     __asm__ volatile("svc 0\n\t"

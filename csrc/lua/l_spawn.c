@@ -112,6 +112,16 @@ static int l_syncfd(lua_State *L) {
     return 1;
 }
 
+/* The status pipe until the launch is decided, nil afterwards: to wait for more than the init. */
+static int l_statusfd(lua_State *L) {
+    const struct lctr_process *p = check_open(L);
+    if (p->status >= 0)
+        lua_pushinteger(L, p->status);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 static int push_failure(lua_State *L, const struct plan_status *record) {
     lua_pushliteral(L, "failed");
     lua_pushinteger(L, (lua_Integer)record->step + 1);
@@ -263,6 +273,7 @@ static int l_tostring(lua_State *L) {
 static const luaL_Reg methods[] = {{"pid", l_pid},
                                    {"pidfd", l_pidfd},
                                    {"syncfd", l_syncfd},
+                                   {"statusfd", l_statusfd},
                                    {"launch", l_launch},
                                    {"answer", l_answer},
                                    {"signal", l_signal},

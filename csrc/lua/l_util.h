@@ -36,6 +36,7 @@ int l_open_plan(lua_State *L);
 int l_open_spawn(lua_State *L);
 int l_open_supervise(lua_State *L);
 int l_open_seccomp(lua_State *L);
+int l_open_notify(lua_State *L);
 int l_open_cgroup(lua_State *L);
 
 /* Register a metatable: `methods` become __index, `meta` the metamethods. */

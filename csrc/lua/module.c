@@ -17,6 +17,7 @@ static const struct concern concerns[] = {
     {NULL, l_open_spawn},
     {"supervise", l_open_supervise},
     {"seccomp", l_open_seccomp},
+    {"notify", l_open_notify},
     {"cgroup", l_open_cgroup},
 };
 

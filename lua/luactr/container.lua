@@ -73,6 +73,7 @@ local function job_for(box, run)
   end
   return {
     process = run.process, started = run.started, captures = captures, relay = run.relay,
+    notify = run.notify,
     limits = box.spec.limits, signals = run.signals,
     kill = function() kill_all(run) end,
     cpu_seconds = function() return run.cgroup and run.cgroup:totals().cpu_seconds end,
@@ -118,6 +119,7 @@ local function finish(box, run, ending)
     stdout = text_of(run.captures.stdout),
     stderr = text_of(run.captures.stderr),
     truncated = run.job.truncated,
+    handler_errors = run.notify and run.notify.errors,
     warnings = run.warnings,
   }
   box.result, box.life = result, nil

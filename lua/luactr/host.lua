@@ -65,6 +65,9 @@ local readers = {
     local abi, _, errno = sys().landlock_abi()
     return { abi = abi, code = errno and sys().errname(errno) }
   end,
+  wait_kill = function()
+    return require("luactr.core").seccomp.has_flags(8 | 32) -- with a listener only
+  end,
   state_dir = runtime_dir,
   stage = function(facts) return facts.state_dir .. "/stage" end,
   cgroup = function() return require("luactr.cgroup").detect() end,
@@ -108,6 +111,7 @@ local readers = {
 ---@field last_cap integer
 ---@field capabilities integer mask of those that luactr may hand on
 ---@field landlock { abi?: integer, code?: string } its version, or the errno's name
+---@field wait_kill? boolean a filter's listener can keep its caller from signals
 ---@field state_dir string
 ---@field stage string where a root is put together
 ---@field cgroup table layout of luactr.cgroup.detect

@@ -18,6 +18,7 @@ local M = {}
 ---@field id_maps? luactr.idmap.maps with the ids of this life
 ---@field captures table<string, luactr.capture> by stream
 ---@field relay? luactr.relay
+---@field notify? luactr.notify
 ---@field signals? luactr.signals
 ---@field loose boolean neither a pid namespace nor a cgroup holds its processes together
 ---@field owner integer pid of the process that started it: a fork of it has copies of all handles
@@ -264,9 +265,21 @@ local function take_console(_, run, fd)
   return true
 end
 
+local function take_listener(box, run, fd)
+  local profile, notify = box.spec.seccomp, require "luactr.notify"
+  if not profile.listener then
+    run.notify = run:own(notify.new(fd, profile.handlers))
+    return true
+  end
+  local done, message, errno = notify.forward(fd, profile.listener, box.id, run.process:pid())
+  fd:close()
+  return done, not done and sys_failure(box, message, errno, "connect", profile.listener.path)
+end
+
 local MEETINGS <const> = { -- by the names of plan.h
   id_maps = { meet = write_id_maps, answer = true },
   console = { meet = take_console },
+  listener = { meet = take_listener },
 }
 
 local function meet(box, run, number, fd)
@@ -285,6 +298,9 @@ end
 
 local function meet_until_end(box, run)
   while true do
+    if run.notify then
+      run.notify:serve_launch(run.process)
+    end
     local event, a, b, c, d = run.process:launch()
     if event == "started" then
       return true

@@ -28,6 +28,7 @@ local SIGKILL <const> = 9
 ---@field meters "cgroup"|"rusage" where the figures above come from
 ---@field stdout? string when captured
 ---@field stderr? string when captured
+---@field handler_errors? { call: string, message: string }[] of seccomp.notify, the first 20
 ---@field truncated boolean output was cut at limits.output
 ---@field warnings? string[] what of the recipe this host carries out in part only
 ---@field started_at number seconds since the epoch
@@ -43,6 +44,7 @@ local SIGKILL <const> = 9
 ---@field finished_at number
 ---@field stdout? string
 ---@field stderr? string
+---@field handler_errors? { call: string, message: string }[]
 ---@field truncated? boolean
 ---@field warnings? string[]
 
@@ -130,6 +132,7 @@ function M.of(facts)
     stdout = facts.stdout,
     stderr = facts.stderr,
     truncated = facts.truncated or false,
+    handler_errors = facts.handler_errors,
     meters = meters and meters.cpu_seconds and "cgroup" or "rusage",
     warnings = facts.warnings and #facts.warnings > 0 and facts.warnings or nil,
   }

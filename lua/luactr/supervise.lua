@@ -65,6 +65,7 @@ end
 ---@field cpu_seconds? fun(): number? the cgroup's meter
 ---@field on_settled? fun() called when only PID 1 is left
 ---@field relay? luactr.relay its terminal
+---@field notify? luactr.notify its system calls that the recipe answers
 ---@field signals? luactr.signals signals to take while watching
 ---@field on_signal? fun(number: integer)
 ---@field fired? { reason: string, value: number, limit: number }
@@ -174,6 +175,9 @@ local function sources_of(job)
   if job.relay then
     job.relay:add_sources(sources)
   end
+  if job.notify then
+    job.notify:add_source(sources)
+  end
   return sources
 end
 
@@ -206,7 +210,7 @@ end
 
 local function needs_no_loop(job)
   local limits = job.limits
-  return #job.captures == 0 and not job.relay and not job.signals
+  return #job.captures == 0 and not job.relay and not job.signals and not job.notify
     and not limits.wall_time and not limits.cpu_time
 end
 

@@ -16,6 +16,8 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -125,6 +127,36 @@ static long pair(void) {
     int fds[2];
     return socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
 }
+/* One call under a rain of signals. */
+static volatile sig_atomic_t drops;
+static void drop(int number) {
+    (void)number;
+    drops++;
+}
+static long in_the_rain(void) {
+    const struct itimerval rain = {{0, 2000}, {0, 2000}}, dry = {{0, 0}, {0, 0}};
+    const struct sigaction action = {.sa_handler = drop, .sa_flags = SA_RESTART};
+    struct utsname names;
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &rain, NULL);
+    long result = uname(&names);
+    setitimer(ITIMER_REAL, &dry, NULL);
+    return result;
+}
+static long wide_arguments(void) {
+    return syscall(SYS_lseek, 0x123456789abcdef0, -1L, 0x8000000000000000, 4, 5, 6);
+}
+static long bad_address(void) {
+    return syscall(SYS_uname, 16);
+}
+static long open_secret(void) {
+    char text[16] = {0};
+    int fd = open("/secret", O_RDONLY);
+    if (fd < 0 || read(fd, text, sizeof text - 1) < 0)
+        return -1;
+    printf("%s in %d ", text, fd);
+    return 0;
+}
 static long no_aslr(void) {
     return personality(ADDR_NO_RANDOMIZE);
 }
@@ -174,6 +206,10 @@ static const struct {
     {"fcntl(F_SETLEASE, high bits)", lease_high},
     {"fcntl(F_GETFL)", get_flags},
     {"socketpair", pair},
+    {"in the rain", in_the_rain},
+    {"wide arguments", wide_arguments},
+    {"bad address", bad_address},
+    {"open secret", open_secret},
     {"9999", unknown},
     {"x32", x32},
     {"int 0x80", i386},

@@ -114,6 +114,9 @@ describe("luactr.security.process #unit", function()
     local step = find(steps { seccomp = { default = "allow", flags = { "log", "spec_allow" } } },
       "seccomp")
     assert.equal(6, step.flags)
+    local notify = { uname = function() end }
+    step = find(steps { seccomp = { notify = notify, flags = { "tsync" } } }, "seccomp")
+    assert.equal(1 | 8 | 16, step.flags)
   end)
 
   it("reports a profile that is too long", function()

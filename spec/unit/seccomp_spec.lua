@@ -484,7 +484,7 @@ describe("luactr.security.seccomp #unit", function()
     end
 
     it("stands alone", function()
-      local text = problems_of { bpf = RETURN, default = "allow",
+      local text = problems_of { bpf = RETURN, default = "allow", bpf_file = "/x",
         rules = { { names = { "read" }, action = "allow" } } }
       assert.matches("seccomp.default: says nothing beside a compiled program", text)
       assert.matches("seccomp.rules: say nothing", text)
@@ -524,6 +524,13 @@ describe("luactr.security.seccomp #unit", function()
       ["seccomp.flags[1]: "] = { flags = { "wait" } },
       ["notify needs a handler: notify = { mknod = function(call) ... end }"] =
         { rules = { { names = { "mknod" }, action = "notify" } } },
+      ['seccomp.notify.unmae: unknown system call "unmae", did you mean uname?'] =
+        { notify = { unmae = function() end } },
+      ["seccomp.notify.uname: function(call) or { handler =, args = } expected, got 5"] =
+        { notify = { uname = 5 } },
+      ["seccomp.notify.uname.handler: "] = { notify = { uname = { args = {} } } },
+      ["seccomp.flags[2]: wait_kill is for who waits for an answer: it goes with notify"] =
+        { flags = { "log", "wait_kill" } },
     }
     for message, profile in pairs(wrong) do
       it("say " .. message, function()

@@ -176,16 +176,22 @@ local function late_landlock(spec, plan)
   return spec.no_new_privileges and enter_landlock(plan) or {}
 end
 
-local function flags(profile)
-  local bits, seccomp = 0, require "luactr.security.seccomp"
+--- A caller whose call is being answered sleeps where only a kill reaches it, if the kernel can: a
+--- signal would make it call again, and the handler work twice.
+local function flags(profile, host)
+  local bits, known = 0, require("luactr.security.seccomp").FLAGS
   for _, name in ipairs(profile.flags) do
-    bits = bits | seccomp.FLAGS[name]
+    bits = bits | known[name]
+  end
+  if profile.handlers or profile.listener then
+    bits = bits | known.new_listener | (host.wait_kill and known.wait_kill or 0)
+    bits = bits & known.tsync ~= 0 and bits | known.tsync_esrch or bits
   end
   return bits
 end
 
 --- The profiles that ship were compiled with luactr: nothing is loaded for them.
-local function filter(spec)
+local function filter(spec, host)
   local profile = spec.seccomp
   if profile == "unconfined" then
     return {}
@@ -197,23 +203,24 @@ local function filter(spec)
   if not program then
     return nil, problems
   end
-  return { { op = "seccomp", filter = program, flags = flags(profile), from = "seccomp" } }
+  return { { op = "seccomp", filter = program, flags = flags(profile, host),
+    from = "seccomp" } }
 end
 
 --- Without no_new_privs the kernel takes a filter only from who has CAP_SYS_ADMIN: before the
 --- capabilities go. It then filters the remaining steps too, which the default profile allows.
-local function early_filter(spec)
+local function early_filter(spec, _, host)
   if spec.no_new_privileges then
     return {}
   end
-  return filter(spec)
+  return filter(spec, host)
 end
 
-local function late_filter(spec)
+local function late_filter(spec, _, host)
   if not spec.no_new_privileges then
     return {}
   end
-  return filter(spec)
+  return filter(spec, host)
 end
 
 local PARTS <const> = {

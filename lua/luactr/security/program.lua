@@ -160,7 +160,9 @@ local function ask_kernel(profile, program)
     end
   end
   for i, name in ipairs(profile.flags) do
-    if not core.seccomp.has_flags(seccomp.FLAGS[name]) then
+    local bits = seccomp.FLAGS[name]
+    bits = name == "wait_kill" and bits | seccomp.FLAGS.new_listener or bits
+    if not core.seccomp.has_flags(bits) then
       problems[#problems + 1] = { path = "seccomp.flags[" .. i .. "]",
         message = string.format("this kernel's filters have no flag %s", name) }
     end

@@ -59,9 +59,9 @@ return {
       munmap ]],
     -- processes and threads
     allow [[ arch_prctl capget capset execve execveat exit exit_group fork futex futex_wait
-      futex_waitv futex_wake futex_requeue get_robust_list getcpu getegid geteuid getgid
-      getgroups getpgid getpgrp getpid getppid getpriority getresgid getresuid getrlimit
-      getrusage getsid gettid getuid membarrier pause pidfd_open pidfd_send_signal rseq sched_get_priority_max
+      futex_waitv futex_wake futex_requeue get_robust_list getcpu getegid geteuid getgid getgroups
+      getpgid getpgrp getpid getppid getpriority getresgid getresuid getrlimit getrusage getsid
+      gettid getuid membarrier pause pidfd_open pidfd_send_signal rseq sched_get_priority_max
       sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler
       sched_yield set_robust_list set_tid_address setgid setgroups setpgid setregid setresgid
       setresuid setreuid setrlimit setsid setuid vfork wait4 waitid ]],

@@ -26,7 +26,6 @@ M.PROFILES = { "default", "strict", "unconfined" }
 
 local BASES <const> = { "default", "strict", "none" }
 local FLAGS <const> = { "log", "tsync", "wait_kill", "spec_allow" }
-local LATER <const> = "not supported yet"
 local KILL_PROCESS <const> = "kill_process"
 
 ---@class luactr.seccomp a checked profile
@@ -96,7 +95,7 @@ local profile = check.record {
   { name = "skip_unknown", type = check.boolean(), default = false },
   { name = "flags", type = flags, default = {} },
   { name = "rules", type = check.list(rule), default = {} },
-  { name = "notify", type = notify, default = {}, unsupported = LATER },
+  { name = "notify", type = notify, default = {} },
   { name = "bpf", type = check.string { what = "BPF program", binary = true } },
   { name = "bpf_file", type = host_path },
 }
@@ -223,10 +222,21 @@ local function check_program(raw, path, problems)
   end
 end
 
+local function check_flags(raw, path, problems)
+  for i, name in ipairs(raw.flags) do
+    if name == "wait_kill" and next(raw.notify) == nil and not raw.listener then
+      problems:add(path .. ".flags[" .. i .. "]",
+        "wait_kill is for who waits for an answer: it goes with notify")
+    end
+  end
+  return raw.flags
+end
+
 local function finish(raw, path, problems)
   local result = {
     base = raw.base or raw.default and "none" or "default", default = raw.default,
-    unknown = raw.unknown, foreign = raw.foreign, flags = raw.flags, rules = {},
+    unknown = raw.unknown, foreign = raw.foreign, rules = {},
+    flags = check_flags(raw, path, problems),
     architectures = check_architectures(raw.architectures, path .. ".architectures", problems),
     bpf = raw.bpf, bpf_file = raw.bpf_file, listener = raw.listener,
   }

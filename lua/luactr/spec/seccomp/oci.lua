@@ -51,7 +51,7 @@ local config = check.record {
   { name = "defaultErrnoRet", type = errno },
   { name = "architectures", type = check.list(check.string { max = 32 }), default = {} },
   { name = "flags", type = check.list(flag, { max = 8 }), default = {} },
-  { name = "listenerPath", type = path, unsupported = "not supported yet" },
+  { name = "listenerPath", type = path },
   { name = "listenerMetadata", type = check.string { empty = true } },
   { name = "syscalls", type = check.list(syscall), default = {} },
 }

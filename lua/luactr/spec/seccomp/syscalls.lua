@@ -85,6 +85,16 @@ function M.find(audit, number)
   end
 end
 
+local EVERYTHING <const> = "@known"
+
+local function all_names()
+  local list = {}
+  for name in all_text():gmatch("\n([%l%d_]+) [%d-]") do
+    list[#list + 1] = name
+  end
+  return list
+end
+
 local function groups()
   return require "luactr.spec.seccomp.groups"
 end
@@ -106,6 +116,8 @@ end
 function M.expand(name)
   if name:sub(1, 1) ~= "@" then
     return M.exists(name) and { name } or nil
+  elseif name == EVERYTHING then
+    return all_names()
   end
   return groups()[name] and add_group(name, {}) or nil
 end
@@ -114,16 +126,14 @@ end
 ---@param name string
 ---@return string
 function M.hint(name)
-  local list = {}
+  local list = { EVERYTHING }
   if name:sub(1, 1) == "@" then
     for candidate in pairs(groups()) do
       list[#list + 1] = candidate
     end
     table.sort(list)
   else
-    for candidate in all_text():gmatch("\n([%l%d_]+) [%d-]") do
-      list[#list + 1] = candidate
-    end
+    list = all_names()
   end
   return require("luactr.nearest").hint(name, list)
 end
