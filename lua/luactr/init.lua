@@ -170,6 +170,23 @@ function M.dir(target, options)
     gid = options.gid }
 end
 
+local function absolute(path)
+  return path:sub(1, 1) == "/" and path or require("luactr.core").sys.getcwd() .. "/" .. path
+end
+
+--- Directories of the host as layers that look like one; read-only without `upper` and `work`.
+---@param target string
+---@param layers luactr.overlay
+function M.overlay(target, layers)
+  local overlay = require "luactr.spec.overlay"
+  local mistake = overlay.mistake(layers)
+  if mistake then
+    error("overlay: " .. mistake, 2)
+  end
+  return { type = "overlay", source = "overlay", target = target,
+    options = overlay.options(layers, absolute) }
+end
+
 --- A mount of any file system, in the words of mount(2).
 ---@param kind string "proc", "ext4"
 ---@param source string

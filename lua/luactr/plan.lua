@@ -23,7 +23,7 @@ end
 -- What the host has mounted below the root is read-only from the start; the root itself only once
 -- all targets are made in it.
 local function root(spec, host, plan)
-  local steps, err = spec.rootfs:steps(host)
+  local steps, err = spec.rootfs:steps(host, spec)
   local map = spec.rootfs.idmap
   if steps and (map or plan.id_maps and plan.id_maps.foreign and host.privileged) then
     steps, err = require("luactr.idmap").root(steps, map, plan, host)

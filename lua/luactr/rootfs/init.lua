@@ -28,12 +28,13 @@ end
 
 --- The steps that make /.
 ---@param host table see luactr.host
+---@param spec luactr.spec settled
 ---@return table[]? steps nil, error when the value could not be made
-function methods:steps(host)
+function methods:steps(host, spec)
   if self.problem then
     return nil, failure(self, self.problem)
   end
-  return self.kind.steps(self, host)
+  return self.kind.steps(self, host, spec)
 end
 
 local NOTHING <const> = { close = function() end }
@@ -132,6 +133,64 @@ local empty <const> = {
 ---@return luactr.rootfs
 function M.empty()
   return new(empty, {}, caller())
+end
+
+local UPPER <const>, WORK <const> = "/upper", "/work"
+
+-- Without an upper directory the tmpfs below takes what is written, and goes with the container.
+local function throw_away(layers, host, steps)
+  -- mounted over "/", the stage is above where every path begins: only ".." leads there
+  local stage = host.stage == "/" and "/.." or host.stage
+  steps[2] = { op = "mkdir", path = UPPER, mode = 493, from = "rootfs" } -- 0755
+  steps[3] = { op = "mkdir", path = WORK, mode = 448, from = "rootfs" } -- 0700
+  return setmetatable({ upper = stage .. UPPER, work = stage .. WORK }, { __index = layers })
+end
+
+local overlay <const> = {
+  find = function(self, path)
+    local sys = require("luactr.core").sys
+    for _, layer in ipairs(self.directories) do
+      if sys.stat(layer .. path, sys.AT_SYMLINK_NOFOLLOW) then
+        return { root = layer, path = path }
+      end
+    end
+  end,
+  steps = function(self, host, spec)
+    local data = "mode=0755" .. (self.size and ",size=" .. self.size or "")
+    local steps = { { op = "root_tmpfs", stage = host.stage, data = data, from = "rootfs" } }
+    local layers = self.layers.upper and self.layers or throw_away(self.layers, host, steps)
+    local options = require("luactr.spec.overlay").options(layers, absolute)
+    if spec.namespaces.user == "new" then
+      options[#options + 1] = "userxattr" -- the trusted ones are for the host's root
+    end
+    steps[#steps + 1] = { op = "mount", source = "overlay", target = "/", type = "overlay",
+      flags = require("luactr.core").sys.MS_NODEV, data = table.concat(options, ","),
+      from = "rootfs" }
+    return steps
+  end,
+}
+
+local OVERLAY_FIELDS <const> = { size = true }
+
+--- Directories of the host as layers that look like one. What the container writes goes to `upper`;
+--- without it to memory, of `size` at most, and is gone at the end.
+---@param layers luactr.overlay with `size` for the memory
+---@return luactr.rootfs
+function M.overlay(layers)
+  local overlays = require "luactr.spec.overlay"
+  local mistake = overlays.mistake(layers, OVERLAY_FIELDS)
+  local size
+  if not mistake and layers.size then
+    size, mistake = require("luactr.units").size(layers.size)
+  end
+  if not mistake and layers.size and layers.upper then
+    mistake = "size: is for an overlay without upper"
+  end
+  if mistake then
+    error("rootfs.overlay: " .. mistake, 2)
+  end
+  return new(overlay, { layers = layers, size = size,
+    directories = overlays.directories(layers, absolute) }, caller())
 end
 
 local none <const> = {
