@@ -1,4 +1,4 @@
-/* Files, directories, links and nodes inside the root. Umask is 0: modes are meant as written. */
+/* Files, directories and links inside the root. Umask is 0: modes are meant as written. */
 #include "init.h"
 
 int step_mkdir(struct init *in, const union plan_arg *a) {
@@ -102,49 +102,4 @@ int file_symlink(struct init *in, const char *text, const char *path) {
 
 int step_symlink(struct init *in, const union plan_arg *a) {
     return file_symlink(in, plan_text(in, &a[0]), plan_text(in, &a[1]));
-}
-
-static bool is_node(int dir, const char *name, uint32_t mode, uint32_t device) {
-    struct statx st;
-    if (k_statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_TYPE, &st) < 0)
-        return false;
-    uint32_t major = (device >> 8) & 0xfff;
-    uint32_t minor = (device & 0xff) | ((device >> 12) & 0xfff00);
-    return (st.stx_mode & S_IFMT) == (mode & S_IFMT) && st.stx_rdev_major == major &&
-           st.stx_rdev_minor == minor;
-}
-
-/* Root of a user namespace that luactr was started in may make no node. What the host has at the
- * same path does as well, if it is the same device. */
-static int bind_node(struct init *in, const char *path, uint32_t mode, uint32_t device) {
-    int fd = k_openat(AT_FDCWD, path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-    if (fd < 0 || !is_node(fd, "", mode, device)) {
-        fds_close(&fd);
-        return at(in, AUX_CREATE, -EPERM);
-    }
-    int tree = mount_clone(in, fd, "", 0);
-    k_close(fd);
-    if (tree < 0)
-        return at(in, AUX_SOURCE, tree);
-    int target = path_make_file(in, path, 0);
-    int result =
-        target < 0 ? at(in, AUX_TARGET, target) : at(in, AUX_ATTACH, mount_put(in, tree, target));
-    fds_close(&target);
-    k_close(tree);
-    return result;
-}
-
-int step_mknod(struct init *in, const union plan_arg *a) {
-    struct place place;
-    const char *path = plan_text(in, &a[0]);
-    int result = at(in, AUX_TARGET, path_place(in, path, &place));
-    if (result < 0)
-        return result;
-    uint32_t mode = plan_u32(&a[1]);
-    uint32_t device = plan_u32(&a[2]);
-    result = k_mknodat(place.dir, place.name, mode, device);
-    if (result == -EEXIST && is_node(place.dir, place.name, mode, device))
-        result = 0;
-    k_close(place.dir);
-    return result == -EPERM ? bind_node(in, path, mode, device) : result;
 }

@@ -22,6 +22,7 @@ static step_function *const functions[] = {
     [STEP_WRITE] = step_write,
     [STEP_SYMLINK] = step_symlink,
     [STEP_MKNOD] = step_mknod,
+    [STEP_BIND_NODE] = step_bind_node,
     [STEP_MOUNT] = step_mount,
     [STEP_TMPCOPYUP] = step_tmpcopyup,
     [STEP_BIND] = step_bind,

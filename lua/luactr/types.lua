@@ -98,6 +98,7 @@
 ---@field write fun(self, path: string, content: string): luactr.steps
 ---@field symlink fun(self, link: string, path: string): luactr.steps
 ---@field mknod fun(self, path: string, mode: integer|boolean, device: integer|boolean): luactr.steps
+---@field bind_node fun(self, source: string, path: string, kind?: integer|boolean, device?: integer|boolean): luactr.steps
 ---@field mount fun(self, source: string, target: string, type: string, flags: integer|boolean, data?: string, optional?: integer|boolean, policy?: integer|boolean): luactr.steps
 ---@field tmpcopyup fun(self, target: string, attributes: integer|boolean, options: string[], policy?: integer|boolean): luactr.steps
 ---@field bind fun(self, source: string, target: string, recursive: integer|boolean, set: integer|boolean, clear: integer|boolean, optional?: integer|boolean, clear_all?: integer|boolean, policy?: integer|boolean, tree?: integer|boolean, detached?: nil): luactr.steps

@@ -258,6 +258,36 @@ return ctr.container { name = "cause", rootfs = %q, command = { "/bin/sh" }, mou
     end)
   end)
 
+  describe("a device of the host", function()
+    local function with(path)
+      return failure { rootfs = root(), command = { "/bin/sh" },
+        steps = function(p) p:bind_node(path, "/dev/node") end }
+    end
+
+    it("is missing", function()
+      local err = failure { rootfs = root(), devices = { "/dev/no-such" }, command = { "/bin/sh" } }
+      assert_cause(err, "ENOENT", "there is no /dev/no-such on this host",
+        "correct the path in `devices`")
+    end)
+
+    it("is none", function()
+      assert_cause(with(dir:write("file", "")), "ENODEV",
+        dir.path .. "/file of this host is not that device (file)", "name a device node")
+      assert_cause(with(dir.path), "ENODEV", "is not that device (directory)")
+    end)
+
+    it("lies where there are no devices", function()
+      require("support.inside")({ "newns" }, function()
+        local sys = ctr.sys
+        assert(sys.mount(nil, "/", nil, { "rec", "private" }))
+        assert(sys.mount("t", dir:mkdir("nodev"), "tmpfs", { "nodev" }))
+        assert(sys.mknod(dir.path .. "/nodev/null", sys.S_IFCHR | 438, sys.makedev(1, 3)))
+        assert_cause(with(dir.path .. "/nodev/null"), "EACCES",
+          "lies on a file system that is mounted without devices", "without `nodev`")
+      end)
+    end)
+  end)
+
   describe("a limit", function()
     it("is above what the kernel allows", function()
       assert_cause(failure { rootfs = root(), rlimits = { nofile = 1 << 40 },

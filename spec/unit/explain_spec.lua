@@ -34,6 +34,10 @@ describe("luactr.explain #unit", function()
       'write("/x", "a\\"b\\n' .. ("x"):rep(36) .. '"...)', "write to /x" },
     { { op = "mknod", path = "/dev/null", mode = 438, device = sys.makedev(1, 3) },
       'mknod("/dev/null", 0666, makedev(1, 3))', "make the device /dev/null" },
+    { { op = "bind_node", source = "/dev/fuse", path = "/dev/fuse" },
+      'tree = open_tree("/dev/fuse", OPEN_TREE_CLONE), mount_setattr(tree, '
+        .. 'MOUNT_ATTR_NOSUID|MOUNT_ATTR_NOEXEC), move_mount(tree, "/dev/fuse")',
+      "bind the host's device /dev/fuse on /dev/fuse" },
     { { op = "unshare", flags = sys.CLONE_NEWCGROUP }, "unshare(CLONE_NEWCGROUP)",
       "unshare(CLONE_NEWCGROUP)" },
     { { op = "parent_death_signal", signal = 9 }, "prctl(PR_SET_PDEATHSIG, SIGKILL)",

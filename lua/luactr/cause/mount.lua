@@ -317,6 +317,23 @@ M.mknod = placed { {
   remedy = "bind the host's: ctr.bind \"/dev/...\"",
 } }
 
+local function source_of_node(case)
+  local stat = case.eyes.stat(case.step.source)
+  return stat and { path = case.step.source, kind = stat.type } or nil
+end
+
+M.bind_node = placed {
+  { code = "ENOENT", find = missing_source,
+    cause = "there is no {path} on this host ({above} exists)",
+    remedy = "correct the path in `devices`" },
+  { code = "ENODEV", aux = "verify", find = source_of_node,
+    cause = "{path} of this host is not that device ({kind})",
+    remedy = "name a device node of the host" },
+  { code = "EACCES", aux = "verify", find = source_of_node,
+    cause = "{path} of this host lies on a file system that is mounted without devices",
+    remedy = "mount a /dev without `nodev` on the host" },
+}
+
 M.mount_setattr = {
   { code = "ENOENT", find = missing_target, cause = "there is no {path} in the root" },
   { code = "EINVAL", guess = true, cause = "it is no mount point, or the flags contradict" },

@@ -83,6 +83,9 @@ local SAYS <const> = {
   mknod = function(_, path, step)
     return path == step.path and { kind = "device", step = step } or nil
   end,
+  bind_node = function(_, path, step)
+    return path == step.path and { kind = "device", step = step } or nil
+  end,
 }
 
 --- The newest step that says something decides; a directory that steps made on the way to their

@@ -226,6 +226,11 @@ function calls.bind(s)
   return attach_copy(tree, quote(s.target), changes)
 end
 
+function calls.bind_node(s)
+  return attach_copy(opened_tree(quote(s.source), false), quote(s.path),
+    "mount_setattr(tree, MOUNT_ATTR_NOSUID|MOUNT_ATTR_NOEXEC), ")
+end
+
 function calls.mount_setattr(s)
   return string.format("mount_setattr(%s%s, %s%s)", quote(s.target),
     flag(s.recursive) and ", AT_RECURSIVE" or "", attributes(s),

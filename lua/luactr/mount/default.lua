@@ -50,10 +50,13 @@ local function make_node(path, type, mode, major, minor)
   return { op = "mknod", path = path, mode = sys()[TYPES[type]] | mode, device = device }
 end
 
-local function bind_node(path)
-  local s = sys()
-  return { op = "bind", source = path, target = path, recursive = 0,
-    set = s.MOUNT_ATTR_NOSUID | s.MOUNT_ATTR_NOEXEC, clear = 0 }
+--- The host's node: this device, or any if none is named.
+local function bind_node(path, type, major, minor)
+  local step = { op = "bind_node", source = path, path = path }
+  if type then
+    step.kind, step.device = sys()[TYPES[type]], sys().makedev(major, minor)
+  end
+  return step
 end
 
 local function dev(spec, host)
@@ -63,7 +66,7 @@ local function dev(spec, host)
   for _, node in ipairs(NODES) do
     local path = "/dev/" .. node[1]
     steps[#steps + 1] = may_mknod(spec, host) and make_node(path, "c", 438, node[2], node[3])
-      or bind_node(path)
+      or bind_node(path, "c", node[2], node[3])
   end
   for _, link in ipairs(LINKS) do
     steps[#steps + 1] = { op = "symlink", link = link[2], path = "/dev/" .. link[1] }
