@@ -322,8 +322,9 @@ local function source_of_node(case)
   return stat and { path = case.step.source, kind = stat.type } or nil
 end
 
-M.bind_node = placed {
-  { code = "ENOENT", find = missing_source,
+-- What is wrong with the host's node comes first: it is opened before the target.
+M.bind_node = table.move(TARGET, 1, #TARGET, 4, {
+  { code = "ENOENT", aux = "source", find = missing_source,
     cause = "there is no {path} on this host ({above} exists)",
     remedy = "correct the path in `devices`" },
   { code = "ENODEV", aux = "verify", find = source_of_node,
@@ -332,7 +333,7 @@ M.bind_node = placed {
   { code = "EACCES", aux = "verify", find = source_of_node,
     cause = "{path} of this host lies on a file system that is mounted without devices",
     remedy = "mount a /dev without `nodev` on the host" },
-}
+})
 
 M.mount_setattr = {
   { code = "ENOENT", find = missing_target, cause = "there is no {path} in the root" },
