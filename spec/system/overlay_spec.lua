@@ -21,7 +21,7 @@ describe("overlays #system", function()
 
   after_each(function()
     world.check()
-    assert(os.execute("rm -rf " .. dir.path)) -- the kernel closes its work directory to others
+    support.must { "rm", "-rf", dir.path } -- the kernel closes its work directory to others
   end)
 
   local function at(name)
@@ -41,7 +41,7 @@ describe("overlays #system", function()
 
   local function shell_root(name)
     dir:mkdir(name .. "/bin")
-    assert(os.execute("cp /bin/busybox " .. at(name) .. "/bin/sh"))
+    support.must { "cp", "/bin/busybox", at(name) .. "/bin/sh" }
     return at(name)
   end
 
@@ -93,7 +93,7 @@ describe("overlays #system", function()
 
     it("write no more than their size", function()
       local rootfs = ctr.rootfs.overlay { lower = shell_root("system"), size = "1M" }
-      assert(os.execute("ln -s sh " .. at("system") .. "/bin/dd"))
+      support.must { "ln", "-s", "sh", at("system") .. "/bin/dd" }
       assert.matches("No space left", output({ rootfs = rootfs },
         "dd if=/dev/zero of=/big bs=64k count=32"))
     end)
@@ -107,15 +107,15 @@ describe("overlays #system", function()
     it("know the users of their layers", function()
       dir:write("middle/etc/passwd", "somebody:x:1234:7::/:/bin/sh\n")
       local rootfs = ctr.rootfs.overlay { lower = { at("middle"), shell_root("system") } }
-      assert(os.execute("ln -s sh " .. at("system") .. "/bin/id"))
+      support.must { "ln", "-s", "sh", at("system") .. "/bin/id" }
       assert.are.equal("1234", output({ rootfs = rootfs, user = "somebody" }, "id -u"))
     end)
 
     it("work for a user without rights", function()
       support.needs("stranger")
-      assert(os.execute("chmod -R a+rX " .. dir.path))
+      support.must { "chmod", "-R", "a+rX", dir.path }
       local root = shell_root("system")
-      assert(os.execute("chmod 755 " .. dir.path))
+      support.must { "chmod", "755", dir.path }
       local script = dir:write("recipe.lua", ([[
 local ctr = require "luactr"
 return ctr.container { rootfs = ctr.rootfs.overlay { lower = %q }, stdin = "null",
@@ -126,7 +126,7 @@ return ctr.container { rootfs = ctr.rootfs.overlay { lower = %q }, stdin = "null
     end)
 
     it("work in a user namespace of root's", function()
-      assert(os.execute("chmod 755 " .. dir.path))
+      support.must { "chmod", "755", dir.path }
       local rootfs = ctr.rootfs.overlay { lower = shell_root("system") }
       assert.are.equal("new", output({ rootfs = rootfs, namespaces = { user = "new" } },
         "echo new >/new; read x </new; echo $x"))

@@ -11,10 +11,18 @@ local it = support.it(it, pending, "root")
 local PRELUDE <const> = [[
 local ctr = require "luactr"
 local DIR <const> = %q
+local sys = ctr.sys
 local function root(name)
   local path = DIR .. "/m/" .. name
-  assert(os.execute("mkdir -p " .. path .. "/bin " .. path .. "/d/old && cp /bin/busybox "
-    .. path .. "/bin/sh && ln -sfn sh " .. path .. "/bin/dd && chmod -R 777 " .. path .. "/d"))
+  for _, part in ipairs { "", "/bin", "/d", "/d/old" } do
+    sys.mkdir(path .. part, "0777")
+    sys.chmod(path .. part, "0777")
+  end
+  local from <close> = io.open("/bin/busybox", "rb")
+  local to <close> = io.open(path .. "/bin/sh", "wb")
+  assert(to:write(from:read("a")))
+  sys.chmod(path .. "/bin/sh", "0755")
+  sys.symlink("sh", path .. "/bin/dd")
   return path
 end
 local function run(fields, script)
@@ -51,9 +59,9 @@ describe("disk quotas #system", function()
   local function on_ext4(features, option, text)
     support.needs("program:mkfs.ext4", "program:unshare", "file:/bin/busybox")
     dir:mkdir("m")
-    assert(support.run { "truncate", "-s", "64M", dir.path .. "/img" }.code == 0)
+    support.must { "truncate", "-s", "64M", dir.path .. "/img" }
     local mkfs = { "mkfs.ext4", "-q", dir.path .. "/img" }
-    assert(support.run(table.move(features, 1, #features, 4, mkfs)).code == 0)
+    support.must(table.move(features, 1, #features, 4, mkfs))
     local script = dir:write("program.lua", PRELUDE:format(dir.path) .. text)
     return support.run { "unshare", "--mount", "sh", "-c", WITH_QUOTAS:format(option), "sh",
       dir.path, support.luactr_program, script }
