@@ -14,6 +14,7 @@
 #define PROC_ROOT_INODE 1 /* of every procfs */
 
 #define EXIT_SETUP 125 /* the init itself failed */
+#define COVERS     2
 
 /* What a launch knows. The payload's process is a vfork child and shares it with PID 1: after the
  * exec PID 1 reads `failed` and its own copies only. */
@@ -39,6 +40,7 @@ struct init {
     int tty;               /* slave of the console, -1 without one */
     int ruleset;           /* of Landlock, -1 without one */
 
+    int cover[COVERS];        /* what lies over /proc and /sys, -1 for nothing: cover.c */
     int tree[PLAN_MAX_TREES]; /* what open_tree steps have opened; 0 is nothing */
 
     uint32_t death_signal; /* what the parent's death sends to this process */
@@ -120,6 +122,11 @@ struct copy_keep {
     bool owner;
 };
 int copy_tree(int source, int copy, const struct copy_keep *keep);
+
+/* ---- cover.c */
+/* Something was mounted on the directory at a path; `type` is NULL for a bind. */
+int cover_note(struct init *in, const char *path, int target, const char *type);
+int cover_open(struct init *in, const char *path); /* as path_open with O_PATH */
 
 /* ---- tree.c */
 int tree_detached(struct init *in, const union plan_arg *a); /* that the parent has made */

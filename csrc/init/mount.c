@@ -76,7 +76,9 @@ int step_mount(struct init *in, const union plan_arg *a) {
         note_skipped(in);
         result = 0;
     } else if (result >= 0) {
-        result = at(in, AUX_TARGET, reopen_root(in, target));
+        result = cover_note(in, plan_text(in, &a[1]), target, plan_text(in, &a[2]));
+        if (result >= 0)
+            result = at(in, AUX_TARGET, reopen_root(in, target));
     }
     k_close(target);
     return result;
@@ -91,6 +93,8 @@ static int attach(struct init *in, int tree, const char *path, int type, uint32_
     if (result < 0)
         in->aux = AUX_ATTACH;
     else if (type == S_IFDIR)
+        result = cover_note(in, path, target, NULL);
+    if (result >= 0 && type == S_IFDIR)
         result = at(in, AUX_TARGET, reopen_root(in, target));
     k_close(target);
     return result;
@@ -186,7 +190,7 @@ int step_mount_setattr(struct init *in, const union plan_arg *a) {
 /* A bind of the path on itself keeps the flags it has (nosuid, nodev, noexec), and hides no
  * submount. */
 int step_readonly(struct init *in, const union plan_arg *a) {
-    int target = path_open(in, plan_text(in, &a[0]), O_PATH);
+    int target = cover_open(in, plan_text(in, &a[0]));
     if (target == -ENOENT)
         return 0;
     if (target < 0)
@@ -234,7 +238,7 @@ static int empty_tree(struct init *in) {
 
 int step_mask(struct init *in, const union plan_arg *a) {
     struct statx st;
-    int target = path_open(in, plan_text(in, &a[0]), O_PATH);
+    int target = cover_open(in, plan_text(in, &a[0]));
     if (target == -ENOENT || target == -ENOTDIR)
         return 0;
     if (target < 0)

@@ -37,6 +37,8 @@ static int release_fds(struct init *in) {
     int result = 0;
     fds_close_from(in, in->floor, in->status, in->sync);
     in->root = in->proc = in->mask = in->ruleset = -1;
+    for (size_t i = 0; i < COVERS; i++)
+        in->cover[i] = -1;
     for (uint32_t i = 0; i < in->index && result >= 0; i++) {
         const struct plan_step *step = plan_steps(in) + i;
         if (step->kind == STEP_DUP)

@@ -79,6 +79,7 @@ void init_main(const long *stack) {
                       .stage = -1,
                       .tty = -1,
                       .ruleset = -1,
+                      .cover = {-1, -1},
                       .death_signal = SIGKILL};
     const char *const *argv = (const char *const *)(stack + 1);
     if (stack[0] < 2 || take_over(&in, argv[1]) < 0)

@@ -260,4 +260,26 @@ describe("the init's root #core #spawn", function()
     })
     assert.matches("^touch: /t/x: Read%-only file system\nt /t tmpfs ro,noexec,", output)
   end)
+
+  -- The image's /sys is a link; what it leads through is hidden after the mount, as if it had been
+  -- moved away.
+  it("masks and protects what was mounted on /sys, wherever that is by now", function()
+    local output = inside("umount /a; ls /a/sys/kernel; touch /a/sys/power 2>&1; echo end", {
+      { op = "mkdir", path = "/a/sys", mode = 493 },
+      { op = "symlink", link = "/a/sys", path = "/sys" },
+      { op = "mount", source = "sys", target = "/sys", type = "sysfs", flags = 0 },
+      { op = "mount", source = "t", target = "/a", type = "tmpfs", flags = 0 },
+      { op = "mask", path = "/sys/kernel" },
+      { op = "readonly", path = "/sys/power" },
+    })
+    assert.equal("touch: /a/sys/power: Read-only file system\nend\n", output)
+  end)
+
+  it("goes by the path where that goes up again", function()
+    local output = inside("ls /dir; echo end", {
+      { op = "file", path = "/dir/secret", content = "secret", mode = 420 },
+      { op = "mask", path = "/proc/../dir" },
+    })
+    assert.equal("end\n", output)
+  end)
 end)
