@@ -47,27 +47,22 @@ local USER <const> = support.stranger
 
 local DOORS <const> = { "library", "command line" }
 
--- `often`, in the order of doors and then root and user: whether a variant that is not the attack's
--- first is tried that way. Each door, user and kernel has its turn.
 local CALLS <const> = {
-  { name = "", often = { true, false, false, true } },
-  { name = ", older kernel", without = require("support.without").newer,
-    often = { false, true, false, false } },
+  { name = "" },
+  { name = ", older kernel", without = require("support.without").newer },
 }
 
 --- Each way as { title, door, owner?, without?, often }.
-local function ways(attack)
+function gallery.ways(attack)
   local list = {}
   for _, calls in ipairs(CALLS) do
-    local number = 0
     for _, door in ipairs(DOORS) do
       for _, owner in ipairs { false, USER } do
-        number = number + 1
-        local wanted = (owner and attack.user or not owner and attack.root) ~= false
-          and not (calls.without and attack.older == false)
-        list[#list + 1] = wanted and {
-          door = door, owner = owner or nil, without = calls.without, often = calls.often[number],
-          title = ("%s, %s%s"):format(door, owner and "user" or "root", calls.name),
+        local kind = owner and "user" or "root"
+        local unwanted = attack[kind] == false or calls.without and attack.older == false
+        list[#list + 1] = not unwanted and {
+          door = door, owner = owner or nil, without = calls.without,
+          title = ("%s, %s%s"):format(door, kind, calls.name),
         } or nil
       end
     end
@@ -132,7 +127,7 @@ function gallery.place(owner)
   return setmetatable({}, { __index = place, __close = function() place:close() end })
 end
 
-local function hand_over(place)
+function gallery.hand_over(place)
   for _, path in ipairs { place.image, place.volume, place.run, place.recipe } do
     canary.hand_over(path, place.owner)
   end
@@ -155,7 +150,7 @@ end
 ]],
 }
 
-local function absolute(path)
+function gallery.absolute(path)
   return (path:gsub("[^;]+", function(template)
     return template:sub(1, 1) == "/" and template or require("lfs").currentdir() .. "/" .. template
   end))
@@ -167,7 +162,8 @@ local function substitute(text, place)
 end
 
 -- A field that the attack sets itself is left out here.
-local function default_fields(attack, place)
+--- The fields of a recipe: the attack's, and what it leaves to us.
+function gallery.fields(attack, place)
   local fields, given = {}, attack.fields or ""
   local function add(name, text)
     if not ("\n" .. given):find("[\n,{ ]" .. name .. " =") then
@@ -183,10 +179,11 @@ local function default_fields(attack, place)
 end
 
 local function write_recipe(attack, place, door)
-  local fields = default_fields(attack, place)
+  local fields = gallery.fields(attack, place)
   local text
   if door == "library" then
-    text = HEAD.library:format(absolute(package.path), absolute(package.cpath), fields)
+    text = HEAD.library:format(gallery.absolute(package.path), gallery.absolute(package.cpath),
+      fields)
   else
     text = HEAD[door]:format(fields)
   end
@@ -210,7 +207,7 @@ local function attempt(attack, way)
   local place <close> = gallery.place(way.owner)
   if attack.image then attack.image(place.dir, place) end
   write_recipe(attack, place, way.door)
-  hand_over(place)
+  gallery.hand_over(place)
   place.canary:watch(attack.watch)
   local ran = run(attack, place, way)
   local output = ran.stdout .. ran.stderr
@@ -242,7 +239,8 @@ end
 
 ---- specs
 
-local function expect_result(attack, found)
+--- What was found has to be what the document says.
+function gallery.expect(attack, found)
   local row = gallery.rows()[attack.attack]
   assert(row, attack.attack .. " has no row in docs/security.md")
   assert(has_word(row.luactr, found.result), ("%s, docs/security.md says %s:\n%s\n%s"):format(
@@ -267,7 +265,7 @@ local function twin_of(attack)
   return with(with(attack, { image = false, check = false }), attack.twin or {})
 end
 
-local function lacks(attack, way)
+function gallery.lacks(attack, way)
   local needs = { "root", "program:gcc", table.unpack(attack.needs or {}) }
   if way.owner then needs[#needs + 1] = "stranger" end
   return support.lacks(table.unpack(needs))
@@ -276,7 +274,7 @@ end
 local works = {} -- by title, whether luactr can run that way at all
 
 -- The benign container with nothing special: where it does not run, no attack tells anything.
-local function runs_at_all(way)
+function gallery.runs_at_all(way)
   if works[way.title] == nil then
     local found = attempt({}, way)
     works[way.title] = found.result == "held"
@@ -287,18 +285,20 @@ end
 local function spec(busted, attack, way)
   local label = attack.label and attack.label .. ", " or ""
   busted.it(("%s (%s%s)"):format(attack.attack, label, way.title), function()
-    local lacking = lacks(attack, way)
+    local lacking = gallery.lacks(attack, way)
     if lacking then return busted.pending("this host lacks " .. lacking) end
-    if way.without and not runs_at_all(way) then return busted.pending("no fallback yet") end
+    if way.without and not gallery.runs_at_all(way) then
+      return busted.pending("no fallback yet")
+    end
     if attack.twin ~= false then expect_twin(twin_of(attack), attempt(twin_of(attack), way)) end
-    expect_result(attack, attempt(attack, way))
+    gallery.expect(attack, attempt(attack, way))
   end)
 end
 
 -- The way that is known to be open.
 local function control(busted, attack)
   busted.it(attack.attack .. " (control: succeeds where a recipe lets it)", function()
-    local lacking = lacks(attack, {})
+    local lacking = gallery.lacks(attack, {})
     if lacking then return busted.pending("this host lacks " .. lacking) end
     local found = attempt(with(attack, { fields = attack.control }), { door = DOORS[1] })
     assert(found.result == "escaped", found.result .. "\n" .. found.output)
@@ -306,7 +306,7 @@ local function control(busted, attack)
 end
 
 -- What `it` and `pending` are depends on where in a spec file we are called from.
-local function busted_of_caller()
+function gallery.busted_of_caller()
   local level = 3
   while true do
     local environment = compatibility.getfenv(level)
@@ -316,16 +316,21 @@ local function busted_of_caller()
 end
 
 --- Make the specs of one attack. In a `describe`. Variants have one twin, but for those that say
---- what is different in theirs. The first is tried in all ways, the others in some.
+--- what is different in theirs. The first is tried in all ways, of which some have the twin as well;
+--- the others in two, in turns.
 ---@param attack gallery.Attack
 function gallery.specs(attack)
-  local busted = busted_of_caller()
+  local busted = gallery.busted_of_caller()
   if attack.control then control(busted, attack) end
   for i, variant in ipairs(attack.variants or { {} }) do
     local one = with(attack, variant)
     if i > 1 and not variant.twin then one.twin = false end
-    for _, way in ipairs(ways(one)) do
-      if i == 1 or way.often then spec(busted, one, way) end
+    local list = gallery.ways(one)
+    for number, way in ipairs(list) do
+      local turn = (number - i) % #list
+      if i == 1 or turn == 0 or turn == #list // 2 - 1 then
+        spec(busted, turn % 3 == 0 and one or with(one, { twin = false }), way)
+      end
     end
   end
 end
