@@ -91,6 +91,12 @@ ssize_t lctr_notify_poke(int memory, uint64_t address, const void *data, size_t 
     return length < 0 ? -errno : length;
 }
 
+/* ---- in the caller's place */
+
+int lctr_notify_connect(int socket_fd, const void *address, size_t size) {
+    return connect(socket_fd, address, (socklen_t)size) < 0 ? -errno : 0;
+}
+
 /* ---- an agent */
 
 static int send_with(int socket_fd, int listener, const void *message, size_t size) {

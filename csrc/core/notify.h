@@ -38,6 +38,9 @@ int lctr_notify_give(int listener, const struct lctr_gift *gift);
 ssize_t lctr_notify_peek(int memory, uint64_t address, void *data, size_t size);
 ssize_t lctr_notify_poke(int memory, uint64_t address, const void *data, size_t size);
 
+/* connect(2) with an address as its bytes. */
+int lctr_notify_connect(int socket_fd, const void *address, size_t size);
+
 /* Pass the listener on to an agent behind a unix socket, with a message. */
 int lctr_notify_forward(int listener, const char *path, const void *message, size_t size);
 

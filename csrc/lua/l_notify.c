@@ -104,6 +104,14 @@ static int l_poke(lua_State *L) {
     return 1;
 }
 
+/* connect(socket, address): the address as the bytes of a struct sockaddr */
+static int l_connect(lua_State *L) {
+    int fd = l_checkfd(L, 1);
+    size_t size;
+    const char *address = luaL_checklstring(L, 2, &size);
+    return l_pushresult(L, lctr_notify_connect(fd, address, size), "connect", NULL);
+}
+
 /* forward(listener, path, message): to the agent that listens at the path */
 static int l_forward(lua_State *L) {
     int listener = l_checkfd(L, 1);
@@ -114,9 +122,9 @@ static int l_forward(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"receive", l_receive}, {"answer", l_answer},   {"pass", l_pass},
-    {"valid", l_valid},     {"give", l_give},       {"peek", l_peek},
-    {"poke", l_poke},       {"forward", l_forward}, {NULL, NULL}};
+    {"receive", l_receive}, {"answer", l_answer}, {"pass", l_pass}, {"valid", l_valid},
+    {"give", l_give},       {"peek", l_peek},     {"poke", l_poke}, {"connect", l_connect},
+    {"forward", l_forward}, {NULL, NULL}};
 
 int l_open_notify(lua_State *L) {
     luaL_newlib(L, functions);

@@ -169,9 +169,13 @@ const struct l_name l_securebit_names[] = {
 };
 
 const struct l_name l_seccomp_names[] = {
-    N(SECCOMP_FILTER_FLAG_, TSYNC),       N(SECCOMP_FILTER_FLAG_, LOG),
-    N(SECCOMP_FILTER_FLAG_, SPEC_ALLOW),  N(SECCOMP_FILTER_FLAG_, NEW_LISTENER),
-    N(SECCOMP_FILTER_FLAG_, TSYNC_ESRCH), END,
+    N(SECCOMP_FILTER_FLAG_, TSYNC),
+    N(SECCOMP_FILTER_FLAG_, LOG),
+    N(SECCOMP_FILTER_FLAG_, SPEC_ALLOW),
+    N(SECCOMP_FILTER_FLAG_, NEW_LISTENER),
+    N(SECCOMP_FILTER_FLAG_, TSYNC_ESRCH),
+    N(SECCOMP_FILTER_FLAG_, WAIT_KILLABLE_RECV),
+    END,
 };
 
 const struct l_name l_landlock_fs_names[] = {

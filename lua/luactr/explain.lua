@@ -132,6 +132,11 @@ local function add_quotas(rows, plan, locate)
   end
 end
 
+--- What a call's arguments do not show: a filter in words.
+local function details(step)
+  return step.profile and require("luactr.security.describe").lines(step.profile) or {}
+end
+
 local function add_steps(rows, plan, locate)
   for i, phase in ipairs(plan.phases) do
     rows[#rows + 1] = { heading = phase.title }
@@ -139,6 +144,9 @@ local function add_steps(rows, plan, locate)
     for number = phase.first, following and following.first - 1 or #plan.steps do
       local step = plan.steps[number]
       rows[#rows + 1] = { number = number, origin = origin(step, locate), text = call(step, plan) }
+      for _, line in ipairs(details(step)) do
+        rows[#rows + 1] = { origin = "", text = "  " .. line }
+      end
     end
   end
 end
@@ -178,7 +186,7 @@ end
 
 -- ---- data
 
-local NOT_ARGUMENTS <const> = { op = true, from = true, where = true }
+local NOT_ARGUMENTS <const> = { op = true, from = true, where = true, profile = true }
 
 --- What JSON cannot carry is told as a size.
 local function plain(value)
@@ -230,6 +238,7 @@ function M.json(plan, locate)
     result.steps[number] = {
       number = number, op = step.op, arguments = arguments(step),
       call = call(step, plan), from = step.from, where = origin(step, locate),
+      details = step.profile and details(step),
     }
   end
   if plan.cgroup then

@@ -14,6 +14,7 @@ local M = {}
 local AT_ONCE <const> = 16 -- calls, before the supervisor looks at its limits again
 local MAX_ERRORS <const> = 20 -- kept; a handler that is wrong is wrong a thousand times
 local PAGE <const> = 4096
+local AF_UNIX <const> = 1
 local LONGEST_STRING <const> = 4096 -- PATH_MAX
 
 -- ---- a call, as a handler sees it
@@ -28,15 +29,6 @@ local LONGEST_STRING <const> = 4096 -- PATH_MAX
 local Call = {}
 Call.__index = Call
 
-local function errno_name(number)
-  for name, value in pairs(sys.errno) do
-    if value == number and name ~= "EWOULDBLOCK" and name ~= "EDEADLOCK" then
-      return name
-    end
-  end
-  return "EIO"
-end
-
 --- Whether the caller still waits: it may have been killed, and its pid be another's by now.
 ---@return boolean
 function Call:valid()
@@ -49,7 +41,7 @@ local function memory_of(call)
   if not call.memory then
     local memory, _, errno = sys.open("/proc/" .. call.pid .. "/mem", sys.O_RDWR)
     if not memory then
-      return nil, errno_name(errno)
+      return nil, sys.errname(errno)
     end
     call.memory = memory
   end
@@ -61,7 +53,7 @@ end
 
 local function memory_error(call, errno)
   return nil, not call:valid() and "ENOENT" or errno == sys.errno.EIO and "EFAULT"
-    or errno_name(errno)
+    or sys.errname(errno)
 end
 
 --- Bytes of the caller's memory.
@@ -136,9 +128,56 @@ function Call:add_fd(fd, options)
   options = options or {}
   local number, _, errno = notify.give(self.listener, self.id, fd, options.number, options.cloexec)
   if not number then
-    return nil, errno_name(errno)
+    return nil, sys.errname(errno)
   end
   return number
+end
+
+--- The process of the calling thread: descriptors belong to it.
+local function process_of(call)
+  local status <close> = sys.open("/proc/" .. call.pid .. "/status", sys.O_RDONLY)
+  local text = status and status:read(4096)
+  return text and math.tointeger(tonumber(text:match("\nTgid:%s*(%d+)")))
+end
+
+--- A copy of one of the caller's descriptors. pidfd_getfd(2)
+---@param number integer
+---@return luactr.fd? fd
+---@return string? errno
+function Call:fd(number)
+  local process = process_of(self)
+  local pidfd <close>, _, errno = sys.pidfd_open(process or self.pid)
+  if not pidfd then
+    return nil, sys.errname(errno)
+  end
+  local fd
+  fd, _, errno = sys.pidfd_getfd(pidfd, number)
+  if not self:valid() then -- the pid may have been another's
+    return nil, "ENOENT"
+  elseif not fd then
+    return nil, sys.errname(errno)
+  end
+  return fd
+end
+
+--- Make the connect(2) that the caller asks for in its place, with an address that was looked at:
+--- no other thread of the caller can exchange that one. Paths of unix sockets would be luactr's.
+---@param address string the bytes of a struct sockaddr
+---@return integer? answer 0
+---@return string? errno
+function Call:connect(address)
+  if #address < 2 or string.unpack("=I2", address) == AF_UNIX then
+    return nil, "EINVAL"
+  end
+  local fd <close>, problem = self:fd(self.args[0] & 0xffffffff)
+  if not fd then
+    return nil, problem
+  end
+  local done, _, errno = notify.connect(fd, address)
+  if not done then
+    return nil, sys.errname(errno)
+  end
+  return 0
 end
 
 -- ---- answers

@@ -14,9 +14,8 @@ describe("seccomp.notify #system", function()
   setup(function()
     dir = support.tmpdir()
     dir:mkdir("root/tmp")
-    assert(os.execute(support.shell { "gcc", "-O1", "-static", "-o", dir.path .. "/root/calls",
-      "spec/support/calls.c" }))
-    assert(os.execute(support.shell { "cp", "/bin/busybox", dir.path .. "/root/busybox" }))
+    support.must { "cp", support.program "calls", dir.path .. "/root/calls" }
+    support.must { "cp", "/bin/busybox", dir.path .. "/root/busybox" }
   end)
 
   teardown(function() dir:close() end)
@@ -210,6 +209,38 @@ describe("seccomp.notify #system", function()
         return fd, { keep = true }
       end })
       assert.is_true(fd:fileno() > 2)
+    end)
+  end)
+
+  describe("a connection", function()
+    local function dial(port, handler)
+      return shell("nc -w 1 127.0.0.1 " .. port .. " < /busybox", { connect = handler }).stderr
+    end
+
+    it("is made in the caller's place, with the address that was looked at", function()
+      local function handler(given)
+        local address = assert(given:read(given.args[1], given.args[2]))
+        if string.unpack(">I2", address, 3) ~= 8080 then return nil, "EACCES" end
+        return given:connect(address)
+      end
+      assert.matches("Permission denied", dial(80, handler))
+      assert.matches("Connection refused", dial(8080, handler))
+    end)
+
+    it("is not made to a path, which would be luactr's", function()
+      assert.matches("Invalid argument", dial(80, function(given)
+        return given:connect(string.pack("=I2z", 1, "/run/x"))
+      end))
+    end)
+
+    it("uses a copy of the caller's socket", function()
+      local kind
+      dial(80, function(given)
+        local fd <close> = assert(given:fd(given.args[0]))
+        kind = sys.stat(fd).type
+        return nil, select(2, given:fd(999))
+      end)
+      assert.equal("socket", kind)
     end)
   end)
 

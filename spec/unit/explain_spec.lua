@@ -169,6 +169,46 @@ describe("luactr.explain #unit", function()
     end)
   end)
 
+  describe("of a filter", function()
+    local function filtered(seccomp)
+      local checked = assert(require("luactr.spec").check { command = { "/x" }, seccomp = seccomp,
+        rootfs = setmetatable({}, { __name = "luactr.rootfs" }) })
+      return explain.text(plan { { op = "seccomp", filter = "", flags = 2, from = "seccomp",
+        profile = checked.seccomp } })
+    end
+
+    it("tells the rules in words", function()
+      local text = filtered { default = "EACCES", unknown = "ENOSYS", architectures = { "x86" },
+        notify = { uname = print }, rules = {
+          { names = { "@mount", "ptrace" }, action = "kill" },
+          { names = { "socket" }, action = "errno", errno = 28, args = {
+            { index = 0, op = "in", values = { 1, 38 }, mask = 0xff },
+            { index = 1, op = "~=", value = 2 } } } } }
+      for _, line in ipairs {
+        "seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, {0 instructions})",
+        "  notify       uname", "  kill         @mount ptrace",
+        "  ENOSPC       socket if (args[0] & 0xff) in {1, 0x26} and args[1] ~= 2",
+        "  EACCES       all others; ENOSYS numbers that luactr does not know",
+        "  kill         other ABIs but x86",
+      } do
+        assert.is_truthy(text:find(line, 1, true), line .. "\n" .. text)
+      end
+    end)
+
+    it("counts what the profiles that ship say", function()
+      for _, name in ipairs { "default", "strict" } do
+        local text = filtered(name)
+        assert.matches("\n +the profile \"" .. name .. "\":\n +allow +%d+ names", text)
+        assert.matches("allow +clone if %(args%[0%] & 0x7e020000%) == 0", text)
+      end
+    end)
+
+    it("says so when it was compiled elsewhere", function()
+      assert.matches("a program that was compiled elsewhere",
+        filtered { bpf = string.pack("<I2I1I1I4", 6, 0, 0, 0x7fff0000) })
+    end)
+  end)
+
   describe("json()", function()
     it("is plain data", function()
       local data = explain.json(plan {

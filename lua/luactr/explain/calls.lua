@@ -47,6 +47,9 @@ local FAMILIES <const> = {
   },
   LANDLOCK_ACCESS_NET_ = { "BIND_TCP", "CONNECT_TCP" },
   LANDLOCK_SCOPE_ = { "ABSTRACT_UNIX_SOCKET", "SIGNAL" },
+  SECCOMP_FILTER_FLAG_ = {
+    "TSYNC", "LOG", "SPEC_ALLOW", "NEW_LISTENER", "TSYNC_ESRCH", "WAIT_KILLABLE_RECV",
+  },
   MOUNT_ATTR_ = {
     "RDONLY", "NOSUID", "NODEV", "NOEXEC", "NOATIME", "STRICTATIME", "NODIRATIME", "NOSYMFOLLOW",
   },
@@ -335,8 +338,8 @@ function calls.landlock_restrict_self() return "landlock_restrict_self(ruleset)"
 function calls.chdir(s) return "chdir(" .. quote(s.path) .. ")" end
 
 function calls.seccomp(s) -- struct sock_filter has 8 bytes
-  return string.format("seccomp(SECCOMP_SET_MODE_FILTER, %d, {%d instructions})", s.flags,
-    #s.filter // 8)
+  return string.format("seccomp(SECCOMP_SET_MODE_FILTER, %s, {%d instructions})",
+    M.flags("SECCOMP_FILTER_FLAG_", s.flags), #s.filter // 8)
 end
 
 function calls.exec(s)

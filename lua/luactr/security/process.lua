@@ -197,14 +197,14 @@ local function filter(spec, host)
     return {}
   elseif type(profile) == "string" then
     return { { op = "seccomp", filter = require("luactr.core").seccomp.builtin(profile), flags = 0,
-      from = "seccomp" } }
+      profile = profile, from = "seccomp" } }
   end
   local program, problems = require("luactr.security.seccomp").compile(profile)
   if not program then
     return nil, problems
   end
   return { { op = "seccomp", filter = program, flags = flags(profile, host),
-    from = "seccomp" } }
+    profile = profile, from = "seccomp" } }
 end
 
 --- Without no_new_privs the kernel takes a filter only from who has CAP_SYS_ADMIN: before the

@@ -151,6 +151,9 @@ end
 
 -- ---- compile
 
+-- What a program does not depend on: who answers, the names of groups.
+local WITHOUT_EFFECT <const> = { handlers = true, listener = true, given = true, flags = true }
+
 --- A text that is equal for profiles with equal programs.
 ---@param value any
 ---@return string
@@ -160,7 +163,7 @@ function M.fingerprint(value)
   end
   local parts = {}
   for _, key in ipairs(require("luactr.check").sorted_keys(value) or {}) do
-    if key ~= "handlers" and key ~= "listener" then
+    if not WITHOUT_EFFECT[key] then
       parts[#parts + 1] = string.format("[%q]=%s", key, M.fingerprint(value[key]))
     end
   end

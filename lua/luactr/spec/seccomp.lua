@@ -35,7 +35,7 @@ local KILL_PROCESS <const> = "kill_process"
 ---@field foreign integer action
 ---@field architectures string[] ABIs, of other machines too
 ---@field flags string[]
----@field rules { names: string[], action: integer, args: table[] }[]
+---@field rules { names: string[], given: string[], action: integer, args: table[] }[]
 ---@field handlers? table<string, function> what answers, by system call
 ---@field listener? { path: string, metadata?: string } who answers instead, from OCI's listenerPath
 ---@field skipped boolean a name was passed over
@@ -153,7 +153,7 @@ end
 
 local function check_rule(raw, at, profile_of, problems)
   return {
-    names = expand(raw.names, at, profile_of.skip_unknown, problems),
+    names = expand(raw.names, at, profile_of.skip_unknown, problems), given = raw.names,
     action = check_action(raw, at, profile_of.listener, problems),
     args = check_conditions(raw.args, at, problems),
   }
@@ -170,7 +170,8 @@ local function add_handlers(result, raw, path, problems)
       result.handlers[call] = one.handler
     end
     result.rules[#result.rules + 1] = {
-      names = names, action = actions.NOTIFY, args = check_conditions(one.args, at, problems),
+      names = names, given = { name }, action = actions.NOTIFY,
+      args = check_conditions(one.args, at, problems),
     }
   end
 end

@@ -101,12 +101,7 @@ function M.text(action)
   if action & ~DATA == TRACE then
     return data == 0 and "trace" or "trace " .. data
   elseif action & ~DATA == ERRNO then
-    for name, number in pairs(errnos()) do
-      if number == data and name ~= "EWOULDBLOCK" and name ~= "EDEADLOCK" then
-        return name
-      end
-    end
-    return "errno " .. data
+    return require("luactr.core").sys.errname(data) or "errno " .. data
   end
   for _, row in ipairs(WORDS) do
     if row[2] == action then
