@@ -53,7 +53,7 @@
     X(SYSCTL, "sysctl", "key:s value:s")                                                           \
     /* the root file system: root_* opens it, pivot_root enters it */                              \
     X(OPEN_TREE, "open_tree", /* for the bind with that tree */                                    \
-      "number:u source:S recursive:u policy:U optional:U fd:F detached:U")                         \
+      "number:u source:S recursive:u policy:U optional:U fd:F")                                    \
     X(PROPAGATION, "propagation", "flags:u")                                                       \
     X(ROOT_BIND, "root_bind", "source:p recursive:u detached:F")                                   \
     X(ROOT_TMPFS, "root_tmpfs", "stage:p data:S")                                                  \

@@ -20,9 +20,10 @@ static bool is_missing(int result) {
     return result == -ENOSYS || result == -EPERM;
 }
 
-/* EPERM may mean what it says; then it says more than the failure of the older call. */
+/* EPERM may mean what it says; then it says more than the failure of the older call, unless that
+ * has found nothing there. */
 static int either(int newer, int older) {
-    return older < 0 && newer == -EPERM ? newer : older;
+    return older < 0 && newer == -EPERM && older != -ENOENT ? newer : older;
 }
 
 /* ---- the stage */
@@ -101,12 +102,12 @@ static unsigned long old_flags(uint64_t attributes) {
     return flags | (attributes & MOUNT_ATTR_NOSYMFOLLOW ? MS_NOSYMFOLLOW : 0);
 }
 
-static int stage_detached(struct init *in, const char *type, unsigned attributes) {
+int mount_staged(struct init *in, const char *type, unsigned attributes, const char *data) {
     int result = open_stage(in);
     if (result >= 0)
         result = k_fchdir(in->stage);
     if (result >= 0)
-        result = k_mount(type, STAGE_DIR, type, old_flags(attributes), NULL);
+        result = k_mount(type, STAGE_DIR, type, old_flags(attributes), data);
     k_chdir("/");
     return result < 0 ? result : open_place(in, S_IFDIR);
 }
@@ -119,7 +120,7 @@ int mount_detached(struct init *in, const char *type, unsigned attributes) {
     if (result >= 0)
         result = k_fsmount(context, FSMOUNT_CLOEXEC, attributes);
     fds_close(&context);
-    return is_missing(result) ? either(result, stage_detached(in, type, attributes)) : result;
+    return is_missing(result) ? either(result, mount_staged(in, type, attributes, NULL)) : result;
 }
 
 /* ---- copies */

@@ -22,9 +22,25 @@ static const char *option_at(const struct init *in, const union plan_arg *option
     return (const char *)in->plan + offsets[i];
 }
 
+/* By mount(2), which takes the options as one text. */
+static int new_by_mount(struct init *in, const char *type, const union plan_arg *options,
+                        uint32_t attributes) {
+    char data[PLAN_MAX_PATH + 1] = "";
+    size_t length = 0;
+    for (uint32_t i = 0; i < options->data.length; i++) {
+        length = text_append(data, sizeof data, length, i ? "," : "");
+        length = text_append(data, sizeof data, length, option_at(in, options, i));
+    }
+    if (length == sizeof data)
+        return -E2BIG;
+    return mount_staged(in, type, attributes, data);
+}
+
 int filesystem_new(struct init *in, const char *type, const union plan_arg *options,
                    uint32_t attributes) {
     int context = k_fsopen(type, FSOPEN_CLOEXEC);
+    if (context == -ENOSYS || context == -EPERM)
+        return at(in, AUX_CONFIGURE, new_by_mount(in, type, options, attributes));
     if (context < 0)
         return at(in, AUX_TYPE, context);
     int result = 0;

@@ -100,7 +100,8 @@ int mount_attach(struct init *in, int tree, int target); /* of a directory; look
 int mount_restrict(struct init *in, int mount, uint32_t attributes);
 
 /* ---- detached.c: mounts that are nowhere yet, as descriptors */
-int mount_detached(struct init *in, const char *type, unsigned attributes);  /* a file system */
+int mount_detached(struct init *in, const char *type, unsigned attributes); /* a file system */
+int mount_staged(struct init *in, const char *type, unsigned attributes, const char *data);
 int mount_clone(struct init *in, int dir, const char *path, unsigned flags); /* AT_* */
 int mount_change(struct init *in, int mount, const struct mount_attr *change, bool recursive);
 int mount_expose(struct init *in, int tree); /* for a moment, so that it can be cloned */

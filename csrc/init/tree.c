@@ -60,11 +60,7 @@ int step_open_tree(struct init *in, const union plan_arg *a) {
     if (number < 1 || number > PLAN_MAX_TREES || (!by_fd && !plan_text(in, &a[1])))
         return -EINVAL;
     unsigned recursive = plan_u32(&a[2]) ? AT_RECURSIVE : 0;
-    int tree;
-    if (by_fd && plan_u32(&a[6]))
-        tree = plan_slot(in, &a[5]);
-    else
-        tree = by_fd ? clone_fd(in, plan_slot(in, &a[5]), recursive) : clone_path(in, a, recursive);
+    int tree = by_fd ? clone_fd(in, plan_slot(in, &a[5]), recursive) : clone_path(in, a, recursive);
     if (tree == -ENOENT && optional)
         return 0;
     tree = fds_keep(in, tree);

@@ -260,6 +260,7 @@ end
 ---@class luactr.idmap.tree a copy of a mount that comes to the init as a descriptor
 ---@field slot string
 ---@field source string
+---@field fd? any the descriptor that is the source
 ---@field recursive boolean
 ---@field nofollow? boolean
 ---@field map? true|{ uid: luactr.idmap.range[], gid: luactr.idmap.range[] } true: the container's

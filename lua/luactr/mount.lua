@@ -78,8 +78,7 @@ local function append(steps, more)
   table.move(more, 1, #more, #steps + 1, steps)
 end
 
---- Open the sources that stay connected with the host, before its mounts become private here, and
---- those that are descriptors.
+--- Open the sources that stay connected with the host, before its mounts become private here.
 ---@param spec luactr.spec settled
 ---@param host luactr.host
 ---@param plan luactr.plan
@@ -87,8 +86,9 @@ end
 function M.early_sources(spec, host, plan)
   local steps = {}
   for_each(spec, {}, function(mount, parsed, _, path)
-    if mount.tree then
-      local step = require("luactr.mount.kinds").source(mount, parsed, host)
+    local kinds = require "luactr.mount.kinds"
+    if kinds.is_early(mount, parsed) then
+      local step = kinds.source(mount, parsed, host)
       step.from = path
       steps[#steps + 1] = step
       if not step.fd and host.is_shared(step.source) == false then

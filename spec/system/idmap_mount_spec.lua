@@ -129,8 +129,8 @@ describe("idmapped mounts #system", function()
   local refused <const> = {
     { { idmap = false }, { idmap = true }, "mounts[1]: idmap has no users to map to: "
       .. "the container has no user namespace of its own" },
-    { {}, { idmap = true, optional = true }, "mounts[1]: idmap is for a path that exists: "
-      .. "not for a descriptor, nor with propagation or optional" },
+    { {}, { idmap = true, optional = true }, "mounts[1]: idmap is for what exists, and "
+      .. "not for a bind that propagates" },
     { {}, { idmap = { uid = { { 0, 0, 5 }, { 4, 9, 1 } } } },
       "mounts[1].idmap.uid[2]: overlaps mounts[1].idmap.uid[1]: inside 4 is in both" },
   }

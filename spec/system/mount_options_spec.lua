@@ -139,20 +139,6 @@ run(ctr.bind(DIR .. "/t", "/x", { options = { %s } }), "cat /proc/self/mounts")
     assert.is_nil(found.noexec)
   end)
 
-  it("names the kernel's call where options cannot be kept", function()
-    local box <close> = ctr.container { name = "mount-options", rootfs = rootfs,
-      mounts = { ctr.bind("/usr", "/x") }, command = { "/bin/bash" } }
-    local plan = assert(require("luactr.plan").compile(box.spec, require("luactr.host").facts()))
-    local number
-    for i, step in ipairs(plan.steps) do
-      number = step.op == "bind" and step.target == "/x" and i or number
-    end
-    local err = require("luactr.cause").explain(require("luactr.error").new {
-      op = "bind", code = "ENOSYS", errno = 38, step = number, aux = "attribute", message = "x",
-    }, plan, require("luactr.host").facts())
-    assert.matches("no mount_setattr(2), which came with Linux 5.12", err.cause, 1, true)
-  end)
-
   describe("propagation", function()
     -- The container waits in a FIFO while its outside is mounted below the source.
     local LATE <const> = [[
@@ -220,6 +206,14 @@ run(ctr.bind("/etc", "/etc"), "while read -r line; do echo \"$line\"; done </pro
 ]])
       assert.matches(" / %S+ master:%d+ ", text)
       assert.is_nil(text:match(" /etc [^\n]*master:"))
+    end)
+
+    it("names the kernel's call that it needs", function()
+      local script = dir:write("program.lua", PRELUDE:format(dir.path) .. [[
+run(ctr.bind(DIR .. "/t", "/x", { propagation = "rslave" }), "echo it ran")]])
+      local result = support.luactr { script, without = { "open_tree" } }
+      assert.matches("this kernel has no open_tree(2), which came with Linux 5.2", result.stdout, 1,
+        true)
     end)
 
     it("warns where the host's mount propagates nothing", function()
@@ -345,6 +339,14 @@ run(ctr.tmpfs("/tmp"), %q, { rootfs = DIR .. "/t", readonly = %s })
       local err = failure(ctr.bind(file, "/f"))
       assert.are.equal("ESTALE", err.code)
       assert.matches("leads to another file by now, or to none", err.cause, 1, true)
+    end)
+
+    it("is a source where the newer calls are missing, too", function()
+      local path = dir:write("file", "text")
+      local script = dir:write("program.lua", PRELUDE:format(dir.path)
+        .. ('run(ctr.bind(io.open(%q), "/x"), "cat /x")'):format(path))
+      local result = support.luactr { script, without = require("support.without").newer }
+      assert.are.equal("text", result.stdout .. result.stderr)
     end)
 
     it("works in a user namespace", function()

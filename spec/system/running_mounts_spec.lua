@@ -105,6 +105,32 @@ describe("box:mount #system", function()
     assert.matches("Read%-only", c.run("echo >/x/file"))
   end)
 
+  it("is not connected with a shared mount of the host, unless that is said", function()
+    local script = dir:write("shared.lua", ([[
+local ctr = require "luactr"
+local sys, DIR = ctr.sys, %q
+assert(sys.unshare("newns"))
+assert(sys.mount("none", "/", nil, { "rec", "private" }))
+sys.mkdir(DIR .. "/t", "0755")
+assert(sys.mount("tmpfs", DIR .. "/t", "tmpfs"))
+assert(sys.mount("none", DIR .. "/t", nil, { "shared" }))
+local box <close> = ctr.container { rootfs = ctr.rootfs.host { "bash", "cat" }, stdin = "null",
+  stdout = "capture", command = { "/bin/bash", "-c",
+    "until [ -d /end ]; do :; done; cat /proc/self/mountinfo" } }
+assert(box:start())
+assert(box:mount(ctr.bind(DIR .. "/t", "/plain")))
+assert(box:mount(ctr.bind(DIR .. "/t", "/slave", { propagation = "rslave" })))
+assert(box:mount(ctr.bind(DIR .. "/t", "/shared", { propagation = "rshared" })))
+assert(box:mount(ctr.dir("/end")))
+local text = assert(box:wait()).stdout
+for _, name in ipairs { "plain", "slave", "shared" } do
+  print(name, text:match(" /" .. name .. " %%S+ (%%l*)"))
+end
+]]):format(dir.path))
+    local result = support.luactr { script }
+    assert.are.equal("plain\t\nslave\tmaster\nshared\tshared\n", result.stdout .. result.stderr)
+  end)
+
   it("leaves the host's mounts alone", function()
     local before = support.read("/proc/self/mountinfo")
     local c <close> = start()
@@ -195,6 +221,11 @@ describe("box:mount #system", function()
     it("a procfs, which would show the host", function()
       assert.matches("shows the process numbers of whoever mounts it",
         refusal(ctr.mount("proc", "proc", "/p")).cause)
+    end)
+
+    it("a map of users, which a bind gets at the start", function()
+      assert.matches("are mapped at the start",
+        refusal(ctr.bind(dir.path, "/x", { idmap = true })).cause)
     end)
 
     it("a wrong table, at the caller's line", function()

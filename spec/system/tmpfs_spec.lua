@@ -118,6 +118,53 @@ describe("luactr.mount tmpfs #system", function()
         { namespaces = { user = "new" } }))
     end)
 
+    it("copies where the newer calls are missing, too", function()
+      dir:write("source/d/file", "text")
+      local script = dir:write("program.lua", ([[
+local ctr = require "luactr"
+return ctr.container { rootfs = ctr.rootfs.host { "bash", "cat" }, stdin = "null",
+  mounts = { ctr.bind(%q, "/x"), ctr.tmpfs("/x", "1M", { copy = true, ro = true }) },
+  command = { "/bin/bash", "-c", "cat /x/d/file; echo; echo >/x/new" } }
+]]):format(dir.path .. "/source"))
+      local result = support.luactr { script, without = require("support.without").newer }
+      assert.are.equal("text\n", result.stdout)
+      assert.matches("Read%-only", result.stderr)
+    end)
+
+    it("has a target inside the root, whatever links lead there", function()
+      dir:write("outside/secret", "secret")
+      local root = dir:mkdir("root/bin"):gsub("/bin$", "")
+      support.must { "cp", "/bin/busybox", root .. "/bin/sh" }
+      support.must { "ln", "-s", "../../../../../../../.." .. dir.path .. "/outside",
+        root .. "/link" }
+      dir:write("root" .. dir.path .. "/outside/inside", "text")
+      local result = assert(ctr.run { rootfs = root, stdin = "null", stdout = "capture",
+        mounts = { ctr.tmpfs("/link", nil, { copy = true }) },
+        command = { "/bin/sh", "-c", "cd /link; echo *" } })
+      assert.are.equal("inside\n", result.stdout)
+    end)
+
+    it("copies nothing from outside while somebody swaps directories for links", function()
+      support.needs("program:mv")
+      dir:write("outside/secret", "secret")
+      dir:write("volume/d/file", "text")
+      local racer <close> = ctr.container { rootfs = ctr.rootfs.host { "bash", "mv", "ln", "rm" },
+        mounts = { ctr.bind(dir.path .. "/volume", "/v") }, stdin = "null", stdout = "null",
+        stderr = "null", command = { "/bin/bash", "-c", ("cd /v; while :; do mv d e; "
+          .. "ln -s ../../../../../..%s/outside d; rm -f d; mv e d; done")
+          :format(dir.path) } }
+      assert(racer:start())
+      local seen = 0
+      for _ = 1, 60 do
+        local result = result_of({ ctr.bind(dir.path .. "/volume", "/x"),
+          ctr.tmpfs("/x", nil, { copy = true }) }, "cd /x; find . -type f; find . -type l")
+        local text = result and result.stdout or "" -- somebody changes it: a start may fail
+        seen = seen + (text == "./d/file\n" and 0 or 1)
+        assert.is_nil(text:find("secret", 1, true))
+      end
+      assert.is_true(seen > 0, "no start met a swap")
+    end)
+
     local function failure(options)
       local result, err = result_of({ ctr.bind(dir.path, "/x"), ctr.tmpfs("/x", nil, options) },
         "echo it ran")

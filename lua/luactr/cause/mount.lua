@@ -240,9 +240,6 @@ M.mount = with_target {
 }
 
 M.bind = with_target {
-  { code = "ENOSYS", aux = "attribute", find = always,
-    cause = "this kernel has no mount_setattr(2), which came with Linux 5.12",
-    remedy = "a newer kernel; without it no option of a bind can be kept" },
   { code = "ENOENT", aux = "target", find = must_not_create,
     cause = "there is no {path} inside, and create = \"never\" says that none is made" },
   { code = { "EINVAL", "ENOTDIR" }, aux = "attach", find = created_otherwise,
@@ -261,9 +258,6 @@ M.bind = with_target {
 }
 
 M.tmpcopyup = with_target {
-  { code = "ENOSYS", find = always,
-    cause = "this kernel has no fsopen(2), which came with Linux 5.2",
-    remedy = "a newer kernel, or a tmpfs without tmpcopyup" },
   { code = "ENOSPC", aux = "copy", find = always,
     cause = "what it is to cover does not fit into its size=, or has more files than nr_inodes=" },
   { code = "ENAMETOOLONG", aux = "copy", find = always,
@@ -285,6 +279,10 @@ M.unmount = {
 }
 
 M.open_tree = {
+  { code = "ENOSYS", find = always,
+    cause = "this kernel has no open_tree(2), which came with Linux 5.2: without it no bind can "
+      .. "stay connected with the host's mounts",
+    remedy = "a newer kernel, or the bind without slave and shared" },
   { code = "ESTALE", aux = "verify", find = always,
     cause = "the descriptor's path leads to another file by now, or to none",
     remedy = "open it again before the start; what has no name cannot be bound" },

@@ -40,6 +40,16 @@ local function source_path(source, host)
   return source:sub(1, 1) == "/" and source or host.cwd .. "/" .. source
 end
 
+--- What is mounted below it in the container is not to appear on the host, unless it is to.
+local function cut_off(tree, parsed)
+  local wanted = parsed.propagation and parsed.propagation.flag
+  if wanted == sys.MS_SHARED then
+    return true
+  end
+  return sys.mount_setattr(tree, { recursive = true,
+    propagation = wanted == sys.MS_SLAVE and "slave" or "private" })
+end
+
 --- The source of a bind as a tree that is mounted nowhere, opened by us in our view.
 local function open_source(box, mount, parsed, host)
   local flags = { "clone" }
@@ -53,8 +63,14 @@ local function open_source(box, mount, parsed, host)
     path, dir = "", mount.source
   end
   local tree, message, errno = sys.open_tree(path, flags, dir)
+  local done = tree
   if tree then
+    done, message, errno = cut_off(tree, parsed)
+  end
+  if done then
     return tree
+  elseif tree then
+    tree:close()
   end
   local may_not = errno == sys.errno.EPERM
   return nil, failure(box, {
@@ -111,19 +127,26 @@ local function begin(box)
     { process:pidfd() }
 end
 
+local function refuse()
+  error("a mount that was checked is wrong")
+end
+
 --- The steps in the container's namespaces; `tree` is the source of a bind.
 local function mount_inside(box, mount, parsed, host, tree)
   local steps, slots, fds = begin(box)
   if not steps then
     return nil, slots
   end
-  if tree then
-    steps[2] = { op = "open_tree", number = 1, fd = "tree", detached = 1, recursive = 0 }
-    slots[2], fds[2] = "tree", tree
-    mount.tree, mount.index = 1, 1
+  -- The plan is the start's alone; whatever its maps are, the tree is open already.
+  local context = { spec = box.plan.spec, host = host, plan = {} }
+  mount.index = 1
+  local more = require("luactr.mount.kinds").steps(mount, parsed, context, refuse)
+  for _, step in ipairs(tree and more or {}) do
+    if step.op == "bind" then
+      slots[2], fds[2] = "tree", tree
+      step.detached, step.tree = "tree", nil
+    end
   end
-  local context = { spec = box.plan.spec, host = host, plan = box.plan }
-  local more = require("luactr.mount.kinds").steps(mount, parsed, context, error)
   return carry_out(box, host, table.move(more, 1, #more, #steps + 1, steps), slots, fds)
 end
 
@@ -151,10 +174,6 @@ local function bind(box, mount, parsed, host)
   return mount_inside(box, mount, parsed, host, tree)
 end
 
-local function refuse()
-  error("a mount that was checked is wrong")
-end
-
 --- Mount, or make a file, directory or link, in a container that runs.
 ---@param box luactr.container
 ---@param mount table normalized
@@ -163,9 +182,11 @@ end
 ---@return table? error
 function M.mount(box, mount, host)
   local parsed = require("luactr.mount.options").parse(mount.type, mount.options, refuse)
-  if REFUSED[mount.type] then
+  local why = REFUSED[mount.type] or (mount.idmap or parsed.idmap)
+    and "the files of a bind are mapped at the start"
+  if why then
     return nil, failure(box, { code = "ENOTSUP", errno = sys.errno.EOPNOTSUPP, op = "mount",
-      path = mount.target, cause = REFUSED[mount.type], checked = true })
+      path = mount.target, cause = why, checked = true })
   elseif parsed.bind and not parsed.remount then
     return bind(box, mount, parsed, host)
   end

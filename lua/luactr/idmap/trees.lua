@@ -108,7 +108,8 @@ local function clone(tree)
   local flags = { "clone" }
   flags[#flags + 1] = tree.recursive and "recursive" or nil
   flags[#flags + 1] = tree.nofollow and "symlink_nofollow" or nil
-  local fd, message, errno = sys.open_tree(tree.source, flags)
+  flags[#flags + 1] = tree.fd and "empty_path" or nil
+  local fd, message, errno = sys.open_tree(tree.fd and "" or tree.source, flags, tree.fd)
   if fd then -- or what is mounted on it in the container would appear on the host
     local done
     done, message, errno =

@@ -37,30 +37,39 @@ local function is_path(source)
   return type(source) == "string"
 end
 
---- Whether the source of a mount is opened early and kept: mounts of the host below it are to
---- appear inside later, or it is a descriptor.
----@param mount table of the spec
----@param parsed luactr.mount.parsed
-function M.is_kept(mount, parsed)
-  if not parsed.bind or not mount.source or parsed.remount then
-    return false
-  end
-  local propagation = parsed.propagation
-  return not is_path(mount.source) or propagation and CONNECTED[propagation.flag] or false
-end
-
---- The step that opens such a source; mount.tree is its number.
-function M.source(mount, parsed, host)
-  local source, by_path = mount.source, is_path(mount.source)
-  source = by_path and absolute(source, host) or M.slot(mount.index)
-  return { op = "open_tree", number = mount.tree, source = source,
-    recursive = parsed.recursive == false and 0 or 1, policy = policy_of(mount, parsed),
-    optional = optional(mount, parsed), fd = not by_path and M.slot(mount.index) or nil }
-end
-
 --- The name of the slot for the descriptor that is the source of mounts[index].
 function M.slot(index)
   return "mounts[" .. index .. "].source"
+end
+
+local function source_name(mount, host)
+  return is_path(mount.source) and absolute(mount.source, host) or M.slot(mount.index)
+end
+
+local function is_bind(mount, parsed)
+  return parsed.bind and mount.source and not parsed.remount
+end
+
+--- Whether the source of a mount is opened before the others: mounts of the host below it are to
+--- appear inside later.
+---@param mount table of the spec
+---@param parsed luactr.mount.parsed
+function M.is_early(mount, parsed)
+  local propagation = parsed.propagation
+  return is_bind(mount, parsed) and propagation and CONNECTED[propagation.flag] or false
+end
+
+--- Whether it is opened by a step of its own, and kept until the bind.
+function M.is_kept(mount, parsed)
+  return M.is_early(mount, parsed) or is_bind(mount, parsed) and not is_path(mount.source) or false
+end
+
+--- The step that opens it; mount.tree is its number.
+function M.source(mount, parsed, host)
+  return { op = "open_tree", number = mount.tree, source = source_name(mount, host),
+    recursive = parsed.recursive == false and 0 or 1, policy = policy_of(mount, parsed),
+    optional = optional(mount, parsed),
+    fd = not is_path(mount.source) and M.slot(mount.index) or nil }
 end
 
 -- The map of a bind, and whether the mounts below it have it, too.
@@ -73,14 +82,15 @@ end
 --- container's root may not go there.
 local function detached(mount, parsed, context, problem)
   local map, whole = map_of(mount, parsed)
+  local early = M.is_early(mount, parsed)
   local may_be_closed = context.plan.id_maps and context.plan.id_maps.foreign
-    and context.host.privileged and not mount.tree and optional(mount, parsed) == 0
-  if map and (mount.tree or optional(mount, parsed) == 1) then
-    problem(nil, "idmap is for a path that exists: not for a descriptor, nor with propagation "
-      .. "or optional")
+    and context.host.privileged and not early and optional(mount, parsed) == 0
+  if map and (early or optional(mount, parsed) == 1) then
+    problem(nil, "idmap is for what exists, and not for a bind that propagates")
   elseif map or may_be_closed then
     local slot, message = require("luactr.idmap").tree(context.plan, context.host, {
-      slot = "tree:mounts[" .. mount.index .. "]", source = absolute(mount.source, context.host),
+      slot = "tree:mounts[" .. mount.index .. "]", source = source_name(mount, context.host),
+      fd = not is_path(mount.source) and mount.source or nil,
       recursive = parsed.recursive ~= false, nofollow = parsed.policy.source_nofollow,
       map = map, whole = whole })
     if message then
@@ -91,15 +101,17 @@ local function detached(mount, parsed, context, problem)
 end
 
 local function bind(mount, parsed, context, problem)
-  local source = is_path(mount.source) and absolute(mount.source, context.host)
-    or M.slot(mount.index)
-  return { {
-    detached = detached(mount, parsed, context, problem),
-    op = "bind", source = source, target = mount.target,
+  local slot = detached(mount, parsed, context, problem)
+  local steps = { {
+    op = "bind", source = source_name(mount, context.host), target = mount.target,
     recursive = parsed.recursive == false and 0 or 1, set = parsed.set, clear = parsed.clear,
     clear_all = some(parsed.clear_all), optional = optional(mount, parsed),
-    policy = policy_of(mount, parsed), tree = mount.tree,
+    policy = policy_of(mount, parsed), tree = not slot and mount.tree or nil, detached = slot,
   } }
+  if steps[1].tree and not M.is_early(mount, parsed) then
+    table.insert(steps, 1, M.source(mount, parsed, context.host))
+  end
+  return steps
 end
 
 -- Only what an option named, and of the mount alone: the file system may be the host's, too.
