@@ -382,6 +382,43 @@ run(ctr.tmpfs("/tmp"), %q, { rootfs = DIR .. "/t", readonly = %s })
     end)
   end)
 
+  it("work for a user without rights", function()
+    support.needs("stranger")
+    dir:write("data/file", "text")
+    dir:write("data/old/file", "old")
+    support.must { "chmod", "-R", "a+rX", dir.path }
+    local script = dir:write("stranger.lua", ([[
+local ctr = require "luactr"
+local DATA <const> = %q
+local function run(mounts, script)
+  local result, err = ctr.run { rootfs = ctr.rootfs.host { "bash", "cat", "stat" }, stdin = "null",
+    stdout = "capture", stderr = "stdout", mounts = mounts,
+    command = { "/bin/bash", "-c", script } }
+  print(result and result.stdout:gsub("\n", " ") or err)
+  for _, warning in ipairs(result and result.warnings or {}) do print(warning) end
+end
+run({ ctr.bind(DATA, "/x", { ro = true, noexec = true, nosymfollow = true }) },
+  "while read -r _ at _ words _; do [ $at = /x ] && echo $words; done </proc/self/mounts")
+run({ ctr.bind("/sys", "/s", { ro = true }) }, "echo fine")
+run({ ctr.bind(io.open(DATA .. "/file"), "/f"), ctr.bind(DATA .. "/none", "/n",
+  { optional = true, create = "dir" }) }, "cat /f; stat -c %%F /n")
+run({ ctr.bind(DATA, "/x"), ctr.tmpfs("/x", "1M", { copy = true }) },
+  "cat /x/old/file; echo new >/x/old/file; cat /x/old/file")
+run({ ctr.file("/f", "text", { mode = "0600", uid = 0 }), ctr.dir("/d", { mode = "0711" }) },
+  "stat -c '%%a %%u' /f /d")
+run({ ctr.bind(DATA, "/x", { propagation = "rslave" }) }, "cat /x/file")
+]]):format(dir.path .. "/data"))
+    local result = support.luactr { script, user = support.stranger }
+    local lines = {}
+    for line in result.stdout:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.matches("^ro,nosuid,nodev,noexec,relatime,nosymfollow", lines[1], result.stderr)
+    assert.matches("^fine", lines[2])
+    assert.matches("\ntextdirectory ", result.stdout, 1, true)
+    assert.matches("mounts%[2%]: there is no %S+/none: nothing is mounted at /n", result.stdout)
+    assert.matches("\noldnew ", result.stdout)
+    assert.matches("\n600 0 711 0 \ntext\n", result.stdout)
+  end)
+
   describe("refuses", function()
     local cases = {
       { { type = "dir", target = "/x", options = { "ro" } }, "a dir has no options" },
