@@ -97,6 +97,7 @@
     X(LANDLOCK_PORT, "landlock_port", "port:u access:u")                                           \
     X(LANDLOCK_RESTRICT, "landlock_restrict_self", "")                                             \
     X(CHDIR, "chdir", "path:p")                                                                    \
+    X(GUARD_TERMINAL, "guard_terminal", "") /* a filter of its own, if a stream is one */          \
     X(SECCOMP, "seccomp", "filter:b flags:u")                                                      \
     X(EXEC, "exec", "file:s argv:v env:v path:S")
 

@@ -1,4 +1,5 @@
-/* The container's terminal: a pty of its own devpts, whose master goes to the parent. */
+/* The container's terminal: a pty of its own devpts, whose master goes to the parent. Or the
+ * terminal of somebody else, which the payload may use but not type into. */
 #include "init.h"
 
 /* A name in devpts can be neither a symlink nor renamed, so once the directory is known to be
@@ -81,4 +82,57 @@ int step_controlling_tty(struct init *in, const union plan_arg *a) {
     for (int number = 0; number < 3 && result >= 0; number++)
         result = k_dup3(in->tty, number, O_CLOEXEC);
     return result;
+}
+
+/* ---- a terminal that is not the container's own */
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#define OTHER_IOCTL (0x40000000 | 514) /* of x32 */
+#define COMPAT_ARCH AUDIT_ARCH_I386
+#else
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#define OTHER_IOCTL __NR_ioctl
+#define COMPAT_ARCH AUDIT_ARCH_ARM
+#endif
+#define COMPAT_IOCTL 54
+
+#define LOAD(field)       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define EQUAL(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
+#define RETURN(value)     BPF_STMT(BPF_RET | BPF_K, value)
+
+/* Refused are the requests that put text into a terminal's input, which a shell outside would read,
+ * and the one that makes something else of the line. The kernel looks at their low half. */
+static const struct sock_filter guard[] = {
+    LOAD(arch),
+    EQUAL(NATIVE_ARCH, 0, 3),
+    LOAD(nr),
+    EQUAL(__NR_ioctl, 4, 0),
+    EQUAL(OTHER_IOCTL, 3, 7),
+    EQUAL(COMPAT_ARCH, 0, 6),
+    LOAD(nr),
+    EQUAL(COMPAT_IOCTL, 0, 4),
+    LOAD(args[1]),
+    EQUAL(TIOCSTI, 3, 0),
+    EQUAL(TIOCLINUX, 2, 0),
+    EQUAL(TIOCSETD, 1, 0),
+    RETURN(SECCOMP_RET_ALLOW),
+    RETURN(SECCOMP_RET_ERRNO | EPERM),
+};
+
+static bool is_terminal(int fd) {
+    struct termios settings;
+    return k_ioctl(fd, TCGETS, &settings) >= 0;
+}
+
+/* A session of its own keeps the payload from that only as long as the terminal has another one,
+ * and as the payload may not do everything. */
+int step_guard_terminal(struct init *in, const union plan_arg *a) {
+    (void)a;
+    const struct sock_fprog program = {.len = sizeof guard / sizeof guard[0],
+                                       .filter = (struct sock_filter *)guard};
+    for (int fd = 0; fd < in->floor; fd++)
+        if (is_terminal(fd))
+            return k_seccomp(SECCOMP_SET_MODE_FILTER, 0, &program);
+    return 0;
 }

@@ -196,7 +196,7 @@ step_function step_init;
 step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_umask,
     step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,
     step_capset, step_cap_ambient, step_securebits, step_no_new_privs, step_landlock_create_ruleset,
-    step_landlock_path, step_landlock_port, step_landlock_restrict_self, step_chdir, step_seccomp,
-    step_exec;
+    step_landlock_path, step_landlock_port, step_landlock_restrict_self, step_chdir,
+    step_guard_terminal, step_seccomp, step_exec;
 
 #endif

@@ -53,6 +53,7 @@ static step_function *const functions[] = {
     [STEP_LANDLOCK_PORT] = step_landlock_port,
     [STEP_LANDLOCK_RESTRICT] = step_landlock_restrict_self,
     [STEP_CHDIR] = step_chdir,
+    [STEP_GUARD_TERMINAL] = step_guard_terminal,
     [STEP_SECCOMP] = step_seccomp,
     [STEP_EXEC] = step_exec,
 };

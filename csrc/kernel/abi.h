@@ -8,6 +8,7 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <asm/statfs.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/errno.h>

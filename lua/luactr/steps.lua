@@ -11,6 +11,7 @@ local RESERVED <const> = {
   open_tree = "mounts", unmount = "box:unmount",
   cgroup_attach = "limits", setns = "namespaces", unshare = "namespaces", root_bind = "rootfs",
   root_tmpfs = "rootfs", console = "tty", pivot_root = "rootfs", chroot = "rootfs", init = "init",
+  guard_terminal = "luactr alone",
   setsid = "luactr alone", controlling_tty = "tty", dup = "stdin, stdout and stderr",
   setrlimit = "rlimits", umask = "umask", personality = "personality", setgroups = "groups",
   setresgid = "user", setresuid = "user", capbset_drop = "capabilities", capset = "capabilities",

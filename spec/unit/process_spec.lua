@@ -108,6 +108,20 @@ describe("luactr.security.process #unit", function()
     assert.is_nil(find(steps { seccomp = "unconfined" }, "seccomp"))
   end)
 
+  it("guards a terminal from outside where the filter is not luactr's", function()
+    for _, profile in ipairs { "unconfined", { default = "allow" } } do
+      assert.is_table(find(steps { seccomp = profile }, "guard_terminal"))
+      assert.is_table(find(steps { seccomp = profile, stdin = "null", stdout = "capture" },
+        "guard_terminal"))
+      assert.is_nil(find(steps { seccomp = profile, tty = true }, "guard_terminal"))
+      assert.is_nil(find(steps { seccomp = profile, stdin = "null", stdout = "capture",
+        stderr = "stdout" }, "guard_terminal"))
+    end
+    assert.is_nil(find(steps {}, "guard_terminal"))
+    assert.matches("guard_terminal setgroups .* chdir$",
+      ops(steps { seccomp = "unconfined", no_new_privileges = false }))
+  end)
+
   it("takes the strict filter by word, and a profile with its flags", function()
     local strict = find(steps { seccomp = "strict" }, "seccomp")
     assert.equal(core.seccomp.builtin("strict"), strict.filter)

@@ -56,12 +56,12 @@ describe("luactr.security.seccomp #unit", function()
       { "socket", EPERM, 38 }, { "socket", EPERM, 40 }, { "socket", EPERM, 17 },
       { "socket", EPERM, 0 },
       { "socket", EPERM, 0x100000026 }, { "socketpair", EPERM, 40 }, { "socketpair", "allow", 1 },
-      -- ioctl: all but TIOCSTI and TIOCLINUX
+      -- ioctl: all but TIOCSTI, TIOCLINUX and TIOCSETD
       { "ioctl", "allow", 0, 0x5401 }, { "ioctl", "allow", 0, 0x5413 },
       { "ioctl", "allow", 0, 0x541e }, { "ioctl", "allow", 0, 0x5416 },
       { "ioctl", "allow", 0, 0 }, { "ioctl", "allow", 0, -1 },
       { "ioctl", "allow", 0, 0x5410 }, { "ioctl", "allow", 0, 0x80045430 - 0x100000000 },
-      { "ioctl", EPERM, 0, 0x5412 }, { "ioctl", EPERM, 0, 0x541c },
+      { "ioctl", EPERM, 0, 0x5412 }, { "ioctl", EPERM, 0, 0x541c }, { "ioctl", EPERM, 0, 0x5423 },
       { "ioctl", EPERM, 0, 0x100005412 }, { "ioctl", EPERM, 0, 0x541c - 0x100000000 },
       -- personality: what uname shows, not what weakens address space layout
       { "personality", "allow", 0 }, { "personality", "allow", 0xffffffff },

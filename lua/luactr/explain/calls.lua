@@ -269,6 +269,11 @@ function calls.setsid() return "setsid()" end
 
 function calls.controlling_tty() return "ioctl(0, TIOCSCTTY)" end
 
+function calls.guard_terminal()
+  return "seccomp(SECCOMP_SET_MODE_FILTER, 0, {TIOCSTI, TIOCLINUX, TIOCSETD: EPERM}), if a stream "
+    .. "is a terminal"
+end
+
 function calls.dup(s) return string.format("dup2(%s, %d)", s.fd, s.number) end
 
 function calls.setrlimit(s)

@@ -34,6 +34,7 @@ local TEMPLATES <const> = {
   chroot = "enter the root by chroot",
   init = "start the payload's process below PID 1",
   setsid = "start a session",
+  guard_terminal = "keep the command from typing into luactr's terminal, if it has that",
   controlling_tty = "take the terminal as controlling terminal",
   dup = "connect {fd}",
   setresgid = "become group {gid}",

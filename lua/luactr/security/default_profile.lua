@@ -28,8 +28,9 @@ local NAMESPACES <const> = 0x7e020000
 -- attacked.
 local AF_UNIX <const>, AF_INET <const>, AF_INET6 <const>, AF_NETLINK <const> = 1, 2, 10, 16
 
--- asm-generic/ioctls.h: both put text into a terminal's input, where the shell outside reads it.
-local TIOCSTI <const>, TIOCLINUX <const> = 0x5412, 0x541c
+-- asm-generic/ioctls.h: two put text into a terminal's input, where the shell outside reads it; the
+-- third makes something else of the line.
+local TIOCSTI <const>, TIOCLINUX <const>, TIOCSETD <const> = 0x5412, 0x541c, 0x5423
 
 -- personality(2): PER_LINUX, PER_LINUX32, either with UNAME26, and the question what it is now.
 local PERSONALITIES <const> = { 0, 8, 0x20000, 0x20008, 0xffffffff }
@@ -101,7 +102,8 @@ return {
     { action = "ENOSYS", names = { "clone3" } },
     {
       action = "allow", names = { "ioctl" },
-      args = { { index = 1, op = "not in", mask = INT, values = { TIOCSTI, TIOCLINUX } } },
+      args = { { index = 1, op = "not in", mask = INT,
+          values = { TIOCSTI, TIOCLINUX, TIOCSETD } } },
     },
     {
       action = "allow", names = { "personality" },

@@ -190,11 +190,25 @@ local function flags(profile, host)
   return bits
 end
 
+local FOREIGN <const> = { inherit = true, fd = true, file = true }
+
+--- Streams that may be a terminal of somebody outside. A session of its own does not keep a command
+--- from typing into it that has CAP_SYS_ADMIN, or that finds the terminal without a session. The
+--- profiles that ship refuse it; with another, or with none, a filter for that alone is installed.
+local function guard(spec)
+  for _, stream in ipairs(DUPLICATED) do
+    if not spec.tty and FOREIGN[spec[stream].kind] then
+      return { { op = "guard_terminal" } }
+    end
+  end
+  return {}
+end
+
 --- The profiles that ship were compiled with luactr: nothing is loaded for them.
 local function filter(spec, host)
   local profile = spec.seccomp
   if profile == "unconfined" then
-    return {}
+    return guard(spec)
   elseif type(profile) == "string" then
     return { { op = "seccomp", filter = require("luactr.core").seccomp.builtin(profile), flags = 0,
       profile = profile, from = "seccomp" } }
@@ -203,8 +217,10 @@ local function filter(spec, host)
   if not program then
     return nil, problems
   end
-  return { { op = "seccomp", filter = program, flags = flags(profile, host),
-    profile = profile, from = "seccomp" } }
+  local steps = guard(spec)
+  steps[#steps + 1] = { op = "seccomp", filter = program, flags = flags(profile, host),
+    profile = profile, from = "seccomp" }
+  return steps
 end
 
 --- Without no_new_privs the kernel takes a filter only from who has CAP_SYS_ADMIN: before the

@@ -24,7 +24,7 @@ local NAMESPACES <const> = 0x7e020000
 local AF_UNIX <const> = 1
 
 -- linux/socket.h and asm-generic/ioctls.h; the default profile says why
-local TIOCSTI <const>, TIOCLINUX <const> = 0x5412, 0x541c
+local TIOCSTI <const>, TIOCLINUX <const>, TIOCSETD <const> = 0x5412, 0x541c, 0x5423
 
 -- fcntl(2): F_DUPFD to F_SETFL, F_DUPFD_CLOEXEC, pipe sizes, seals. No locks, leases, signals.
 local COMMANDS <const> = { 0, 1, 2, 3, 4, 1030, 1031, 1032, 1033, 1034 }
@@ -88,7 +88,8 @@ return {
     -- the machine
     allow [[ getrandom sysinfo uname ]],
     { action = "allow", names = { "ioctl" },
-      args = { { index = 1, op = "not in", mask = INT, values = { TIOCSTI, TIOCLINUX } } } },
+      args = { { index = 1, op = "not in", mask = INT,
+          values = { TIOCSTI, TIOCLINUX, TIOCSETD } } } },
     -- personality(2): the question what it is now
     { action = "allow", names = { "personality" },
       args = { { index = 0, op = "==", mask = INT, value = INT } } },
