@@ -66,13 +66,13 @@ static int kill_children(void) {
     long length = k_read(fd, text, sizeof text);
     k_close(fd);
     int count = 0;
-    int pid = 0;
+    uint32_t pid = 0;
     for (long i = 0; i < length; i++) {
         if (text[i] >= '0' && text[i] <= '9') {
-            pid = pid * 10 + (text[i] - '0');
+            pid = pid * 10 + (uint32_t)(text[i] - '0');
             continue;
         }
-        count += pid > 0 && k_kill(pid, SIGKILL) >= 0;
+        count += pid && pid <= INT32_MAX && k_kill((int)pid, SIGKILL) >= 0;
         pid = 0;
     }
     return count;

@@ -1,0 +1,2 @@
+-- No root of its own, and no init.
+return { rootfs = require("luactr").rootfs.none(), init = false, seccomp = "unconfined" }

@@ -1,0 +1,2 @@
+-- A container that says nothing.
+return {}
