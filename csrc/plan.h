@@ -83,7 +83,16 @@
     X(DUP, "dup", "fd:f number:d")                                                                 \
     X(RLIMIT, "setrlimit", "resource:u soft:i hard:i")                                             \
     X(UMASK, "umask", "mask:u")                                                                    \
+    X(AFFINITY, "sched_setaffinity", "cpus:b exact:u")                                             \
+    X(MEMPOLICY, "set_mempolicy", "mode:u nodes:b")                                                \
+    X(NICE, "setpriority", "nice:i")                                                               \
+    X(SCHEDULER, "sched_setattr",                                                                  \
+      "policy:u flags:u nice:i priority:u runtime:i deadline:i period:i")                          \
+    X(IO_PRIORITY, "ioprio_set", "class:u level:u")                                                \
+    X(CORE_SCHEDULING, "core_scheduling", "")                                                      \
+    X(TSC, "tsc", "mode:u")                                                                        \
     X(PERSONALITY, "personality", "persona:u")                                                     \
+    X(KEYRING, "session_keyring", "")                                                              \
     X(SETGROUPS, "setgroups", "groups:n")                                                          \
     X(SETGID, "setresgid", "gid:u")                                                                \
     X(SETUID, "setresuid", "uid:u")                                                                \

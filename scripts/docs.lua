@@ -212,6 +212,12 @@ local CUSTOM <const> = {
   quota = "string|integer|{ size?: string|integer, inodes?: integer }",
   landlock = "luactr.landlock",
   seccomp = "\"default\"|\"strict\"|\"unconfined\"|table",
+  securebits = "string[]",
+  scheduler = "string|{ policy: string, nice?: integer, priority?: integer, flags?: string[], " ..
+    "runtime?: string|number, deadline?: string|number, period?: string|number }",
+  io_priority = "string|{ class: string, priority?: integer }",
+  cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
+  memory_policy = "string|{ mode: string, nodes?: string|integer[], flags?: string[] }",
   stop_signal = "string|integer",
 }
 

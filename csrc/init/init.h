@@ -193,6 +193,8 @@ step_function step_unmount, step_tmpcopyup, step_open_tree, step_propagation, st
     step_mount, step_bind, step_mount_setattr, step_mask, step_readonly, step_console,
     step_pivot_root, step_chroot;
 step_function step_init;
+step_function step_sched_setaffinity, step_set_mempolicy, step_setpriority, step_sched_setattr,
+    step_ioprio_set, step_core_scheduling, step_tsc, step_session_keyring;
 step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_umask,
     step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,
     step_capset, step_cap_ambient, step_securebits, step_no_new_privs, step_landlock_create_ruleset,

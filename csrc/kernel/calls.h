@@ -242,6 +242,34 @@ static inline int k_prlimit(int resource, const void *limit) {
     return (int)k_call(__NR_prlimit64, 0, resource, limit, NULL);
 }
 
+static inline int k_setpriority(int which, int who, int nice) {
+    return (int)k_call(__NR_setpriority, which, who, nice);
+}
+
+static inline int k_sched_setattr(const void *attributes) {
+    return (int)k_call(__NR_sched_setattr, 0, attributes, 0);
+}
+
+static inline int k_sched_setaffinity(size_t size, const void *cpus) {
+    return (int)k_call(__NR_sched_setaffinity, 0, size, cpus);
+}
+
+static inline int k_sched_getaffinity(size_t size, void *cpus) {
+    return (int)k_call(__NR_sched_getaffinity, 0, size, cpus);
+}
+
+static inline int k_ioprio_set(int which, int who, unsigned priority) {
+    return (int)k_call(__NR_ioprio_set, which, who, priority);
+}
+
+static inline int k_set_mempolicy(unsigned mode, const void *nodes, unsigned long count) {
+    return (int)k_call(__NR_set_mempolicy, mode, nodes, count);
+}
+
+static inline long k_keyctl(int operation, unsigned long argument) {
+    return k_call(__NR_keyctl, operation, argument);
+}
+
 static inline int k_personality(unsigned persona) {
     return (int)k_call(__NR_personality, persona);
 }

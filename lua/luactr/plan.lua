@@ -124,6 +124,16 @@ local function oom_score_adj(spec)
   return { { op = "oom_score_adj", value = spec.oom_score_adj, from = "oom_score_adj" } }
 end
 
+local function initial_cpus(spec)
+  local affinity = spec.cpu_affinity
+  return affinity and affinity.initial and require("luactr.security.scheduling").initial(spec) or {}
+end
+
+--- Of PID 1 already, so that all that comes later has it, too.
+local function core_scheduling(spec)
+  return spec.core_scheduling and { { op = "core_scheduling", from = "core_scheduling" } } or {}
+end
+
 local function stay_as_init(spec)
   return spec.init and { { op = "init", from = "init" } } or {}
 end
@@ -151,7 +161,11 @@ end
 
 local function start_payload(spec, host)
   local list, path = environment(spec, host)
-  return { { op = "exec", file = spec.command[1], argv = spec.command, env = list,
+  local argv = spec.command
+  if spec.argv0 then
+    argv = table.move(argv, 2, #argv, 2, { spec.argv0 })
+  end
+  return { { op = "exec", file = spec.command[1], argv = argv, env = list,
     path = path or DEFAULT_PATH, from = "command" } }
 end
 
@@ -169,6 +183,7 @@ end
 --- leads out any more. What the payload does after the init has an order and reasons of its own, in
 --- luactr.security.process.
 local PHASES <const> = {
+  { name = "initial cpus", title = "Choose the CPUs of the start", steps = initial_cpus },
   { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
   { name = "identity maps", title = "Wait for the user and group maps",
     module = "luactr.namespaces", call = "wait_for_id_maps" },
@@ -190,6 +205,7 @@ local PHASES <const> = {
   { name = "enter", title = "Enter the root", steps = enter_root },
   { name = "sysctl", title = "Set kernel parameters", steps = sysctl },
   { name = "oom", title = "Choose who dies first", steps = oom_score_adj },
+  { name = "core scheduling", title = "Share no core with others", steps = core_scheduling },
   { name = "init", title = "Stay as PID 1, go on in a child", steps = stay_as_init },
   { name = "process", title = "Give up privileges", module = "luactr.security.process" },
   { name = "exec", title = "Become the program", steps = start_payload },

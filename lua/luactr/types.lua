@@ -52,6 +52,7 @@
 ---@field readonly? boolean|"recursive" make / read-only; "recursive": with what the host has mounted below it
 ---@field propagation? "private"|"rprivate"|"slave"|"rslave"|"shared"|"rshared"|"unbindable"|"runbindable" of the mount at /, or with r of all mounts
 ---@field command string[] program and arguments
+---@field argv0? string what the program is told as its own name
 ---@field env? table<string, string|number|boolean>|string[] variables; NAME = true inherits one, false leaves a default out
 ---@field cwd? string working directory
 ---@field user? integer|string|{ uid: integer, gid: integer } who runs the command, by number or by name in its /etc/passwd
@@ -67,13 +68,22 @@
 ---@field readonly_paths? string[] read-only in the container
 ---@field devices? (string|{ path: string, type: "c"|"b"|"p", major?: integer, minor?: integer, mode?: string|integer, uid?: integer, gid?: integer })[] device nodes beside null, zero, full, random, urandom, tty
 ---@field capabilities? string[]|"none"|"all"|{ add?: string[], drop?: string[] }|table<string, string[]> what root in the container may do
+---@field securebits? string[] how root is special: capabilities(7)
 ---@field no_new_privileges? boolean exec never gains privilege
 ---@field seccomp? "default"|"strict"|"unconfined"|table system call filter
 ---@field landlock? luactr.landlock paths, ports and processes that the command may reach
 ---@field rlimits? table<string, integer|string|{ soft?: integer|string, hard: integer|string }> per-process limits of setrlimit(2)
 ---@field sysctl? table<string, string|integer|boolean> kernel parameters of its namespaces
 ---@field oom_score_adj? integer who dies first when memory is short
+---@field scheduler? string|{ policy: string, nice?: integer, priority?: integer, flags?: string[], runtime?: string|number, deadline?: string|number, period?: string|number } scheduling policy of sched(7), with what it needs
+---@field nice? integer from -20, which others yield to, to 19
+---@field io_priority? string|{ class: string, priority?: integer } disk priority of ioprio_set(2)
+---@field cpu_affinity? string|integer[]|{ initial?: string|integer[], final?: string|integer[] } CPUs of the command, which may change them; limits.cpus it may not
+---@field memory_policy? string|{ mode: string, nodes?: string|integer[], flags?: string[] } memory nodes of set_mempolicy(2)
+---@field core_scheduling? boolean no other container runs on the same core at the same time
+---@field tsc? boolean false: to read the time stamp counter is SIGSEGV, and so is the vDSO's clock
 ---@field personality? string|string[] execution domain
+---@field keyring? "new"|"inherit" session keyring: "new" or "inherit"
 ---@field limits? luactr.limits cgroup and supervisor limits
 ---@field network? "none"|"host" "none" is lo alone
 ---@field stdin? "inherit"|"null"|integer|luactr.fd|{ file: string }|string where input comes from

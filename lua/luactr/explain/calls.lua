@@ -352,6 +352,11 @@ function calls.exec(s)
   return string.format("%s(%s, %s, %s)", call, quote(s.file), list(s.argv), list(s.env))
 end
 
+-- Attributes that few recipes set have a file of their own.
+for op, call in pairs(require "luactr.explain.attributes") do
+  calls[op] = call
+end
+
 --- A step as a system call. A kind without a row, which only a newer core can bring, is named.
 ---@param step table
 ---@return string

@@ -49,11 +49,26 @@ local function umask(spec)
   return { { op = "umask", mask = spec.umask, from = "umask" } }
 end
 
+--- Most recipes say nothing of it, and do not load what it takes.
+local function scheduling(spec)
+  local asked = spec.cpu_affinity or spec.memory_policy or spec.nice or spec.scheduler
+    or spec.io_priority or not spec.tsc
+  return asked and require("luactr.security.scheduling").steps(spec) or {}
+end
+
 local function personality(spec)
   if not spec.personality then
     return {}
   end
   return { { op = "personality", persona = spec.personality, from = "personality" } }
+end
+
+--- The profiles that ship refuse every call that has to do with keys. Charged to luactr's user,
+--- since any other may have few of them.
+local function keyring(spec)
+  local word = spec.keyring or (type(spec.seccomp) == "string" and spec.seccomp ~= "unconfined"
+    and "inherit" or "new")
+  return word == "new" and { { op = "session_keyring", from = "keyring" } } or {}
 end
 
 -- ---- user and groups
@@ -125,6 +140,17 @@ local function bounding(spec, plan, host)
     from = "capabilities" } }
 end
 
+--- The bits take CAP_SETPCAP, and may forbid to raise what is ambient: they go between.
+local function with_securebits(spec, final, ambient)
+  local setpcap, first = sys().cap_mask { "CAP_SETPCAP" }, {}
+  for name, value in pairs(final) do
+    first[name] = value
+  end
+  first.effective, first.permitted = first.effective | setpcap, first.permitted | setpcap
+  local bits = { op = "securebits", bits = spec.securebits, from = "securebits" }
+  return ambient and { first, ambient, bits, final } or { first, bits, final }
+end
+
 --- For any user but root exec clears what is not ambient; it goes at once, with nothing in between.
 local function sets(spec, plan, host)
   local has_ambient = #spec.capabilities.ambient > 0
@@ -132,12 +158,14 @@ local function sets(spec, plan, host)
   local function part(set)
     return kept and mask(spec, plan, host, set) or 0
   end
-  local steps = { { op = "capset", from = "capabilities", effective = part "effective",
-    permitted = part "permitted", inheritable = part "inheritable" } }
-  if has_ambient then
-    steps[2] = { op = "cap_ambient", set = part "ambient", from = "capabilities" }
+  local final = { op = "capset", from = "capabilities", effective = part "effective",
+    permitted = part "permitted", inheritable = part "inheritable" }
+  local ambient = has_ambient
+    and { op = "cap_ambient", set = part "ambient", from = "capabilities" } or nil
+  if not spec.securebits then
+    return { final, ambient }
   end
-  return steps
+  return with_securebits(spec, final, ambient)
 end
 
 local function no_new_privileges(spec)
@@ -240,8 +268,8 @@ local function late_filter(spec, _, host)
 end
 
 local PARTS <const> = {
-  session, streams, landlock_rules, rlimits, umask, personality, early_landlock, early_filter,
-  groups, group, bounding, user, sets, directory, no_new_privileges, late_landlock, late_filter,
+  session, streams, landlock_rules, rlimits, umask, scheduling, personality, keyring,
+  early_landlock, early_filter, groups, group, bounding, user, sets, directory, no_new_privileges, late_landlock, late_filter,
 }
 
 ---@param spec luactr.spec settled

@@ -95,6 +95,40 @@ function M.capabilities(value, path, problems)
 end
 
 
+-- ---- securebits: { "noroot", "noroot_locked" } -> { bits = number }
+
+local SECUREBITS <const> = { -- linux/securebits.h
+  noroot = 1, no_setuid_fixup = 4, keep_caps = 16, no_cap_ambient_raise = 64,
+}
+
+local securebit = check.string {
+  what = "securebit", max = 64,
+  convert = function(name)
+    local short = name:lower():gsub("^secbit_", "")
+    local plain = short:gsub("_locked$", "")
+    local bit = SECUREBITS[plain]
+    if not bit then
+      return nil, string.format("unknown securebit %s%s", check.show(name),
+        hint(short, names_of(SECUREBITS)))
+    end
+    return short == plain and bit or bit << 1 -- the lock is the next one
+  end,
+}
+
+local securebits = check.list(securebit, {
+  convert = function(bits)
+    local mask = 0
+    for _, bit in ipairs(bits) do
+      mask = mask | bit
+    end
+    return mask
+  end,
+})
+
+function M.securebits(value, path, problems)
+  return problems:check(securebits, value, path)
+end
+
 -- ---- rlimits: { nofile = 1024, as = "64M", core = { soft = 0, hard = "unlimited" } }
 --      -> upper-case name to { soft, hard }
 

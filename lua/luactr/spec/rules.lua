@@ -85,7 +85,14 @@ local function mounts_on_the_host(spec)
   end
 end
 
+local function nice_twice(spec)
+  if spec.nice and spec.scheduler then
+    return "nice", "belongs into the scheduler's policy: scheduler = { policy =, nice = }"
+  end
+end
+
 local RULES <const> = {
+  nice_twice,
   mounts_on_the_host, maps_without_user_namespace,
   tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
 }

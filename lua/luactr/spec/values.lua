@@ -36,6 +36,8 @@ M.command = check.list(check.string { empty = true, max = MAX_ARGUMENT }, {
   end,
 })
 
+M.argv0 = check.string { empty = true, max = MAX_ARGUMENT }
+
 local id = check.integer { what = "number", min = 0, max = MAX_ID }
 
 M.labels = check.map(check.string(), check.string { empty = true })
@@ -252,6 +254,17 @@ M.rlimits = check.lazy("table of name = value or { soft =, hard = }", PROCESS, "
 M.sysctl = check.lazy("table of name = value", PROCESS, "sysctl")
 M.personality = check.lazy("linux, linux32, no_aslr, read_implies_exec, uname26, or a list of them",
   PROCESS, "personality")
+M.securebits = check.lazy("list of names of capabilities(7)", PROCESS, "securebits")
+M.keyring = check.enum { "new", "inherit" }
+M.nice = check.integer { min = -20, max = 19 }
+
+local SCHEDULING <const> = "luactr.spec.scheduling"
+
+M.scheduler = check.lazy("policy, or { policy =, nice =, priority = ... }", SCHEDULING, "scheduler")
+M.io_priority = check.lazy("class, or { class =, priority = }", SCHEDULING, "io_priority")
+M.cpu_affinity = check.lazy("list as \"0-3,5\", or { initial =, final = }", SCHEDULING,
+  "cpu_affinity")
+M.memory_policy = check.lazy("mode, or { mode =, nodes =, flags = }", SCHEDULING, "memory_policy")
 M.landlock = check.lazy("table of read, write, execute, ioctl, tcp and scope",
   "luactr.spec.landlock", "check")
 M.signal = check.lazy("signal's name or number", PROCESS, "signal")
