@@ -2,14 +2,12 @@
 #include "init.h"
 
 /* A filter may refuse, or hand to the listener, every system call that this process could send the
- * listener's descriptor with. So a messenger, which came before the filter and shares memory and
- * descriptors, sends it. It is no child of the command: below PID 1 it is its sibling, reaped as
- * such; without a PID 1 of ours nobody has to wait for it. */
+ * listener's descriptor with. So a thread of it that came before the filter, and has none, does:
+ * the messenger. It is gone before the command is executed, without a trace for that to find. */
 
 #define MESSENGER_MEMORY 8192
 #define PENDING          (-1 - K_MAX_ERRNO)
 #define K_MAX_ERRNO      4095
-#define PATIENCE         100000 /* naps: some seconds, for a command that was killed meanwhile */
 
 struct messenger {
     int tid;      /* 0 when it has ended */
@@ -21,26 +19,17 @@ struct messenger {
 static void messenger_main(void *state) {
     struct messenger *m = state;
     const struct __kernel_timespec nap = {.tv_nsec = 20000};
-    int listener = PENDING;
-    for (int naps = 0; listener == PENDING && naps < PATIENCE; naps++) {
-        listener = __atomic_load_n(&m->listener, __ATOMIC_ACQUIRE);
-        if (listener == PENDING)
-            k_nanosleep(&nap);
-    }
+    int listener;
+    while ((listener = __atomic_load_n(&m->listener, __ATOMIC_ACQUIRE)) == PENDING)
+        k_nanosleep(&nap);
     if (listener >= 0)
         m->result = fds_send(m->sync, MEET_LISTENER, listener);
-    k_exit(0);
+    k_exit_thread();
 }
 
-/* Without a PID 1 of ours it is a child of the command's process, which must not find it: the
- * kernel reaps for who says that it will not wait. exec makes that ordinary again. */
-static int hire(const struct init *in, struct messenger *m) {
-    const struct k_sigaction no_wait = {.flags = SA_NOCLDWAIT};
-    long flags = CLONE_VM | CLONE_FILES | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
-    if (in->pid1)
-        flags |= CLONE_PARENT;
-    else
-        k_sigaction(SIGCHLD, &no_wait);
+static int hire(struct messenger *m) {
+    const long flags = CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_PARENT_SETTID |
+                       CLONE_CHILD_CLEARTID;
     void *stack_top = (char *)m + MESSENGER_MEMORY;
     return (int)k_clone_beside(flags, stack_top, &m->tid, messenger_main, m);
 }
@@ -61,7 +50,7 @@ static int install_with_listener(struct init *in, uint32_t flags,
         return at(in, AUX_CREATE, (int)(long)m);
     m->sync = in->sync;
     m->listener = PENDING;
-    int result = at(in, AUX_CREATE, hire(in, m));
+    int result = at(in, AUX_CREATE, hire(m));
     if (result < 0)
         return result;
     return hand_over(m, k_seccomp(SECCOMP_SET_MODE_FILTER, flags, program));

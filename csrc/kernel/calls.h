@@ -319,6 +319,11 @@ __attribute__((noreturn)) static inline void k_exit(int code) {
         k_call(__NR_exit_group, code);
 }
 
+__attribute__((noreturn)) static inline void k_exit_thread(void) {
+    for (;;)
+        k_call(__NR_exit, 0);
+}
+
 /* ---- signals and children; a set is one 64-bit word */
 
 static inline int k_sigaction(int signal, const void *action) {

@@ -120,6 +120,18 @@ static long lease(void) {
 static long lease_high(void) {
     return syscall(SYS_fcntl, own_file(), F_SETLEASE | 1UL << 32, F_RDLCK);
 }
+static int shared_file(void) {
+    return open("/shared/file", O_RDONLY);
+}
+static long hold_a_lock(void) {
+    long result = flock(shared_file(), LOCK_EX);
+    if (result == 0)
+        sleep(60);
+    return result;
+}
+static long try_a_lock(void) {
+    return flock(shared_file(), LOCK_EX | LOCK_NB);
+}
 static long get_flags(void) {
     return fcntl(0, F_GETFL);
 }
@@ -167,12 +179,39 @@ static long x32(void) {
     return syscall(0x40000000 | SYS_getpid);
 }
 
-static long i386(void) {
+/* By i386's number; the result is -errno, as in every register of a system call. */
+static long by_int80(long number, long a, long b, long c) {
     long result = 0;
 #ifdef __x86_64__
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L /* getpid */) : "memory");
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(a), "c"(b), "d"(c)
+                     : "memory");
 #endif
-    return result;
+    if (result >= 0)
+        return result;
+    errno = (int)-result;
+    return -1;
+}
+static long i386(void) {
+    return by_int80(20 /* getpid */, 0, 0, 0);
+}
+static long i386_keyctl(void) {
+    return by_int80(288, 0, -3, 1);
+}
+static long i386_socket_alg(void) {
+    return by_int80(359, AF_ALG, SOCK_SEQPACKET, 0);
+}
+static long i386_socket_unix(void) {
+    return by_int80(359, AF_UNIX, SOCK_STREAM, 0);
+}
+/* Its arguments are in memory, below 4 GiB as in every static program. */
+static long i386_socketcall(void) {
+    static unsigned int arguments[] = {AF_ALG, SOCK_SEQPACKET, 0};
+    return by_int80(102, 1 /* SYS_SOCKET */, (long)arguments, 0);
+}
+static long i386_mount(void) {
+    return by_int80(21, 0, 0, 0);
 }
 
 static const struct {
@@ -206,6 +245,8 @@ static const struct {
     {"fcntl(F_SETLEASE, high bits)", lease_high},
     {"fcntl(F_GETFL)", get_flags},
     {"socketpair", pair},
+    {"hold a lock", hold_a_lock},
+    {"try a lock", try_a_lock},
     {"in the rain", in_the_rain},
     {"wide arguments", wide_arguments},
     {"bad address", bad_address},
@@ -213,6 +254,11 @@ static const struct {
     {"9999", unknown},
     {"x32", x32},
     {"int 0x80", i386},
+    {"int 0x80: keyctl", i386_keyctl},
+    {"int 0x80: mount", i386_mount},
+    {"int 0x80: socket(AF_ALG)", i386_socket_alg},
+    {"int 0x80: socket(AF_UNIX)", i386_socket_unix},
+    {"int 0x80: socketcall(AF_ALG)", i386_socketcall},
 };
 
 int main(int argc, char **argv) {

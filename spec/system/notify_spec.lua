@@ -267,6 +267,17 @@ describe("seccomp.notify #system", function()
       assert.matches(expected .. '"ok"', complaint(function() return "ok" end), 1, true)
     end)
 
+    it("is told on the command line", function()
+      local script = dir:write("wrong.lua", ([[
+return require("luactr").container { name = "notify", rootfs = %q,
+  command = { "/calls", "socketpair" },
+  seccomp = { notify = { socketpair = function() error("broken") end } } }
+]]):format(dir.path .. "/root"))
+      local result = support.luactr { script }
+      assert.equal("ENOSYS\n", result.stdout)
+      assert.matches("seccomp.notify.socketpair: .*wrong.lua:3: broken", result.stderr)
+    end)
+
     it("that is wrong often is reported some times", function()
       local result = shell("for i in $(seq 50); do /calls socketpair; done",
         { socketpair = function() error("again") end })
@@ -294,7 +305,7 @@ describe("seccomp.notify #system", function()
 
     it("leaves no process inside", function()
       for _, init in ipairs { true, false } do
-        local result = shell("exec ps -o pid,comm", { uname = function() return 0 end },
+        local result = shell("exec ps -o pid,comm", { getuid = function() return 0 end },
           { init = init })
         local _, lines = result.stdout:gsub("\n", "")
         assert.equal(init and 3 or 2, lines, result.stdout)

@@ -124,6 +124,45 @@ describe("luactr.security #system", function()
     end
   end)
 
+  it("lets no other ABI round a list of what is refused", function()
+    if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+    local profile = { default = "allow", rules = { { names = { "ptrace" }, action = "EPERM" } } }
+    assert.equal("EPERM", call("ptrace", { seccomp = profile }))
+    assert.equal("signal SYS", call("int 0x80", { seccomp = profile }))
+    assert.equal("signal SYS", call("x32", { seccomp = profile }))
+  end)
+
+  it("holds another ABI to the same rules", function()
+    if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+    local expected = { ["int 0x80: keyctl"] = "EPERM", ["int 0x80: mount"] = "EPERM",
+      ["int 0x80: socket(AF_ALG)"] = "EPERM", ["int 0x80: socketcall(AF_ALG)"] = "EPERM",
+      ["int 0x80: socket(AF_UNIX)"] = "ok", ["int 0x80"] = "ok" }
+    for name, answer in pairs(expected) do
+      assert.equal(answer, call(name, { capabilities = "all",
+        seccomp = { architectures = { "x86" } } }), name)
+    end
+  end)
+
+  -- Two containers that see the same file: whether one can tell what the other does to it.
+  it("keeps the strict ones from whispering through locks", function()
+    local shared = dir:mkdir("shared")
+    support.write(shared .. "/file", "")
+    for seccomp, expected in pairs { default = "EAGAIN", strict = "EPERM" } do
+      local function fields(command)
+        return { rootfs = dir.path .. "/root", seccomp = seccomp, stdout = "capture",
+          command = command, mounts = { ctr.bind(shared, "/shared", { ro = true }) } }
+      end
+      local holder <close> = ctr.container(fields { "/calls", "hold a lock" })
+      assert(holder:start())
+      local result
+      local deadline = core.sys.clock_gettime() + 10
+      repeat
+        result = assert(ctr.run(fields { "/calls", "try a lock" }))
+      until result.stdout ~= "ok\n" or core.sys.clock_gettime() > deadline
+      assert.equal(expected, result.stdout:match("%S+"), seccomp)
+    end
+  end)
+
   it("opens another ABI by name", function()
     if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
     assert.equal("ok", call("int 0x80", { seccomp = { architectures = { "x86" } } }))

@@ -121,6 +121,9 @@ local function run_container(box)
   for _, warning in ipairs(result.warnings or {}) do
     output().warn(warning)
   end
+  for _, wrong in ipairs(result.handler_errors or {}) do
+    output().warn(string.format("seccomp.notify.%s: %s", wrong.call, wrong.message))
+  end
   if EXPLAINED[result.reason] then
     output().warn(string.format("%s: %s", result.reason, EXPLAINED[result.reason]))
   end

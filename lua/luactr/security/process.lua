@@ -213,7 +213,7 @@ local function flags(profile, host)
   end
   if profile.handlers or profile.listener then
     bits = bits | known.new_listener | (host.wait_kill and known.wait_kill or 0)
-    bits = bits & known.tsync ~= 0 and bits | known.tsync_esrch or bits
+    bits = bits & ~known.tsync -- the messenger's thread (init/filter.c) must stay without
   end
   return bits
 end

@@ -11,7 +11,7 @@ local M = {}
 local ALL_BITS <const> = -1
 local X32 <const>, X32_BIT <const> = "x32", 0x40000000
 
-M.FLAGS = { tsync = 1, log = 2, spec_allow = 4, new_listener = 8, tsync_esrch = 16, wait_kill = 32 }
+M.FLAGS = { tsync = 1, log = 2, spec_allow = 4, new_listener = 8, wait_kill = 32 }
 
 -- ---- the base
 
