@@ -1,6 +1,7 @@
 -- Landlock, seen from inside: what a rule leaves and what it takes away. Each refusal has a twin
 -- that succeeds, so that a payload which can do nothing at all would be noticed.
 local ctr = require("luactr")
+local inside = require("support.inside")
 local process = require("support.process")
 local support = require("support")
 local sys = require("luactr.core").sys
@@ -294,6 +295,72 @@ describe("landlock #system", function()
       support.must { "chmod", "0755", dir.path .. "/root/in" }
       assert.equal("no", answer)
     end)
+  end)
+
+  describe("that cannot be entered", function()
+    local function failure(fields)
+      fields.rootfs = fields.rootfs or ctr.rootfs.none()
+      fields.command, fields.name = { "/bin/true" }, "landlock"
+      local result, err = ctr.run(fields)
+      assert.is_nil(result)
+      return err
+    end
+
+    since(4, "says that the kernel stacks no more rules", function()
+      inside({}, function()
+        assert(sys.no_new_privs())
+        for _ = 1, 16 do
+          local rules <close> = assert(sys.landlock_create_ruleset(0, "bind_tcp"))
+          assert(sys.landlock_restrict_self(rules))
+        end
+        local err = failure { landlock = { tcp = { bind = {} } } }
+        assert.same({ "E2BIG", "landlock_restrict_self" }, { err.code, err.op })
+        assert.matches("16 sets of Landlock rules already", err.cause)
+        assert.is_true(err.checked)
+      end)
+    end)
+
+    local function as_stranger(fields, options)
+      local own <close> = support.tmpdir()
+      local recipe = own:write("recipe.lua", ([[
+        local ctr = require "luactr"
+        return ctr.container { rootfs = ctr.rootfs.none(), command = { "echo", "ran" }, %s }
+      ]]):format(fields))
+      local runtime = own:mkdir "run"
+      support.must { "chown", support.stranger, runtime }
+      options = options or {}
+      options[1], options.user = recipe, support.stranger
+      options.env = { XDG_RUNTIME_DIR = runtime }
+      return support.luactr(options)
+    end
+
+    since(1, "says that no_new_privileges is needed without root", function()
+      support.needs("stranger")
+      local result = as_stranger("landlock = { write = {} }, no_new_privileges = false")
+      assert.equal(125, result.code)
+      assert.is_truthy(result.stderr:find("Landlock needs no_new_privileges, or root", 1, true),
+        result.stderr)
+    end)
+
+    -- What a kernel without Landlock, or one that has it switched off at boot, answers.
+    local absent <const> = {
+      { { "landlock_create_ruleset" }, "this kernel was built without Landlock" },
+      { { EOPNOTSUPP = { "landlock_create_ruleset" } },
+        'Landlock is switched off: "landlock" is not in the kernel\'s list lsm=' },
+    }
+    for _, case in ipairs(absent) do
+      it("is an error before anything starts: " .. case[2], function()
+        support.needs("stranger")
+        local result = as_stranger("landlock = { write = {} }", { without = case[1] })
+        assert.equal(125, result.code)
+        assert.equal("", result.stdout)
+        assert.is_truthy(result.stderr:find("landlock: " .. case[2], 1, true), result.stderr)
+        result = as_stranger("landlock = { write = {}, optional = true }", { without = case[1] })
+        assert.same({ 0, "ran\n" }, { result.code, result.stdout })
+        assert.equal("luactr: warning: landlock is not enforced: " .. case[2] .. "\n",
+          result.stderr)
+      end)
+    end
   end)
 
   it("records what is not enforced here, by word", function()

@@ -45,8 +45,6 @@ M.landlock_path = {
   { code = { "ENOENT", "ENOTDIR" }, find = missing,
     cause = "there is no {path} in the root",
     remedy = "correct {field}, or { path = ..., optional = true }" },
-  { code = "EBADFD", guess = true,
-    cause = "it lies on a file system of the kernel's own, which no rule can name" },
 }
 
 M.landlock_restrict_self = {
