@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 extern const char lctr_init_image[];
@@ -19,19 +18,19 @@ extern const char lctr_init_image_end[];
 #define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /* EINVAL: before Linux 6.3, which knows no MFD_EXEC and makes every memfd executable. */
-static int new_memfd(void) {
-    int fd = memfd_create("luactr-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+static int new_memfd(const char *name) {
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
     if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("luactr-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     return fd < 0 ? -errno : fd;
 }
 
-static int make_sealed(void) {
-    size_t size = (size_t)(lctr_init_image_end - lctr_init_image);
-    cleanup_fd fd = new_memfd();
+static int make_sealed(const struct lctr_image *image) {
+    size_t size = (size_t)(image->end - image->start);
+    cleanup_fd fd = new_memfd(image->name);
     if (fd < 0)
         return fd;
-    ssize_t written = write(fd, lctr_init_image, size);
+    ssize_t written = write(fd, image->start, size);
     if (written < 0)
         return -errno;
     if ((size_t)written != size)
@@ -64,8 +63,8 @@ static bool is_writable(int fd) {
 
 /* vm.memfd_noexec=2 refuses executable memfds: the copy that `install` put down is as good, where
  * the container can't change it. */
-static int open_installed(void) {
-    cleanup_fd fd = open(lctr_image_path(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+static int open_installed(const struct lctr_image *image) {
+    cleanup_fd fd = open(image->installed, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
     int protected = open_read_only(fd);
@@ -74,31 +73,38 @@ static int open_installed(void) {
     return protected;
 }
 
-static int make(void) {
-    int fd = make_sealed();
+static int make(const struct lctr_image *image) {
+    int fd = make_sealed(image);
     if (fd == -EACCES || fd == -ENOSYS || fd == -EPERM) {
-        int installed = open_installed();
+        int installed = open_installed(image);
         return installed < 0 ? fd : installed;
     }
     return fd;
 }
 
-/* The one cached thing of this library. A program may close descriptors behind our back and get the
- * number for a file of its own, so the cache is believed only while it is the same file. */
-int lctr_image_open(void) {
-    static int cached = -1;
-    static struct stat identity;
+/* A program may close descriptors behind our back and get the number for a file of its own, so what
+ * is cached is believed only while it is the same file. */
+int lctr_image_open(struct lctr_image *image) {
     struct stat now;
-    if (cached >= 0 && fstat(cached, &now) == 0 && now.st_dev == identity.st_dev &&
-        now.st_ino == identity.st_ino)
-        return cached;
-    int fd = make();
+    if (image->fd >= 0 && fstat(image->fd, &now) == 0 && now.st_dev == image->identity.st_dev &&
+        now.st_ino == image->identity.st_ino)
+        return image->fd;
+    int fd = make(image);
     if (fd < 0)
         return fd;
-    if (fstat(fd, &identity) < 0) {
+    if (fstat(fd, &image->identity) < 0) {
         int error = errno;
         close(fd);
         return -error;
     }
-    return cached = fd;
+    return image->fd = fd;
+}
+
+int lctr_image_open_init(void) {
+    static struct lctr_image init = {.name = "luactr-init",
+                                     .start = lctr_init_image,
+                                     .end = lctr_init_image_end,
+                                     .installed = LUACTR_INIT_PATH,
+                                     .fd = -1};
+    return lctr_image_open(&init);
 }

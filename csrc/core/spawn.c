@@ -165,7 +165,7 @@ static void reap_failed(long pid, int *pidfd) {
 }
 
 int lctr_spawn(struct lctr_process *p, const struct lctr_launch *launch) {
-    int image = lctr_image_open();
+    int image = lctr_image_open_init();
     if (image < 0)
         return image;
     cleanup_fd plan = make_plan_file(launch);

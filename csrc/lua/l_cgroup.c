@@ -371,6 +371,18 @@ static int l_destroy(lua_State *L) {
     return push_outcome(L, handle, lctr_cgroup_destroy(&handle->group), "rmdir");
 }
 
+/* disown(): from now on somebody else removes the directories. */
+static int l_disown(lua_State *L) {
+    check(L)->group.owner = false;
+    return 0;
+}
+
+struct cgroup *l_checkgroup(lua_State *L, int arg) {
+    struct handle *handle = luaL_checkudata(L, arg, CLASS);
+    luaL_argcheck(L, !handle->closed, arg, "closed cgroup");
+    return &handle->group;
+}
+
 /* close(): destroy what create() made, let go of what open() found. Idempotent. */
 static int l_close(lua_State *L) {
     struct handle *handle = luaL_checkudata(L, 1, CLASS);
@@ -424,6 +436,7 @@ static const luaL_Reg methods[] = {
     {"freeze", l_freeze},
     {"thaw", l_thaw},
     {"destroy", l_destroy},
+    {"disown", l_disown},
     {"close", l_close},
     {NULL, NULL},
 };

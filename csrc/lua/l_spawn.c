@@ -1,4 +1,5 @@
 /* core.spawn: a plan becomes a process; the handle follows it. */
+#include "l_spawn.h"
 #include "core/image.h"
 #include "core/plan.h"
 #include "core/spawn.h"
@@ -25,7 +26,7 @@ static struct lctr_process *check_open(lua_State *L) {
 
 enum { OPTIONS = 1, PROCESS };
 
-static lua_Integer integer_field(lua_State *L, int table, const char *name, lua_Integer otherwise) {
+lua_Integer l_integerfield(lua_State *L, int table, const char *name, lua_Integer otherwise) {
     lua_Integer value = otherwise;
     int is_integer = 1;
     if (lua_getfield(L, table, name) != LUA_TNIL)
@@ -60,19 +61,19 @@ static void read_fault(lua_State *L, struct lctr_launch *launch) {
     if (lua_getfield(L, OPTIONS, "fail") != LUA_TNIL) {
         luaL_checktype(L, -1, LUA_TTABLE);
         int fail = lua_gettop(L);
-        launch->fail_step = (uint32_t)integer_field(L, fail, "step", 0);
-        launch->fail_error = (int)integer_field(L, fail, "errno", EIO);
+        launch->fail_step = (uint32_t)l_integerfield(L, fail, "step", 0);
+        launch->fail_error = (int)l_integerfield(L, fail, "errno", EIO);
     }
     lua_pop(L, 1);
 }
 
-static void read_options(lua_State *L, struct lctr_launch *launch, int *fds) {
+void l_readlaunch(lua_State *L, struct lctr_launch *launch, int *fds) {
     lua_getfield(L, OPTIONS, "plan");
     const struct plan_header *plan = l_checkplan(L, -1);
     lua_pop(L, 1); /* the options table keeps it */
     launch->plan = plan;
     launch->plan_size = plan->size;
-    launch->flags = (uint64_t)integer_field(L, OPTIONS, "flags", 0);
+    launch->flags = (uint64_t)l_integerfield(L, OPTIONS, "flags", 0);
     lua_getfield(L, OPTIONS, "cgroup");
     launch->cgroup = l_optfd(L, lua_gettop(L), -1);
     lua_getfield(L, OPTIONS, "times");
@@ -87,7 +88,7 @@ static int l_spawn(lua_State *L) {
     struct lctr_launch launch = {0};
     luaL_checktype(L, OPTIONS, LUA_TTABLE);
     lua_settop(L, OPTIONS);
-    read_options(L, &launch, fds);
+    l_readlaunch(L, &launch, fds);
     struct lctr_process *p = lua_newuserdatauv(L, sizeof *p, 0);
     lctr_process_init(p);
     luaL_setmetatable(L, PROCESS_CLASS);
@@ -131,6 +132,23 @@ static int push_failure(lua_State *L, const struct plan_status *record) {
     return 5;
 }
 
+int l_pushevent(lua_State *L, const struct lctr_event *event) {
+    switch (event->kind) {
+    case LCTR_RENDEZVOUS:
+        lua_pushliteral(L, "rendezvous");
+        lua_pushinteger(L, event->number);
+        if (event->fd < 0)
+            return 2;
+        lua_pushvalue(L, -3);
+        return 3;
+    case LCTR_STARTED:
+        lua_pushliteral(L, "started");
+        return 1;
+    default:
+        return push_failure(L, &event->record);
+    }
+}
+
 /* "rendezvous", number, fd | "started" | "failed", step, op, errno, part of the step */
 static int l_launch(lua_State *L) {
     struct lctr_process *p = check_open(L);
@@ -140,20 +158,7 @@ static int l_launch(lua_State *L) {
     if (result < 0)
         return l_pushfail(L, -result, "launch", NULL);
     *fd = event.fd;
-    switch (event.kind) {
-    case LCTR_RENDEZVOUS:
-        lua_pushliteral(L, "rendezvous");
-        lua_pushinteger(L, event.number);
-        if (event.fd < 0)
-            return 2;
-        lua_pushvalue(L, -3);
-        return 3;
-    case LCTR_STARTED:
-        lua_pushliteral(L, "started");
-        return 1;
-    default:
-        return push_failure(L, &event.record);
-    }
+    return l_pushevent(L, &event);
 }
 
 static int l_answer(lua_State *L) {
@@ -226,17 +231,16 @@ static int l_wait(lua_State *L) {
     return 1;
 }
 
-static int read_step(lua_State *L, struct plan_step *step) {
-    struct lctr_process *p = check_open(L);
+static int read_step(lua_State *L, struct lctr_process *p, struct plan_step *step) {
     lua_Integer number = luaL_checkinteger(L, 2);
     luaL_argcheck(L, number > 0 && number <= PLAN_MAX_STEPS, 2, "not a step number");
     return lctr_process_step(p, (uint32_t)number - 1, step);
 }
 
 /* step_time(step) -> seconds on the monotonic clock when it was begun | nil if it was not */
-static int l_step_time(lua_State *L) {
+int l_steptime(lua_State *L, struct lctr_process *p) {
     struct plan_step step;
-    int result = read_step(L, &step);
+    int result = read_step(L, p, &step);
     if (result < 0)
         return l_pushfail(L, -result, "step_time", NULL);
     if (step.began_ns)
@@ -247,13 +251,21 @@ static int l_step_time(lua_State *L) {
 }
 
 /* step_skipped(step) -> whether it mounted nothing, since its optional source is missing */
-static int l_step_skipped(lua_State *L) {
+int l_stepskipped(lua_State *L, struct lctr_process *p) {
     struct plan_step step;
-    int result = read_step(L, &step);
+    int result = read_step(L, p, &step);
     if (result < 0)
         return l_pushfail(L, -result, "step_skipped", NULL);
     lua_pushboolean(L, step.skipped != 0);
     return 1;
+}
+
+static int l_step_time(lua_State *L) {
+    return l_steptime(L, check_open(L));
+}
+
+static int l_step_skipped(lua_State *L) {
+    return l_stepskipped(L, check_open(L));
 }
 
 static int l_close(lua_State *L) {

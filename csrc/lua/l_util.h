@@ -34,6 +34,7 @@ int l_open_fd(lua_State *L);
 int l_open_sys(lua_State *L);
 int l_open_plan(lua_State *L);
 int l_open_spawn(lua_State *L);
+int l_open_monitor(lua_State *L);
 int l_open_supervise(lua_State *L);
 int l_open_seccomp(lua_State *L);
 int l_open_notify(lua_State *L);

@@ -11,14 +11,9 @@ struct concern {
 
 static const struct concern concerns[] = {
     /* ORDER CONCERN */
-    {NULL, l_open_fd},
-    {"sys", l_open_sys},
-    {"plan", l_open_plan},
-    {NULL, l_open_spawn},
-    {"supervise", l_open_supervise},
-    {"seccomp", l_open_seccomp},
-    {"notify", l_open_notify},
-    {"cgroup", l_open_cgroup},
+    {NULL, l_open_fd},           {"sys", l_open_sys},         {"plan", l_open_plan},
+    {NULL, l_open_spawn},        {"monitor", l_open_monitor}, {"supervise", l_open_supervise},
+    {"seccomp", l_open_seccomp}, {"notify", l_open_notify},   {"cgroup", l_open_cgroup},
 };
 
 static void merge(lua_State *L, int into) {

@@ -3,7 +3,8 @@
 
 ---- C: who may include what. The first row whose pattern fits a file decides.
 
-local OWN <const> = { kernel = "^kernel/", plan = "^plan%.h$", init = "^init/", core = "^core/" }
+local OWN <const> = { kernel = "^kernel/", plan = "^plan%.h$", init = "^init/", core = "^core/",
+  monitor = "^monitor/" }
 
 local C_RULES <const> = {
   { files = "^csrc/kernel/", quoted = { OWN.kernel }, lua = false,
@@ -13,6 +14,8 @@ local C_RULES <const> = {
     why = "the init knows kernel/ and plan.h only" },
   { files = "^csrc/core/", quoted = { OWN.kernel, OWN.plan, OWN.core }, lua = false,
     why = "core/ knows no Lua" },
+  { files = "^csrc/monitor/", quoted = { OWN.kernel, OWN.plan, OWN.core, OWN.monitor }, lua = false,
+    why = "the monitor knows core/ and no Lua" },
   { files = "^csrc/lua/", quoted = { OWN.kernel, OWN.plan, OWN.core, "^lua/" }, lua = true,
     why = "lua/ uses core/, not the init" },
   { files = "^csrc/[%w_]+%.[ch]$", quoted = { "^embedded%.inc$", "^heap%.h$" }, lua = true,
@@ -45,6 +48,7 @@ local LAYERS <const> = {
   { name = "security", modules = { "luactr.security", "luactr.security.*" } },
   { name = "oci", modules = { "luactr.oci", "luactr.oci.*" } },
   { name = "container", modules = { "luactr.container", "luactr.container.*", "luactr.state",
+      "luactr.state.*",
       "luactr.result", "luactr.supervise", "luactr.terminal", "luactr.cause", "luactr.cause.*",
       "luactr.resources", "luactr.trace", "luactr.launch", "luactr.forward",
       "luactr.update", "luactr.processes", "luactr.notify" }, uses = "all but cli" },

@@ -1,0 +1,52 @@
+#include "monitor.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t clock_us(int clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The caller reaps the first process at once; the second is nobody's child. */
+static void leave_caller(void) {
+    if (fork() != 0)
+        _exit(0);
+    setsid();
+}
+
+/* No descriptor, directory or file mode of the caller's stays. */
+static void clear(void) {
+    syscall(SYS_close_range, MONITOR_SOCKET + 1, ~0u, 0);
+    for (int number = 0; number < MONITOR_SOCKET; number++) {
+        close(number);
+        open("/dev/null", O_RDWR);
+    }
+    fcntl(MONITOR_SOCKET, F_SETFD, FD_CLOEXEC);
+    prctl(PR_SET_NAME, "luactr-monitor", 0, 0, 0);
+    umask(077);
+}
+
+static bool leave_directory(void) {
+    return chdir("/") == 0;
+}
+
+int main(void) {
+    static struct monitor m = {.caller = MONITOR_SOCKET, .state = -1, .record = -1};
+    for (int i = 0; i < MONITOR_SOURCES; i++)
+        m.sources[i].fd = -1;
+    lctr_process_init(&m.process);
+    leave_caller();
+    clear();
+    if (job_receive(&m) < 0 || launch(&m) < 0 || !leave_directory())
+        return 1;
+    watch(&m);
+    record_write(&m);
+    return 0;
+}

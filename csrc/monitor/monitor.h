@@ -1,0 +1,74 @@
+/* The monitor: parent of one detached container, from its start to its end. Knows core/, no Lua.
+ *
+ * It writes the container's log, enforces the limits that no cgroup knows, and leaves the record of
+ * how the container ended in its state directory. Functions return 0 or -errno. */
+#ifndef LUACTR_MONITOR_MONITOR_H
+#define LUACTR_MONITOR_MONITOR_H
+
+#include "core/cgroup_meter.h"
+#include "core/monitor.h"
+#include "log.h"
+
+#define MONITOR_SOURCES 3
+
+/* A pipe or terminal that the container writes to. */
+struct source {
+    int fd; /* -1 at its end */
+    const char *name;
+};
+
+/* A limit that has been reached. */
+struct fired {
+    const char *reason; /* NULL: none has */
+    int64_t value;      /* in units of 1 / `per` */
+    int64_t limit;
+    int64_t per;
+};
+
+struct monitor {
+    int caller; /* -1 once the container is ours */
+    int state;  /* the container's directory, locked */
+    int plan_file;
+    const struct monitor_job *job; /* gone after the start */
+    size_t job_size;
+    const int *fds; /* that came with the job, in its order */
+    struct lctr_process process;
+    struct cgroup group;
+    char freezer[CGROUP_PATH_MAX];
+    struct source sources[MONITOR_SOURCES];
+    struct log log;
+    int record; /* the file of the exit record, with room for it */
+
+    int64_t wall_us; /* limits; negative: none */
+    int64_t cpu_us;
+    int64_t output;
+
+    int64_t started_us; /* CLOCK_MONOTONIC */
+    int64_t started_at_us;
+    int64_t finished_us;
+    int64_t finished_at_us;
+    int64_t written; /* bytes of output */
+    bool truncated;
+    struct fired fired;
+    struct cgroup_meter meters[CGROUP_METERS_MAX];
+    size_t meter_count;
+    bool settled; /* the command has ended */
+};
+
+int64_t clock_us(int clock);
+
+/* job.c: take over what the caller sends. */
+int job_receive(struct monitor *m);
+
+/* launch.c: start the container, and be left alone with it. */
+int launch(struct monitor *m);
+
+/* watch.c: until it has ended. */
+void watch(struct monitor *m);
+void kill_container(struct monitor *m);
+
+/* record.c: reserve the space on the disk, fill it. */
+int record_open(int state);
+void record_write(struct monitor *m);
+
+#endif
