@@ -134,6 +134,7 @@ local function recipes_page()
     namespaces = namespaces_table(), steps = step_list(),
     capabilities = code_list(values.default_capabilities),
     landlock = record_table(require("luactr.spec.landlock").fields),
+    log = record_table(require("luactr.spec.log").fields),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
   return (read(TEMPLATES .. "recipes.md"):gsub("@(%l+)@", parts))
@@ -219,6 +220,7 @@ local CUSTOM <const> = {
   cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
   memory_policy = "string|{ mode: string, nodes?: string|integer[], flags?: string[] }",
   stop_signal = "string|integer",
+  log = "{ size?: integer|string, files?: integer }",
 }
 
 local luals

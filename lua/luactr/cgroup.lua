@@ -242,7 +242,9 @@ end
 --- Remove the groups of one container whose luactr died, with the processes that are still in them.
 ---@param layout table of M.detect
 ---@param id string
----@return boolean removed
+---@return boolean? removed
+---@return string? message
+---@return integer? errno EBUSY: somebody holds them
 function M.remove(layout, id)
   return core.cgroup.sweep(tops(layout), id, true)
 end

@@ -83,9 +83,11 @@ local function job_for(box, run)
 end
 
 --- Start it and return when its command runs. Until wait() or run(), nothing reads its output and
---- no limit of the supervisor acts.
+--- no limit of the supervisor acts. With { detach = true } it is left to a monitor, which does all
+--- that, and outlives this process: then the box stays inert, and what is returned is the same as
+--- of ctr.find.
 ---@param options? luactr.start_options
----@return boolean? started
+---@return boolean|luactr.found|nil started
 ---@return table? error
 function Box:start(options)
   if self.life then
@@ -93,6 +95,9 @@ function Box:start(options)
   end
   self.result = nil
   M.watch.start(self)
+  if options and options.detach then
+    return require("luactr.container.detach").start(self, facts(), options)
+  end
   local run, err = require("luactr.launch").start(self, facts(), options)
   if not run then
     self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))

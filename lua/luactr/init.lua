@@ -4,6 +4,8 @@
 ---@field sys luactr.sys the kernel's primitives, one function each
 ---@field container fun(spec: luactr.container_spec): luactr.container
 ---@field run fun(spec: luactr.container_spec): luactr.result?, luactr.error? both in one
+---@field find fun(name: string): luactr.found?, luactr.error? a container of any process
+---@field list fun(): luactr.found[] all containers
 ---@field rootfs luactr.rootfs.constructors dir(path), host { programs }, empty()
 local M = {}
 
@@ -201,6 +203,8 @@ end
 local LAZY <const> = {
   rootfs = function() return require "luactr.rootfs" end,
   sys = function() return require "luactr.sys" end,
+  find = function() return require("luactr.container.found").find end,
+  list = function() return require("luactr.container.found").all end,
   version = function() return require("luactr.core").version end,
 }
 

@@ -17,6 +17,7 @@ local M = {}
 ---@field cgroup? luactr.cgroup
 ---@field id_maps? luactr.idmap.maps with the ids of this life
 ---@field captures table<string, luactr.capture> by stream
+---@field logs table<string, luactr.fd> reading ends of the streams that a monitor logs
 ---@field relay? luactr.relay
 ---@field notify? luactr.notify
 ---@field signals? luactr.signals
@@ -39,6 +40,17 @@ function Run:close()
     self.resources[i]:close()
     self.resources[i] = nil
   end
+end
+
+--- Let go of all, which somebody else closes.
+function Run:disown()
+  for i = #self.resources, 1, -1 do
+    local resource = self.resources[i]
+    if resource.disown then
+      resource:disown()
+    end
+  end
+  self:close()
 end
 
 --- Leaving M.start by an error, returned or raised, closes what there is already.
@@ -208,7 +220,7 @@ local FORWARDED <const> = { "INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "WINCH
 
 --- Blocked before the process exists, so that none is lost and none ends luactr half-way.
 local function take_signals(box, run)
-  if not run.options.forward_signals and not box.plan.tty then
+  if run.options.detach or not run.options.forward_signals and not box.plan.tty then
     return true
   end
   local numbers = {}
@@ -219,17 +231,21 @@ local function take_signals(box, run)
   return run.signals
 end
 
+local function spawner(run)
+  return run.options.detach and require("luactr.container.detach").spawn or core.spawn
+end
+
 local function spawn(box, run)
   local fds, err = open_slots(box, run)
   if not fds then
     return nil, err
   end
-  local process, message, errno = core.spawn {
+  local process, message, errno, what = spawner(run) ({
     plan = box.encoded, flags = box.plan.flags, fds = fds,
     cgroup = run.cgroup and run.cgroup:fd(), times = trace.enabled, fail = run.options.fail,
-  }
+  }, box, run)
   if not process then
-    return nil, sys_failure(box, message, errno, "clone")
+    return nil, sys_failure(box, message, errno, what or "clone")
   end
   run.process = run:own(process)
   for _, fd in ipairs(run.passed) do
@@ -245,11 +261,15 @@ end
 --- (a full disk) is no reason to end the container.
 local function publish(box, run, host)
   local pid = run.process:pid()
-  run.entry:write {
-    name = box.spec.name, created = sys.clock_gettime("realtime"),
+  local record = {
+    name = box.spec.name, created = sys.clock_gettime("realtime"), command = box.spec.command,
     pid = pid, start = state.start_time(pid), cgroup = box.plan.cgroup and box.plan.cgroup.path,
   }
   state.sweep_once(host)
+  if run.options.detach then
+    return require("luactr.container.detach").publish(box, run, record)
+  end
+  run.entry:write(record)
   return true
 end
 
@@ -350,6 +370,7 @@ local function explain(box, host, err)
 end
 
 ---@class luactr.start_options
+---@field detach? boolean leave the container to a monitor
 ---@field forward_signals? boolean pass on the signals that luactr gets
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs
 
@@ -361,7 +382,7 @@ end
 ---@return table? error
 function M.start(box, host, options)
   local run <close> = setmetatable({
-    resources = {}, passed = {}, captures = {}, warnings = {}, options = options or {},
+    resources = {}, passed = {}, captures = {}, logs = {}, warnings = {}, options = options or {},
     owner = sys.getpid(),
   }, Run)
   for _, phase in ipairs(PHASES) do

@@ -5,7 +5,7 @@ local M = {}
 local SIGKILL <const> = 9
 
 ---@alias luactr.reason "exit"|"signal"|"killed"|"oom"|"pids"|"wall_time"|"cpu_time"|"output"|
----"start_failed"
+---"start_failed"|"lost"
 
 ---@class luactr.result
 ---@field exit_code? integer of the command; nil when a signal ended it or it did not start
@@ -142,6 +142,13 @@ function M.of(facts)
   end
   add_rusage(record, ending)
   return record
+end
+
+--- The record of a container whose monitor was killed: it ended, but nobody saw how.
+---@param finished_at number when that was noticed
+---@return luactr.result
+function M.lost(finished_at)
+  return { reason = "lost", truncated = false, meters = "rusage", finished_at = finished_at }
 end
 
 --- The record of a container that did not start.

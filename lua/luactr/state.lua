@@ -80,6 +80,9 @@ local function json(value)
   return ENCODE[math.type(value) or type(value)](value)
 end
 
+--- Plain data as JSON; what has no form in it is the caller's mistake.
+M.json = json
+
 ENCODE.string = json_string
 ENCODE.boolean = tostring
 ENCODE.integer = tostring
@@ -102,12 +105,15 @@ end
 --- When a process was started, in clock ticks since boot: with its pid it names it for ever.
 ---@param pid integer|"self"
 ---@return integer?
+---@return string? letter its state as in ps(1)
 function M.start_time(pid)
   local file <close> = sys.open("/proc/" .. pid .. "/stat", sys.O_RDONLY)
   local text = file and file:read(1024)
   -- The command's name may contain anything, so count from its end: the field after it is the 3rd.
   local rest = text and text:match(".*%) (.*)")
-  return rest and math.tointeger(tonumber(rest:match(("%S+ "):rep(19) .. "(%d+)")))
+  if rest then
+    return math.tointeger(tonumber(rest:match(("%S+ "):rep(19) .. "(%d+)"))), rest:sub(1, 1)
+  end
 end
 
 local owner -- this process, as state.json tells it
@@ -135,7 +141,7 @@ Entry.__index = Entry
 ---@return string? message
 ---@return integer? errno
 function Entry:write(record)
-  record.id, record.owner = self.id, this_process()
+  record.id, record.owner = self.id, record.owner or this_process()
   local temporary = STATE_FILE .. ".new"
   local file <close>, message, errno = sys.open(temporary,
     sys.O_WRONLY | sys.O_CREAT | sys.O_TRUNC, PRIVATE & ~64, { dir = self.directory })
@@ -162,6 +168,12 @@ local function empty(directory, device)
       end
     end
   end
+end
+
+--- Leave it to the process that has the lock as well: close() only lets go of it.
+function Entry:disown()
+  self.directory:close()
+  self.directory = nil
 end
 
 --- Remove it. A fork of the owner has the lock too, and leaves the directory to the owner.
@@ -195,10 +207,37 @@ local function open_locked(path)
   return directory
 end
 
---- Remove what a dead owner left, all but the directory itself, which is locked by us now.
+--- Remove what a dead owner left, all but the directory itself, which is locked by us now. False
+--- and "kept": a detached container left it, until somebody removes it; "busy": the owner is just
+--- dying, and holds the cgroup still.
 local function clean(directory, id, host)
+  local config <close> = sys.open("config.json", sys.O_PATH, 0, { dir = directory })
+  if config then
+    require("luactr.state.kept").settle(directory, id, host)
+    return false, "kept"
+  end
+  local removed, _, errno = require("luactr.cgroup").remove(host.cgroup, id)
+  if not removed and errno == sys.errno.EBUSY then
+    return false, "busy"
+  end
+  empty(directory, sys.stat(directory).dev)
+  return true
+end
+
+--- Remove a container's directory that nobody holds any more, kept or not.
+---@param host luactr.host
+---@param id string
+---@return boolean? removed
+---@return boolean? held somebody else has it
+function M.remove(host, id)
+  local path = host.state_dir .. "/containers/" .. id
+  local directory <close>, held = open_locked(path)
+  if not directory then
+    return nil, held
+  end
   require("luactr.cgroup").remove(host.cgroup, id)
   empty(directory, sys.stat(directory).dev)
+  return sys.rmdir(path)
 end
 
 --- Clean up after luactrs that were killed: whatever has no living owner goes.
@@ -208,8 +247,7 @@ function M.sweep(host)
   for _, found in ipairs(sys.readdir(containers) or {}) do
     local path = containers .. "/" .. found.name
     local directory <close> = open_locked(path)
-    if directory then
-      clean(directory, found.name, host)
+    if directory and clean(directory, found.name, host) then
       sys.rmdir(path)
     end
   end
@@ -244,8 +282,13 @@ local function attempt(host, containers, id)
     directory:close()
     return nil
   end
+  local cleaned, why = made, nil
   if not made then
-    clean(directory, id, host)
+    cleaned, why = clean(directory, id, host)
+  end
+  if not cleaned then
+    directory:close()
+    return nil, why == "kept" and require("luactr.state.kept").refusal(path, id) or nil
   end
   return setmetatable({
     id = id, path = path, directory = directory, pid = sys.getpid(),

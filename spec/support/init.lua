@@ -67,6 +67,11 @@ function support.tmpdir()
   return setmetatable({ path = path }, Directory)
 end
 
+--- A container's name that is this process's own, for one that outlives its luactr.
+function support.name(text)
+  return ("spec-%d-%s"):format(lfs.symlinkattributes("/proc/self", "target"), text)
+end
+
 ---- programs
 
 ---@class support.Run

@@ -110,7 +110,9 @@ local STATE <const> = "/run/luactr/containers/"
 
 -- Whether a container is somebody else's: its owner locks its state directory. In /proc/locks:
 -- "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF".
+-- One that a spec leaves to a monitor is named after the spec's process: see support.name.
 local function is_a_strangers(id)
+  if names_a_stranger(id:match("^spec%-%d+"), "%d+") then return true end
   local inode = lfs.attributes(STATE .. id, "ino")
   local owner = inode and read("/proc/locks"):match("FLOCK[^\n]* (%d+) %x+:%x+:" .. inode .. " ")
   return owner ~= nil and names_a_stranger(owner, "%d+")
@@ -141,14 +143,15 @@ local function devices()
   return found
 end
 
--- A luactr process keeps the sealed image of the init for its next container.
-local KEPT <const> = "^/memfd:luactr%-init"
+-- A luactr process keeps the sealed images of the init and the monitor for its next container.
+local KEPT <const> = { "^/memfd:luactr%-init", "^/memfd:luactr%-monitor" }
 
 local function descriptors()
   local found, listing = {}, ("^/proc/%d/fd$"):format(own_pid())
   for _, fd in ipairs(names("/proc/self/fd")) do
     local target = lfs.symlinkattributes("/proc/self/fd/" .. fd, "target")
-    if target and not target:find(listing) and not target:find(KEPT) then
+    if target and not target:find(listing) and not target:find(KEPT[1])
+      and not target:find(KEPT[2]) then
       found[fd .. " -> " .. target] = "open"
     end
   end

@@ -25,6 +25,16 @@ local function open_capture(run, stream)
   return run:pass(writer)
 end
 
+--- The monitor of a detached container reads it.
+local function open_log(run, stream)
+  local reader, writer, errno = sys.pipe()
+  if not reader then
+    return nil, writer, errno
+  end
+  run.logs[stream] = run:own(reader)
+  return run:pass(writer)
+end
+
 --- Text to feed is put into sealed memory: unlike a pipe it needs nobody who pumps.
 local function open_text(run, _, where)
   local fd, message, errno = sys.memfd_create("stdin", "MFD_ALLOW_SEALING")
@@ -55,6 +65,7 @@ local OPEN <const> = {
   fd = function(_, _, where) return where.fd end,
   file = open_file,
   capture = open_capture,
+  log = open_log,
   text = open_text,
 }
 

@@ -16,6 +16,11 @@ local PRIVATE <const> = 384 -- 0600
 local Allocation = {}
 Allocation.__index = Allocation
 
+--- What holds it: the lock belongs to the open file.
+function Allocation:held()
+  return self.file
+end
+
 function Allocation:close()
   self.file:close()
 end

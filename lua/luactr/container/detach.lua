@@ -1,0 +1,170 @@
+--- Start a container that lives on without this process: its monitor becomes the parent.
+local core = require "luactr.core"
+local state = require "luactr.state"
+
+local sys <const> = core.sys
+
+local M = {}
+
+-- ---- what a detached container's streams are
+
+local REPLACED <const> = {
+  stdin = { inherit = { kind = "null" } },
+  stdout = { inherit = { kind = "log" }, capture = { kind = "log" } },
+  stderr = { inherit = { kind = "log" }, capture = { kind = "log" } },
+}
+
+--- The spec without what belongs to this process and its terminal.
+local function detached_spec(spec)
+  local copy = setmetatable({ tty = spec.tty == true }, { __index = spec })
+  for stream, kinds in pairs(REPLACED) do
+    copy[stream] = not copy.tty and kinds[spec[stream].kind] or spec[stream]
+  end
+  return copy
+end
+
+-- ---- the job
+
+local function failure(box, what, message, errno)
+  return require("luactr.error").new {
+    op = what, errno = errno, message = string.format("cannot start %q", box.id),
+    action = message:match("^(.*): "), where = box.spec.where,
+  }
+end
+
+local function freezer_path(compiled)
+  local place = compiled and compiled.freezer
+  return place and string.format("%s%s/%s", place.mount, place.parent, compiled.path)
+end
+
+--- What is to be held as long as the container lives: locks.
+local function held_by(run)
+  local held = {}
+  for _, resource in ipairs(run.resources) do
+    held[#held + 1] = type(resource) == "table" and resource.held and resource:held() or nil
+  end
+  return held
+end
+
+--- In place of core.spawn: the monitor spawns.
+---@param launch table of core.spawn
+---@param box luactr.container
+---@param run luactr.run
+function M.spawn(launch, box, run)
+  launch.group, launch.freezer = run.cgroup, freezer_path(box.plan.cgroup)
+  launch.state, launch.streams = run.entry.directory, run.logs
+  launch.held, launch.limits, launch.log = held_by(run), box.spec.limits, box.spec.log
+  return core.monitor.start(launch)
+end
+
+-- ---- what other processes read
+
+--- A copy of what JSON can carry; functions, handles and the like are left out.
+local function plain(value, depth)
+  local kind = type(value)
+  if kind == "string" or kind == "boolean" or math.type(value) == "integer" then
+    return value
+  elseif kind == "number" then
+    return value == value and math.abs(value) < math.huge and value or tostring(value)
+  elseif kind ~= "table" or depth == 0 then
+    return nil
+  end
+  local copy = {}
+  for key, element in pairs(value) do
+    if type(key) == "string" or math.type(key) == "integer" then
+      copy[key] = plain(element, depth - 1)
+    end
+  end
+  return copy
+end
+
+local DEEPEST <const> = 6
+
+--- The recipe as it was checked, and what the verbs need of the plan.
+local function config_of(box)
+  local spec = {}
+  for _, field in ipairs(require("luactr.spec").fields) do
+    spec[field.name] = plain(box.spec[field.name], DEEPEST)
+  end
+  spec.name, spec.rootfs = box.id, plain(box.spec.rootfs.path, 1)
+  local compiled = box.plan.cgroup
+  return {
+    spec = spec, where = plain(box.spec.where, 1),
+    cgroup = compiled and plain({
+      id = compiled.id, path = compiled.path, places = compiled.places,
+      freezer = compiled.freezer, writes = {},
+    }, DEEPEST),
+  }
+end
+
+--- The file by which another process sees that the container is paused.
+local function freezer_file(compiled)
+  for _, place in ipairs(compiled and compiled.places or {}) do
+    if place.version == 2 then
+      return string.format("%s%s/%s/cgroup.freeze", place.mount, place.parent, compiled.path)
+    end
+  end
+  local path = freezer_path(compiled)
+  return path and path .. "/freezer.state"
+end
+
+local function write_config(box, run)
+  local config = config_of(box)
+  config.warnings = #run.warnings > 0 and run.warnings or nil
+  local file <close>, message, errno = sys.open("config.json",
+    sys.O_WRONLY | sys.O_CREAT | sys.O_EXCL, 384, { dir = run.entry.directory })
+  if not file then
+    return nil, message, errno
+  end
+  local text = state.json(config) .. "\n"
+  while text ~= "" do
+    local done
+    done, message, errno = file:write(text)
+    if not done then
+      return nil, message, errno
+    end
+    text = text:sub(done + 1)
+  end
+  return true
+end
+
+--- The state is what others find the container by: without it there is none.
+---@param box luactr.container
+---@param run luactr.run
+---@param record table of state.json
+function M.publish(box, run, record)
+  local monitor = run.process:monitor_pid()
+  record.owner = { pid = monitor, start = state.start_time(monitor) }
+  record.detached, record.freezer = true, freezer_file(box.plan.cgroup)
+  local done, message, errno = write_config(box, run)
+  if done then
+    done, message, errno = run.entry:write(record)
+  end
+  return done, not done and failure(box, "write", message, errno) or nil
+end
+
+-- ---- start
+
+--- Start a box and leave it to its monitor.
+---@param box luactr.container
+---@param host luactr.host
+---@param options luactr.start_options
+---@return luactr.found?
+---@return luactr.error?
+function M.start(box, host, options)
+  local detached = setmetatable({ spec = detached_spec(box.spec), id = box.id },
+    getmetatable(box))
+  local run, err = require("luactr.launch").start(detached, host, options)
+  if not run then
+    return nil, err
+  end
+  local done, message, errno = run.process:commit()
+  if not done then
+    run:close()
+    return nil, failure(box, "commit", message, errno)
+  end
+  run:disown()
+  return require("luactr.container.found").find(box.id, host)
+end
+
+return M

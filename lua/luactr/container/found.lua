@@ -1,0 +1,363 @@
+--- A container by its name, from any process: what ctr.find returns. It holds no descriptor; each
+--- method looks at the state on disk, and at processes by pid and start time.
+local core = require "luactr.core"
+local list = require "luactr.state.list"
+local state = require "luactr.state"
+
+local sys <const> = core.sys
+
+local M = {}
+
+---@class luactr.found
+---@field id string
+---@field host luactr.host
+---@field record luactr.state.record
+local Found = { __name = "luactr.found" }
+Found.__index = Found
+
+local PAUSE <const> = 0.01 -- between looks at what nobody tells of
+local PATIENCE <const> = 10 -- for a monitor that has nothing left to wait for
+
+-- ---- errors
+
+local function failure(found, code, what, cause, remedy)
+  return nil, require("luactr.error").new {
+    code = code, errno = sys.errno[code], op = what, checked = true,
+    message = string.format("cannot %s %q", what, found.id), cause = cause, remedy = remedy,
+  }
+end
+
+local function not_running(found, what)
+  return failure(found, "ESRCH", what, "it is not running")
+end
+
+-- ---- looking
+
+--- How it is: "running", "paused", "stopping", "exited"; nil once it is removed.
+---@return luactr.state.word?
+function Found:state()
+  return list.state(self.host, self.record)
+end
+
+---@return boolean
+function Found:is_running()
+  local word = self:state()
+  return word == "running" or word == "paused"
+end
+
+--- What the recipe was, and what the verbs need of its plan.
+local function config_of(found)
+  return list.read(found.host, found.id, "config.json")
+end
+
+--- How it ended; nil while it runs, and for one in the foreground.
+---@return luactr.result?
+function Found:result()
+  local facts = list.read(self.host, self.id, "exit.json")
+  if not facts then
+    return nil
+  elseif facts.lost then
+    return require("luactr.result").lost(facts.finished_at)
+  end
+  local config = config_of(self)
+  facts.warnings = config and config.warnings
+  facts.sent = (list.read(self.host, self.id, "sent.json") or {}).signal
+  local result = require("luactr.result").of(facts)
+  result.log_lost = facts.log_lost > 0 and facts.log_lost or nil
+  return result
+end
+
+--- All that is known of it.
+---@return table
+function Found:inspect()
+  local config = config_of(self) or {}
+  local record = self.record
+  return {
+    id = self.id, state = self:state(), created = record.created, pid = record.pid,
+    detached = record.detached or false, owner = record.owner, command = record.command,
+    spec = config.spec, where = config.where, cgroup = config.cgroup and config.cgroup.path,
+    warnings = config.warnings, result = self:result(),
+  }
+end
+
+--- The host's pid of its PID 1, while it runs.
+---@return integer?
+function Found:pid()
+  return self:is_running() and self.record.pid or nil
+end
+
+-- ---- its cgroup
+
+local function cgroup_of(found, what)
+  if not found:is_running() then
+    return not_running(found, what)
+  end
+  local config = config_of(found)
+  if not config then
+    return failure(found, "ENOTSUP", what, "it runs in the foreground of another luactr")
+  elseif not config.cgroup then
+    return failure(found, "ENOTSUP", what, "it has no cgroup")
+  end
+  local compiled = config.cgroup
+  -- An empty table has no kind in JSON.
+  compiled.places[#compiled.places + 1] = compiled.freezer
+  return require("luactr.cgroup").reopen(compiled)
+end
+
+local function cgroup_call(found, what, method)
+  local cgroup <close>, err = cgroup_of(found, what)
+  if not cgroup then
+    return nil, err
+  end
+  local done, message, errno = cgroup[method](cgroup)
+  if done then
+    return done
+  end
+  return nil, require("luactr.error").from_sys(message, errno, what)
+end
+
+--- Stop all its processes where they are, by the freezer.
+---@return boolean? done
+---@return luactr.error?
+function Found:pause()
+  if self:state() == "paused" then
+    return failure(self, "EALREADY", "pause", "it is paused already")
+  end
+  return cgroup_call(self, "pause", "freeze")
+end
+
+---@return boolean? done
+---@return luactr.error?
+function Found:resume()
+  if self:state() == "running" then
+    return failure(self, "EALREADY", "resume", "it is not paused")
+  end
+  return cgroup_call(self, "resume", "thaw")
+end
+
+--- What it has used so far: the meters of its cgroup.
+---@return table? meters
+---@return luactr.error?
+function Found:stats()
+  return cgroup_call(self, "meter", "meters")
+end
+
+--- Its processes, with their pids on both sides.
+---@return luactr.process[]?
+---@return luactr.error?
+function Found:processes()
+  local cgroup <close>, err = cgroup_of(self, "list")
+  if not cgroup and (not err or err.code ~= "ENOTSUP") then
+    return nil, err
+  end
+  local leader = { pid = function() return self.record.pid end }
+  return require("luactr.processes").list { process = leader, cgroup = cgroup }
+end
+
+-- ---- signals
+
+--- A pidfd that means the process of a record and no later one of its number.
+local function open_process(process)
+  local pidfd = sys.pidfd_open(process.pid)
+  if pidfd and state.start_time(process.pid) == process.start then
+    return pidfd
+  elseif pidfd then
+    pidfd:close()
+  end
+end
+
+--- The result shall tell that somebody sent it.
+local function note_signal(found, number)
+  local directory <close> = sys.open(found.host.state_dir .. "/containers/" .. found.id,
+    sys.O_RDONLY | sys.O_DIRECTORY | sys.O_NOFOLLOW)
+  local flags <const> = sys.O_WRONLY | sys.O_CREAT | sys.O_TRUNC
+  local file <close> = directory and sys.open("sent.json.new", flags, 384, { dir = directory })
+  if file and file:write(string.format('{"signal":%d}\n', number)) then
+    sys.rename("sent.json.new", "sent.json", directory)
+  end
+end
+
+local function kill_all(found)
+  local cgroup <close> = found.record.detached and cgroup_of(found, "kill") or nil
+  if cgroup then
+    cgroup:kill(sys.signals.KILL)
+    cgroup:thaw()
+  end
+end
+
+--- Send a signal to the command (its PID 1 passes it on). KILL ends everything, even frozen.
+---@param signal? string|integer default "KILL"
+---@return boolean? done
+---@return luactr.error?
+function Found:kill(signal)
+  local number = require("luactr.container").signal_number(signal or "KILL")
+  local pidfd <close> = self:is_running() and open_process(self.record) or nil
+  if not pidfd then
+    return not_running(self, "kill")
+  end
+  if self.record.detached then
+    note_signal(self, number)
+  end
+  local done, message, errno = sys.pidfd_send_signal(pidfd, number)
+  if not done then
+    return nil, require("luactr.error").from_sys(message, errno, "kill")
+  elseif number == sys.signals.KILL then
+    kill_all(self)
+  end
+  return true
+end
+
+-- ---- the end
+
+local function poll_for(pidfd, timeout)
+  return core.supervise.poll({ { fd = pidfd, events = "r" } }, timeout) > 0
+end
+
+--- Until nobody owns the container any more. False when that takes longer.
+local function await_owner(found, timeout)
+  local pidfd <close> = open_process(found.record.owner)
+  return not pidfd or poll_for(pidfd, timeout)
+end
+
+--- Wait until it has ended, and nothing of it is left but its state.
+---@param timeout? number seconds
+---@return luactr.result?
+---@return luactr.error? code "ETIMEDOUT" when it still runs
+function Found:wait(timeout)
+  local record = self.record
+  if self:state() ~= "exited" then
+    -- The luactr of one in the foreground may live on.
+    local process = record.detached and record.owner or record
+    local pidfd <close> = open_process(process)
+    if pidfd and not poll_for(pidfd, timeout) then
+      return failure(self, "ETIMEDOUT", "wait for", "it still runs")
+    end
+  end
+  if not record.detached then
+    return failure(self, "ENODATA", "wait for",
+      "it ran in the foreground: the luactr there has the result")
+  end
+  state.sweep(self.host) -- a killed monitor leaves the record to us
+  local result = self:result()
+  if result then
+    return result
+  end
+  return failure(self, "ENOENT", "wait for", "it was removed")
+end
+
+--- Ask it to end with its stop_signal; after its stop_timeout, make it.
+---@param timeout? number seconds, in place of the recipe's
+---@return luactr.result?
+---@return luactr.error?
+function Found:stop(timeout)
+  local spec = (config_of(self) or {}).spec or {}
+  local asked, err = self:kill(spec.stop_signal or "TERM")
+  if not asked then
+    err.message = string.format("cannot stop %q", self.id)
+    return nil, err
+  end
+  if self:state() == "paused" then
+    self:resume() -- what is frozen takes no signal
+  end
+  local result
+  result, err = self:wait(timeout or spec.stop_timeout or 10)
+  if result or err.code ~= "ETIMEDOUT" then
+    return result, err
+  end
+  self:kill("KILL")
+  return self:wait()
+end
+
+local function directory_is_gone(found)
+  return not sys.stat(found.host.state_dir .. "/containers/" .. found.id)
+end
+
+--- Who ran it in the foreground cleans up.
+local function await_removal(found)
+  local deadline = sys.clock_gettime() + PATIENCE
+  while not directory_is_gone(found) do
+    if sys.clock_gettime() > deadline then
+      return failure(found, "EBUSY", "remove", "another luactr holds it")
+    end
+    sys.nanosleep(PAUSE)
+  end
+  return true
+end
+
+--- Remove what is kept of it.
+---@param options? { force?: boolean } end it first if it runs
+---@return boolean? done
+---@return luactr.error?
+function Found:remove(options)
+  if self:is_running() then
+    if not (options and options.force) then
+      return failure(self, "EBUSY", "remove", "it is running",
+        string.format("luactr stop %s, or luactr rm -f %s", self.id, self.id))
+    end
+    self:kill("KILL")
+  end
+  if self.record.detached and not await_owner(self, PATIENCE) then
+    return failure(self, "EBUSY", "remove", "its monitor is still at work")
+  end
+  local removed, held = state.remove(self.host, self.id)
+  if removed or not held and directory_is_gone(self) then
+    return true
+  end
+  return await_removal(self)
+end
+
+--- What it has written: an iterator over records, see luactr.container.log.
+---@param options? luactr.log_options
+---@return (fun(): luactr.log_record?)?
+---@return luactr.error?
+function Found:logs(options)
+  if not self.record.detached then
+    return failure(self, "ENOTSUP", "read the log of",
+      "it runs in the foreground: its output goes where its luactr's goes")
+  end
+  return require("luactr.container.log").records(self, options or {})
+end
+
+--- It holds nothing.
+function Found.close() end
+
+Found.__close = Found.close
+
+function Found:__tostring()
+  return string.format("container %q (%s)", self.id, self:state() or "removed")
+end
+
+-- ---- finding
+
+local function facts()
+  return require("luactr.host").facts()
+end
+
+--- The container of that name; its beginning is enough if no other begins so.
+---@param name string
+---@param host? luactr.host
+---@return luactr.found?
+---@return luactr.error? code "ENOENT" or "ENOTUNIQ"
+function M.find(name, host)
+  if type(name) ~= "string" then
+    error("find: a container's name expected, got " .. type(name), 2)
+  end
+  host = host or facts()
+  local record, err = list.find(host, name)
+  return record and setmetatable({ id = record.id, host = host, record = record }, Found), err
+end
+
+--- All containers there are, oldest first; what killed luactrs left is removed first.
+---@param host? luactr.host
+---@return luactr.found[]
+function M.all(host)
+  host = host or facts()
+  state.sweep(host)
+  local found = {}
+  for i, record in ipairs(list.all(host)) do
+    found[i] = setmetatable({ id = record.id, host = host, record = record }, Found)
+  end
+  return found
+end
+
+return M

@@ -1,0 +1,49 @@
+--- Directories of detached containers: they outlive the container, with its log and the record of
+--- its end, until somebody removes them.
+local sys <const> = require("luactr.core").sys
+
+local M = {}
+
+local PRIVATE <const> = 384 -- 0600
+
+local function exists(directory, name)
+  local file <close> = sys.open(name, sys.O_PATH, 0, { dir = directory })
+  return file ~= nil
+end
+
+--- A monitor that was killed has left no record of the end, and perhaps a cgroup. The record tells
+--- that the end is not known.
+local function bury(directory, id, host)
+  require("luactr.cgroup").remove(host.cgroup, id)
+  local flags <const> = sys.O_WRONLY | sys.O_CREAT | sys.O_TRUNC
+  local file <close> = sys.open("exit.json.new", flags, PRIVATE, { dir = directory })
+  local now = sys.clock_gettime("realtime")
+  if file and file:write(string.format('{"lost":true,"finished_at":%.6f}\n', now)) then
+    sys.rename("exit.json.new", "exit.json", directory)
+  end
+end
+
+--- Bring a directory in order that is locked by us, so that its monitor is gone.
+---@param directory luactr.fd
+---@param id string
+---@param host luactr.host
+function M.settle(directory, id, host)
+  if not exists(directory, "exit.json") then
+    bury(directory, id, host)
+  end
+end
+
+--- Why a name cannot be taken.
+---@param path string
+---@param id string
+---@return luactr.error
+function M.refusal(path, id)
+  return require("luactr.error").new {
+    code = "EEXIST", errno = sys.errno.EEXIST, op = "claim", path = path,
+    message = string.format("the name %q is in use", id),
+    cause = "a container of this name has ended and is kept", checked = true,
+    remedy = string.format("luactr rm %s, or choose another name", id),
+  }
+end
+
+return M

@@ -1,0 +1,136 @@
+--- Read what luactrs tell of their containers: every directory below STATE/containers.
+local core = require "luactr.core"
+local state = require "luactr.state"
+
+local sys <const> = core.sys
+
+local M = {}
+
+local LONGEST <const> = 1 << 24
+
+---@class luactr.state.record state.json
+---@field id string
+---@field name? string
+---@field created number seconds since the epoch
+---@field pid integer the host's, of PID 1
+---@field start integer when that was started, see luactr.state.start_time
+---@field owner { pid: integer, start: integer } its monitor, or the luactr in the foreground
+---@field detached? boolean
+---@field command? string[]
+---@field freezer? string file that tells whether it is paused
+
+---@alias luactr.state.word "starting"|"running"|"paused"|"stopping"|"exited"
+
+local function directory_of(host)
+  return host.state_dir .. "/containers"
+end
+
+--- JSON has one kind of number, and cjson makes floats of all.
+local function with_integers(value)
+  if type(value) == "table" then
+    for key, element in pairs(value) do
+      value[key] = with_integers(element)
+    end
+  end
+  return math.type(value) == "float" and math.tointeger(value) or value
+end
+
+--- The JSON in a file of a container; nil when there is none.
+---@param host luactr.host
+---@param id string
+---@param name string
+---@return table?
+function M.read(host, id, name)
+  local path = string.format("%s/%s/%s", directory_of(host), id, name)
+  local file <close> = sys.open(path, sys.O_RDONLY | sys.O_NOFOLLOW)
+  local text = file and file:read(LONGEST)
+  local fine, value = pcall(require("cjson").decode, text or "")
+  return fine and type(value) == "table" and with_integers(value) or nil
+end
+
+---@param process? { pid: integer, start: integer }
+---@return boolean
+function M.is_alive(process)
+  if not (process and process.pid and process.start) then
+    return false
+  end
+  local start, letter = state.start_time(process.pid)
+  return start == process.start and letter ~= "Z"
+end
+
+local function is_frozen(record)
+  local file <close> = record.freezer and sys.open(record.freezer, sys.O_RDONLY)
+  local text = file and file:read(32)
+  return text ~= nil and (text:find("FROZEN", 1, true) or text:find("^1")) ~= nil
+end
+
+--- How a container is; nil when nobody owns it any more.
+---@param host luactr.host
+---@param record luactr.state.record
+---@return luactr.state.word?
+function M.state(host, record)
+  local path = string.format("%s/%s/exit.json", directory_of(host), record.id)
+  if record.detached and sys.stat(path) then
+    return "exited"
+  elseif M.is_alive(record) then
+    return is_frozen(record) and "paused" or "running"
+  elseif M.is_alive(record.owner) then
+    return "stopping"
+  end
+end
+
+--- All containers, oldest first. One whose state cannot be read yet is just being made.
+---@param host luactr.host
+---@return luactr.state.record[]
+function M.all(host)
+  local list = {}
+  for _, found in ipairs(sys.readdir(directory_of(host)) or {}) do
+    list[#list + 1] = M.read(host, found.name, "state.json")
+  end
+  table.sort(list, function(a, b)
+    if a.created == b.created then
+      return a.id < b.id
+    end
+    return a.created < b.created
+  end)
+  return list
+end
+
+local function failure(code, message, remedy)
+  return nil, require("luactr.error").new {
+    code = code, errno = sys.errno[code], op = "find", message = message, remedy = remedy,
+  }
+end
+
+--- The container with that name, or the only one whose name begins so.
+---@param host luactr.host
+---@param name string
+---@return luactr.state.record?
+---@return luactr.error? code "ENOENT", or "ENOTUNIQ" for a beginning of several
+function M.find(host, name)
+  local known, matches = {}, {}
+  for _, found in ipairs(sys.readdir(directory_of(host)) or {}) do
+    if found.name == name then
+      matches = { name }
+      break
+    end
+    known[#known + 1] = found.name
+    if name ~= "" and found.name:sub(1, #name) == name then
+      matches[#matches + 1] = found.name
+    end
+  end
+  table.sort(matches)
+  if #matches > 1 then
+    return failure("ENOTUNIQ", string.format("%q is the beginning of %s", name,
+      table.concat(matches, ", ")), "more of the name")
+  end
+  local record = matches[1] and M.read(host, matches[1], "state.json")
+  if record then
+    return record
+  end
+  local shown = #name > 80 and name:sub(1, 80) .. "..." or name
+  return failure("ENOENT", string.format("no container %q", shown)
+    .. require("luactr.nearest").hint(shown, known), "luactr ps -a lists all")
+end
+
+return M

@@ -1,0 +1,258 @@
+-- Detached containers: a monitor starts them, keeps their log and the record of their end, and
+-- nothing else of them is left.
+
+local ctr = require("luactr")
+local support = require("support")
+local sys = require("luactr.core").sys
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+local PATIENCE <const> = 10 -- seconds
+
+describe("a detached container #system", function()
+  local name = support.name("detach")
+
+  setup(world.adopt_orphans)
+  before_each(world.check)
+  after_each(function()
+    local left = ctr.find(name)
+    if left then assert(left:remove { force = true }) end
+    world.check()
+  end)
+
+  --- What a killed luactr left is removed by the next command, once its monitor has seen its end.
+  local function sweep()
+    local deadline = sys.clock_gettime() + PATIENCE
+    repeat
+      ctr.list()
+      assert.is_true(sys.clock_gettime() < deadline, "it is still there")
+    until not sys.stat(require("luactr.host").facts().state_dir .. "/containers/" .. name)
+  end
+
+  local function spec_of(script, fields)
+    local spec = {
+      name = name, rootfs = ctr.rootfs.host { "sh", "sleep", "seq" },
+      command = { "sh", "-c", script },
+    }
+    for key, value in pairs(fields or {}) do spec[key] = value end
+    return spec
+  end
+
+  local function start(script, fields)
+    return assert(ctr.container(spec_of(script, fields)):start { detach = true })
+  end
+
+  local function output(found, stream)
+    local texts = {}
+    for record in assert(found:logs()) do
+      if record.stream == stream then
+        texts[#texts + 1] = record.text .. (record.full and "\n" or "")
+      end
+    end
+    return table.concat(texts)
+  end
+
+  it("runs, ends, and keeps its log and its record", function()
+    local found = start("echo out; echo err >&2; printf part; exit 7")
+    local result = assert(found:wait())
+    assert.same({ "exited", 7, "exit" }, { found:state(), result.exit_code, result.reason })
+    assert.equal("out\npart", output(found, "stdout"))
+    assert.equal("err\n", output(found, "stderr"))
+    assert(found:remove())
+    assert.is_nil(found:state())
+    assert.is_nil((ctr.find(name)))
+  end)
+
+  it("has no descriptor, directory, session or terminal of its starter", function()
+    local reader, writer = sys.pipe()
+    local found = start("ls -l /proc/self/fd; sleep 100",
+      { rootfs = ctr.rootfs.host { "sh", "sleep", "ls" } })
+    local monitor = found.record.owner.pid
+    assert.equal("/", sys.readlink("/proc/" .. monitor .. "/cwd"))
+    local own = assert(sys.stat(reader)).ino
+    for _, entry in ipairs(assert(sys.readdir("/proc/" .. monitor .. "/fd"))) do
+      local stat = sys.stat("/proc/" .. monitor .. "/fd/" .. entry.name)
+      assert.not_equal(own, stat and stat.ino)
+    end
+    local session = support.read("/proc/" .. monitor .. "/stat"):match("%) %S+ %S+ %S+ (%d+)")
+    assert.not_equal(session, support.read("/proc/self/stat"):match("%) %S+ %S+ %S+ (%d+)"))
+    reader:close()
+    writer:close()
+    assert.equal("killed", assert(found:stop()).reason)
+  end)
+
+  it("outlives the process that started it", function()
+    local child <close> = assert(sys.clone({}, function()
+      start("sleep 0.2; echo late; exit 3")
+      sys.kill(sys.getpid(), sys.signals.KILL)
+    end))
+    assert(sys.waitid(child))
+    local found = assert(ctr.find(name))
+    assert.equal(3, assert(found:wait()).exit_code)
+    assert.equal("late\n", output(found, "stdout"))
+  end)
+
+  -- What differs by chance from run to run.
+  local VARIES <const> = {
+    wall_seconds = true, cpu_seconds = true, cpu_user_seconds = true, cpu_system_seconds = true,
+    started_at = true, finished_at = true, memory_peak = true, stdout = true, stderr = true,
+    throttled_seconds = true, value = true,
+  }
+
+  local function stable(record)
+    local copy = {}
+    for key, value in pairs(record) do
+      if VARIES[key] then
+        copy[key] = type(value)
+      else
+        copy[key] = type(value) == "table" and stable(value) or value
+      end
+    end
+    return copy
+  end
+
+  local ENDINGS <const> = {
+    { "an exit code", "exit 41" },
+    { "a signal", "kill -USR1 $$" },
+    { "wall_time", "sleep 100", { limits = { wall_time = 0.1 } } },
+    { "cpu_time", "while :; do :; done", { limits = { cpu_time = 0.1 } } },
+    { "oom", "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done",
+      { limits = { memory = "16M", swap = 0 } }, needs = "controller:memory" },
+    { "output", "while :; do echo much; done", { stdout = "capture", limits = { output = "8K" } } },
+  }
+
+  for _, case in ipairs(ENDINGS) do
+    it("has the result of a foreground run: " .. case[1], function()
+      if case.needs then support.needs(case.needs) end
+      local fields = { stdout = "capture", stderr = "capture", stdin = "null" }
+      for key, value in pairs(case[3] or {}) do fields[key] = value end
+      local attached = assert(ctr.run(spec_of(case[2], fields)))
+      local found = start(case[2], fields)
+      local detached = assert(found:wait())
+      attached.stdout, attached.stderr = nil, nil
+      assert.same(stable(attached), stable(detached))
+      assert(found:remove())
+    end)
+  end
+
+  it("keeps no more output than its limit", function()
+    local found = start("seq 100000", { stdout = "capture", limits = { output = "8K" } })
+    local result = assert(found:wait())
+    assert.same({ "output", true, 8192 },
+      { result.reason, result.truncated, #output(found, "stdout") })
+  end)
+
+  it("fails to start with the error of a foreground run", function()
+    local function failure(options)
+      local box <close> = ctr.container(spec_of("true", { command = { "/no/such" } }))
+      local started, err = box:start(options)
+      assert.is_nil(started)
+      return err
+    end
+    local err, plain = failure { detach = true }, failure {}
+    assert.equal(tostring(plain), tostring(err))
+    assert.same({ "ENOENT", "exec" }, { err.code, err.op })
+    assert.is_nil((ctr.find(name)))
+  end)
+
+  it("leaves nothing when any step of its start fails", function()
+    local box = ctr.container(spec_of("true"))
+    local count = #assert(require("luactr.plan").compile(box.spec,
+      require("luactr.host").facts())).steps
+    for step = 1, count - 1, 5 do
+      local started, err = box:start { detach = true, fail = { step = step, errno = 5 } }
+      assert.is_nil(started)
+      assert.same({ "EIO", step }, { err.code, err.step })
+    end
+  end)
+
+  it("lets another process pause and resume it", function()
+    support.needs("controller:freezer")
+    local found = start("while :; do echo x; sleep 0.01; done")
+    assert(found:pause())
+    assert.equal("paused", ctr.find(name):state())
+    local before = #output(found, "stdout")
+    sys.nanosleep(0.1)
+    assert.equal(before, #output(found, "stdout"))
+    local again, err = found:pause()
+    assert.is_nil(again)
+    assert.equal("EALREADY", err.code)
+    assert(found:resume())
+    assert.equal("running", found:state())
+    local deadline = sys.clock_gettime() + PATIENCE
+    while #output(found, "stdout") == before do
+      assert.is_true(sys.clock_gettime() < deadline)
+      sys.nanosleep(0.01)
+    end
+    assert(found:pause())
+    assert.equal("killed", assert(found:stop()).reason) -- a frozen one takes no signal
+  end)
+
+  it("is metered and listed by others", function()
+    support.needs("controller:memory")
+    local found = start("exec sleep 100", { limits = { memory = "32M" } })
+    local meters = assert(found:stats())
+    assert.is_true(meters.memory > 0)
+    local commands = {}
+    for i, process in ipairs(assert(found:processes())) do commands[i] = process.command end
+    assert.equal("luactr-init", commands[1])
+    assert.equal(2, #commands)
+    local seen = false
+    for _, other in ipairs(ctr.list()) do seen = seen or other.id == name end
+    assert.is_true(seen)
+    assert(found:kill())
+    assert.same({ "killed", 9 }, { assert(found:wait()).reason, found:result().signal })
+  end)
+
+  it("ends by force when it ignores its stop signal", function()
+    local found = start("trap '' TERM; echo ready; while :; do sleep 0.05; done",
+      { stop_timeout = 0.1 })
+    while output(found, "stdout") == "" do sys.nanosleep(0.01) end
+    assert.equal(9, assert(found:stop()).signal)
+  end)
+
+  it("frees what it held: its name after rm", function()
+    local found = start("exit 0")
+    assert(found:wait())
+    local second, err = ctr.container(spec_of("exit 0")):start { detach = true }
+    assert.is_nil(second)
+    assert.same({ "EEXIST", "luactr rm " .. name .. ", or choose another name" },
+      { err.code, err.remedy })
+    assert(found:remove())
+    assert.equal(0, assert(start("exit 0"):wait()).exit_code)
+  end)
+
+  describe("whose monitor is killed", function()
+    it("ends with it, and the next command tells", function()
+      local found = start("echo first; sleep 100")
+      while output(found, "stdout") == "" do sys.nanosleep(0.01) end
+      local pidfd <close> = assert(sys.pidfd_open(found.record.pid))
+      sys.kill(found.record.owner.pid, sys.signals.KILL)
+      require("luactr.core").supervise.poll({ { fd = pidfd, events = "r" } }, PATIENCE)
+      local result = assert(ctr.find(name):wait())
+      assert.same({ "lost", "exited" }, { result.reason, found:state() })
+      assert.equal("first\n", output(found, "stdout"))
+      assert(found:remove())
+    end)
+
+    for moment = 1, 20 do
+      it("leaves nothing at moment " .. moment, function()
+        local child <close> = assert(sys.clone({}, function()
+          start("exec sleep 100")
+          return 0
+        end))
+        sys.nanosleep(moment * 0.0005)
+        child:signal("KILL")
+        sys.waitid(child)
+        local found = ctr.find(name)
+        if found and found:is_running() then
+          sys.kill(found.record.owner.pid, sys.signals.KILL)
+          assert.equal("lost", assert(found:wait()).reason)
+          assert(found:remove())
+        end
+        sweep()
+      end)
+    end
+  end)
+end)
