@@ -38,6 +38,9 @@ end
 -- Commands whose status tells about the host.
 local STATUS <const> = { ["build/luactr doctor"] = { [0] = true, true } }
 
+-- Commands that have nothing to say.
+local QUIET <const> = { ["build/luactr rm demo"] = true }
+
 -- The words of a command, as a shell without quoting takes them.
 local function words(command)
   local list = {}
@@ -67,7 +70,7 @@ describe("documents", function()
           local result = support.run(words(command))
           local fine = STATUS[command] or { [0] = true }
           assert.is_true(fine[result.code], result.stderr)
-          assert.are_not.equal("", result.stdout)
+          assert.are.equal(QUIET[command] or false, result.stdout == "")
         end)
       end
     end

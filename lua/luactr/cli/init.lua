@@ -8,7 +8,10 @@ M.USAGE = 2 -- the caller's mistake
 M.FAILED = 125 -- luactr could not do it
 
 --- In the order of `luactr help`; each is a file here, see luactr.cli.run.
-M.verbs = { "run", "check", "explain", "doctor", "version", "help" }
+M.verbs = {
+  "run", "ps", "logs", "stop", "kill", "pause", "resume", "wait", "rm", "inspect", "stats",
+  "check", "explain", "doctor", "version", "help",
+}
 
 M.default_verb = "run"
 
@@ -18,6 +21,7 @@ M.default_verb = "run"
 ---@field usage string what follows the verb and its options
 ---@field help string the text of `luactr help VERB`
 ---@field options luactr.cli.option[]
+---@field mixed? boolean options may stand among its arguments, which are no recipe's
 ---@field run fun(request: luactr.cli.request): integer returns the exit status
 
 ---@class luactr.cli.request
@@ -38,14 +42,30 @@ local function is_option(word)
   return word and word:find("^%-.") ~= nil
 end
 
+--- Whether an option of a verb is written as two words, `--name NAME`.
+local function takes_next(verb, word)
+  for _, row in ipairs(verb.options) do
+    for name in row.argument and row[1]:gmatch("%S+") or function() end do
+      if name == word then
+        return true
+      end
+    end
+  end
+  return false
+end
+
 --- The leading options of `words`, and where they end. "--" ends them too.
-local function take_options(words, at, options)
+local function take_options(words, at, options, verb)
   while is_option(words[at]) do
     at = at + 1
     if words[at - 1] == "--" then
       break
     end
     options[#options + 1] = words[at - 1]
+    if words[at] and takes_next(verb or M.verb(M.default_verb), words[at - 1]) then
+      options[#options + 1] = words[at]
+      at = at + 1
+    end
   end
   return at
 end
@@ -57,9 +77,17 @@ local function split(argv)
   local at = take_options(argv, 1, options)
   local verb = argv[at - 1] ~= "--" and argv[at] and M.verb(argv[at])
   if verb then
-    at = take_options(argv, at + 1, options)
+    at = take_options(argv, at + 1, options, verb)
   end
-  return verb, options, table.move(argv, at, #argv, 1, {})
+  local arguments = {}
+  while at <= #argv do
+    arguments[#arguments + 1] = argv[at]
+    at = at + 1
+    if verb and verb.mixed then
+      at = take_options(argv, at, options, verb)
+    end
+  end
+  return verb, options, arguments
 end
 
 local function no_arguments()

@@ -8,6 +8,7 @@ local M = {}
 ---@field [1] string its names, "-v --verbose"; the last is its key in request.options
 ---@field help string
 ---@field value? string the option's value is optional, --json or --json=FILE; this is its name
+---@field argument? string the option has a value, --name NAME or --name=NAME; this is its name
 
 local COMMON <const> = {
   { "-v --verbose", help = "print each step with its time (as LUACTR_LOG=1 does)" },
@@ -21,6 +22,8 @@ local function add_rows(parser, rows)
   for _, row in ipairs(rows) do
     if row.value then
       parser:option(row[1], row.help):argname(row.value):args("?")
+    elseif row.argument then
+      parser:option(row[1], row.help):argname(row.argument)
     else
       parser:flag(row[1], row.help)
     end

@@ -113,4 +113,45 @@ function M.json(value)
   return require("cjson").encode(plain(value)) .. "\n"
 end
 
+local function sorted_keys(value)
+  local keys = {}
+  for key in pairs(value) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  return keys
+end
+
+--- cjson escapes the slash, which nobody wants to read.
+local function scalar(value)
+  return (require("cjson").encode(value):gsub("\\/", "/"))
+end
+
+--- Indented, with keys in order: for people who read JSON.
+local function indented(value, margin)
+  if type(value) ~= "table" then
+    return scalar(value)
+  end
+  local parts, inner = {}, margin .. "  "
+  for _, element in ipairs(value) do
+    parts[#parts + 1] = inner .. indented(element, inner)
+  end
+  local is_list = #parts > 0
+  for _, key in ipairs(is_list and {} or sorted_keys(value)) do
+    parts[#parts + 1] = string.format("%s%s: %s", inner, scalar(tostring(key)),
+      indented(value[key], inner))
+  end
+  if #parts == 0 then
+    return "{}"
+  end
+  return (is_list and "[\n" or "{\n") .. table.concat(parts, ",\n") .. "\n" .. margin
+    .. (is_list and "]" or "}")
+end
+
+---@param value any
+---@return string
+function M.pretty(value)
+  return indented(plain(value), "") .. "\n"
+end
+
 return M

@@ -15,6 +15,8 @@ Run a recipe, a Lua program. If it returns a container, that runs in the foregro
 terminal, and luactr ends with its status. What follows RECIPE are the recipe's own arguments: in
 ... and arg. A recipe that is called - is read from the standard input.]],
   options = {
+    { "-d --detach", help = "leave the container to a monitor, print its name and return" },
+    { "--name", argument = "NAME", help = "the container's name, in place of the recipe's" },
     { "--json", value = "FILE", help = "write the result record to FILE, or to descriptor 3" },
   },
 }
@@ -38,7 +40,7 @@ end
 
 ---@param result luactr.result
 ---@return integer
-local function status_of_result(result)
+function M.status_of_result(result)
   if result.error then
     return status_of_error(result.error)
   elseif result.signal then
@@ -127,18 +129,53 @@ local function run_container(box)
   if EXPLAINED[result.reason] then
     output().warn(string.format("%s: %s", result.reason, EXPLAINED[result.reason]))
   end
-  return result, status_of_result(result)
+  return result, M.status_of_result(result)
+end
+
+local function detach(box)
+  local found, err = box:start { detach = true }
+  if not found then
+    return fail(err)
+  end
+  for _, warning in ipairs(found:inspect().warnings or {}) do
+    output().warn(warning)
+  end
+  return { id = found.id, pid = found.record.pid }, output().print(found.id .. "\n")
+end
+
+--- Give a container the name of the command line.
+local function rename(box, name)
+  local values, check = require "luactr.spec.values", require "luactr.check"
+  local problems = check.problems()
+  problems:check(values.name, name, "--name")
+  if #problems > 0 then
+    return nil, require("luactr.spec").refusal(problems)
+  end
+  box.id = name
+  return true
 end
 
 --- The record and the status of what a recipe returned.
 ---@param outcome luactr.cli.outcome
-local function finish(outcome)
-  if outcome.container then
-    return run_container(outcome.container)
+---@param options table<string, any>
+local function finish(outcome, options)
+  local box = outcome.container
+  if box and options.name then
+    local fine, err = rename(box, options.name)
+    if not fine then
+      output().complain(err)
+      return { reason = "start_failed", error = err }, cli.USAGE
+    end
+  end
+  if box then
+    return (options.detach and detach or run_container)(box)
+  elseif options.detach and not outcome.error then
+    return fail(require("luactr.error").new { code = "EUSAGE", op = "run",
+      message = "only a container can run detached, and the recipe returned none" })
   elseif outcome.error then
     return fail(outcome.error)
   elseif outcome.result then
-    return outcome.result, status_of_result(outcome.result)
+    return outcome.result, M.status_of_result(outcome.result)
   elseif outcome.hint then
     output().warn(outcome.hint)
   end
@@ -159,7 +196,7 @@ function M.run(request)
   local outcome, err = require("luactr.cli.recipe").run(path, request.arguments)
   local result, status
   if outcome then
-    result, status = finish(outcome)
+    result, status = finish(outcome, request.options)
   else
     result, status = fail(err)
   end

@@ -1,0 +1,67 @@
+--- `luactr ps`: list containers.
+local output = require "luactr.cli.output"
+local containers = require "luactr.cli.containers"
+
+local M = {
+  name = "ps",
+  summary = "list containers",
+  usage = "",
+  mixed = true,
+  help = [[
+List the containers that run, in the foreground of a luactr or detached; with -a also those that
+have ended and are kept until `luactr rm`.]],
+  options = {
+    { "-a --all", help = "also those that have ended" },
+    { "--json", help = "a list of records" },
+  },
+}
+
+local HEADS <const> = { "NAME", "STATE", "SINCE", "PID", "COMMAND" }
+
+local function ending(result)
+  if result.exit_code then
+    return result.reason == "exit" and string.format("exited %d", result.exit_code)
+      or string.format("%s (exit %d)", result.reason, result.exit_code)
+  elseif result.signal then
+    return string.format("%s (signal %d)", result.reason, result.signal)
+  end
+  return result.reason
+end
+
+local function row_of(seen, now)
+  local since = seen.result and seen.result.finished_at or seen.created
+  return {
+    seen.id, seen.result and ending(seen.result) or seen.state or "ended",
+    containers.span(now - since), seen.result and "-" or tostring(seen.pid),
+    table.concat(seen.command or {}, " "),
+  }
+end
+
+---@param request luactr.cli.request
+---@return integer status
+function M.run(request)
+  if #request.arguments > 0 then
+    return output.usage("ps takes no names: see luactr inspect NAME", M)
+  end
+  local list = {}
+  for _, found in ipairs(require("luactr.container.found").all()) do
+    local word = found:state()
+    if word and (word ~= "exited" or request.options.all) then
+      list[#list + 1] = {
+        id = found.id, state = word, created = found.record.created, pid = found.record.pid,
+        detached = found.record.detached or false, command = found.record.command,
+        result = word == "exited" and found:result() or nil,
+      }
+    end
+  end
+  if request.options.json then
+    return output.print(#list == 0 and "[]\n" or output.json(list))
+  end
+  local now, rows = require("luactr.core").sys.clock_gettime("realtime"), {}
+  for i, seen in ipairs(list) do
+    rows[i] = row_of(seen, now)
+  end
+  return output.print(containers.columns(HEADS, rows))
+end
+
+return M

@@ -1,0 +1,196 @@
+-- The verbs for containers of other processes, as people use them.
+
+local cjson = require("cjson")
+local ctr = require("luactr")
+local support = require("support")
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+local RECIPE <const> = [[
+local ctr = require "luactr"
+return ctr.container {
+  rootfs = ctr.rootfs.host { "sh", "sleep", "seq" }, stop_timeout = 1,
+  command = { "sh", "-c", ... },
+}
+]]
+
+describe("verbs for detached containers #cli", function()
+  local dir, names, recipe
+
+  setup(world.adopt_orphans)
+
+  before_each(function()
+    world.check()
+    dir, names = support.tmpdir(), {}
+    recipe = dir:write("recipe.lua", RECIPE)
+  end)
+
+  after_each(function()
+    for _, name in ipairs(names) do
+      local found = ctr.find(name)
+      if found then assert(found:remove { force = true }) end
+    end
+    dir:close()
+    world.check()
+  end)
+
+  local function luactr(...)
+    return support.luactr { ... }
+  end
+
+  local function start(script, text)
+    local name = support.name("cli-" .. (text or "one"))
+    names[#names + 1] = name
+    local result = luactr("run", "-d", "--name", name, recipe, script)
+    assert.same({ 0, name .. "\n", "" }, { result.code, result.stdout, result.stderr })
+    return name
+  end
+
+  local function assert_fails(result, code, text)
+    assert.equal(code, result.code, result.stderr)
+    assert.is_truthy(result.stderr:find(text, 1, true), result.stderr)
+    assert.equal("", result.stdout)
+  end
+
+  --- The row of a container in `ps`.
+  local function row(name, ...)
+    for line in luactr("ps", ...).stdout:gmatch("[^\n]+") do
+      if line:find(name, 1, true) then return line end
+    end
+  end
+
+  it("start, list, wait, print, inspect and remove", function()
+    local name = start("echo out; echo err >&2; sleep 0.3; exit 7")
+    assert.matches("running", row(name))
+    assert.equal(7, luactr("wait", name).code)
+    assert.is_nil(row(name))
+    assert.matches("exited 7", row(name, "-a"))
+    local logs = luactr("logs", name)
+    assert.same({ 0, "out\n", "err\n" }, { logs.code, logs.stdout, logs.stderr })
+    local seen = cjson.decode(luactr("inspect", name).stdout)[1]
+    assert.same({ name, "exited", 7, "sh" },
+      { seen.id, seen.state, seen.result.exit_code, seen.spec.command[1] })
+    assert.same({ 0, "", "" }, { luactr("rm", name).code, luactr("ps", "-a", "--json").stderr, "" })
+    assert.is_nil(row(name, "-a"))
+  end)
+
+  it("take the beginning of a name", function()
+    local name = start("exit 3", "abc")
+    assert.equal(3, luactr("wait", name:sub(1, -2)).code)
+    start("exit 0", "abd")
+    assert_fails(luactr("rm", name:sub(1, -2)), 125, "is the beginning of")
+  end)
+
+  it("stop, with the reason in the record", function()
+    local name = start("exec sleep 100")
+    assert.equal(0, luactr("stop", name).code)
+    local result = cjson.decode(luactr("wait", "--json", name).stdout)
+    assert.same({ "killed", 15 }, { result.reason, result.signal })
+    assert_fails(luactr("stop", name), 125, "it is not running")
+  end)
+
+  it("kill with a signal, and end with 128 and its number", function()
+    local name = start("exec sleep 100")
+    assert.equal(0, luactr("kill", "-s", "USR1", name).code)
+    assert.equal(128 + 10, luactr("wait", name).code)
+    assert_fails(luactr("kill", "-s", "NOSUCH", name), 2, "unknown signal NOSUCH")
+  end)
+
+  it("pause and resume", function()
+    support.needs("controller:freezer")
+    local name = start("exec sleep 100")
+    assert.equal(0, luactr("pause", name).code)
+    assert.matches("paused", row(name))
+    assert_fails(luactr("pause", name), 125, "it is paused already")
+    assert.equal(0, luactr("resume", name).code)
+    assert_fails(luactr("resume", name), 125, "it is not paused")
+    assert.equal(0, luactr("rm", "-f", name).code)
+  end)
+
+  it("show what it uses", function()
+    support.needs("controller:memory")
+    local name = start("exec sleep 100")
+    local meters = cjson.decode(luactr("stats", "--json", name).stdout)[1]
+    assert.is_true(meters.memory > 0)
+    assert.matches(name, luactr("stats", "--no-stream", name).stdout, 1, true)
+  end)
+
+  it("print the last lines, those since a time, and records", function()
+    local name = start("seq 100; printf part")
+    assert.equal(0, luactr("wait", name).code)
+    assert.equal("99\n100\npart", luactr("logs", "-n", "2", name).stdout)
+    assert.equal("", luactr("logs", "--since", "2999-01-01", name).stdout)
+    assert.equal(0, #luactr("logs", "-n", "0", name, "--since=1h").stdout - #"part")
+    local first = luactr("logs", "--json", name).stdout:match("^[^\n]+")
+    assert.same({ "1", "stdout", true },
+      { cjson.decode(first).text, cjson.decode(first).stream, cjson.decode(first).full })
+    assert.matches("^%d+%-%d+%-%d+T%d+:%d+:%d+%.%d+Z 1\n", luactr("logs", "-t", name).stdout)
+    assert_fails(luactr("logs", "-n", "x", name), 2, "--lines: number expected")
+    assert_fails(luactr("logs", "--since", "soon", name), 2, "--since: time expected")
+  end)
+
+  it("follow a log to the end of the container", function()
+    local name = start("for i in 1 2 3 4 5; do echo $i; sleep 0.05; done")
+    assert.equal("1\n2\n3\n4\n5\n", luactr("logs", "-f", name).stdout)
+  end)
+
+  it("see containers in the foreground, too", function()
+    local name = support.name("cli-front")
+    local box <close> = ctr.container {
+      name = name, rootfs = ctr.rootfs.host { "sleep" }, command = { "sleep", "100" },
+    }
+    assert(box:start())
+    assert.matches("running", row(name))
+    assert_fails(luactr("logs", name), 125, "it runs in the foreground")
+    assert_fails(luactr("rm", name), 125, "it is running")
+    assert.equal(0, luactr("kill", name).code)
+    assert.equal(9, assert(box:wait()).signal)
+  end)
+
+  describe("refuse", function()
+    local LONG <const> = ("x"):rep(300)
+
+    local function shown(name)
+      return ("%q of %d bytes"):format(name:sub(1, 8):gsub("\n", "."), #name)
+    end
+
+    for _, bad in ipairs { "nobody", "..", "../etc", "a/b", "a\nb", LONG, "" } do
+      it("a name that nobody has: " .. shown(bad), function()
+        for _, verb in ipairs { "stop", "kill", "pause", "resume", "rm", "logs", "wait", "inspect",
+          "stats" } do
+          assert_fails(luactr(verb, "--", bad), 125, "no container \"")
+        end
+      end)
+    end
+
+    for _, bad in ipairs { "..", "a/b", "a\nb", LONG, "-x" } do
+      it("to start under a bad name: " .. shown(bad), function()
+        assert_fails(luactr("run", "-d", "--name=" .. bad, recipe, "exit 0"), 2, "luactr: --name: ")
+      end)
+    end
+
+    it("two containers with one name", function()
+      local name = start("exec sleep 100")
+      assert_fails(luactr("run", "-d", "--name", name, recipe, "exit 0"), 125, "is in use")
+      assert.equal(0, luactr("rm", "-f", name).code)
+    end)
+
+    it("to remove one that runs", function()
+      local name = start("exec sleep 100")
+      assert_fails(luactr("rm", name), 125, "luactr stop " .. name)
+      assert.equal(0, luactr("rm", "-f", name).code)
+    end)
+
+    it("a recipe without a container", function()
+      assert_fails(luactr("run", "-d", dir:write("none.lua", "return 0")), 2,
+        "only a container can run detached")
+    end)
+
+    for _, verb in ipairs { "stop", "kill", "pause", "resume", "rm", "logs", "wait", "inspect" } do
+      it("no name for " .. verb, function()
+        assert_fails(luactr(verb), 2, "which container?")
+      end)
+    end
+  end)
+end)
