@@ -258,7 +258,7 @@ int lctr_monitor_launch(struct lctr_monitor *monitor, struct lctr_event *event) 
     if (said.kind < MONITOR_RENDEZVOUS || said.kind > MONITOR_FAILED)
         return -EPROTO;
     *event = (struct lctr_event){
-        .kind = kinds[said.kind], .number = said.number, .fd = -1, .record = said.record};
+        .kind = kinds[said.kind], .number = said.number, .fd = take_fd(&fd), .record = said.record};
     return 0;
 }
 

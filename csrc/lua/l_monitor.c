@@ -131,9 +131,14 @@ static int l_monitor_pid(lua_State *L) {
 }
 
 static int l_launch(lua_State *L) {
+    struct lctr_monitor *monitor = check_open(L);
     struct lctr_event event;
-    int error = lctr_monitor_launch(check_open(L), &event);
-    return error ? l_pushfail(L, -error, "launch", NULL) : l_pushevent(L, &event);
+    int *fd = l_newfd(L);
+    int error = lctr_monitor_launch(monitor, &event);
+    if (error)
+        return l_pushfail(L, -error, "launch", NULL);
+    *fd = event.fd;
+    return l_pushevent(L, &event);
 }
 
 static int l_answer(lua_State *L) {

@@ -68,13 +68,14 @@ static int spawn(struct monitor *m) {
     return lctr_spawn(&m->process, &launch);
 }
 
-/* What only the start needs. Of the outputs the container must be the only writer, or their end
- * would never come. */
-static void shed(struct monitor *m) {
+/* What only the clone needs, the working directory too. Of the outputs the container must be the
+ * only writer, or their end would never come. */
+static int shed(struct monitor *m) {
     for (size_t i = 0; i < m->job->slots; i++)
         close(m->fds[i]);
     munmap((void *)m->job, m->job_size);
     m->job = NULL;
+    return chdir("/") < 0 ? -errno : 0;
 }
 
 static void take_console(struct monitor *m, int fd) {
@@ -90,7 +91,10 @@ static int meet(struct monitor *m, const struct lctr_event *event) {
         return 0;
     }
     const struct monitor_event said = {.kind = MONITOR_RENDEZVOUS, .number = event->number};
-    int error = say(m, &said, -1);
+    cleanup_fd fd = event->fd;
+    int error = say(m, &said, fd);
+    if (event->number == MEET_LISTENER) /* nobody answers */
+        return error;
     if (!error)
         error = expect(m, MONITOR_ANSWER, event->number);
     return error ? error : lctr_process_answer(&m->process, event->number);
@@ -169,8 +173,9 @@ int launch(struct monitor *m) {
         return refuse(m, error, "clone");
     const struct monitor_event spawned = {
         .kind = MONITOR_SPAWNED, .pid = m->process.pid, .monitor = getpid()};
-    shed(m);
-    error = say(m, &spawned, m->process.plan);
+    error = shed(m);
+    if (!error)
+        error = say(m, &spawned, m->process.plan);
     if (!error)
         error = follow(m);
     m->started_us = clock_us(CLOCK_MONOTONIC);

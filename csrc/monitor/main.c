@@ -21,7 +21,7 @@ static void leave_caller(void) {
     setsid();
 }
 
-/* No descriptor, directory or file mode of the caller's stays. */
+/* No descriptor or file mode of the caller's stays. */
 static void clear(void) {
     syscall(SYS_close_range, MONITOR_SOCKET + 1, ~0u, 0);
     for (int number = 0; number < MONITOR_SOCKET; number++) {
@@ -33,10 +33,6 @@ static void clear(void) {
     umask(077);
 }
 
-static bool leave_directory(void) {
-    return chdir("/") == 0;
-}
-
 int main(void) {
     static struct monitor m = {.caller = MONITOR_SOCKET, .state = -1, .record = -1};
     for (int i = 0; i < MONITOR_SOURCES; i++)
@@ -44,7 +40,7 @@ int main(void) {
     lctr_process_init(&m.process);
     leave_caller();
     clear();
-    if (job_receive(&m) < 0 || launch(&m) < 0 || !leave_directory())
+    if (job_receive(&m) < 0 || launch(&m) < 0)
         return 1;
     watch(&m);
     record_write(&m);

@@ -37,6 +37,16 @@ local function freezer_path(compiled)
   return place and string.format("%s%s/%s", place.mount, place.parent, compiled.path)
 end
 
+--- What only this process could do, as long as the container lives.
+local function unfit(box)
+  local spec, plan = box.spec, box.plan
+  if type(spec.seccomp) == "table" and spec.seccomp.handlers and not spec.seccomp.listener then
+    return "seccomp.handlers are functions of this program, which does not stay"
+  elseif plan.spec.namespaces.pid == "host" and not (plan.cgroup and #plan.cgroup.places > 0) then
+    return "without a pid namespace or a cgroup nobody could end all its processes"
+  end
+end
+
 --- What is to be held as long as the container lives: locks.
 local function held_by(run)
   local held = {}
@@ -51,7 +61,11 @@ end
 ---@param box luactr.container
 ---@param run luactr.run
 function M.spawn(launch, box, run)
-  launch.group, launch.freezer = run.cgroup, freezer_path(box.plan.cgroup)
+  local why = unfit(box)
+  if why then
+    return nil, "detach: " .. why, sys.errno.ENOTSUP, "detach"
+  end
+  launch.group, launch.freezer = run.cgroup, freezer_path(run.cgroup and box.plan.cgroup)
   launch.state, launch.streams = run.entry.directory, run.logs
   launch.held, launch.limits, launch.log = held_by(run), box.spec.limits, box.spec.log
   return core.monitor.start(launch)
@@ -81,13 +95,13 @@ end
 local DEEPEST <const> = 6
 
 --- The recipe as it was checked, and what the verbs need of the plan.
-local function config_of(box)
+local function config_of(box, run)
   local spec = {}
   for _, field in ipairs(require("luactr.spec").fields) do
     spec[field.name] = plain(box.spec[field.name], DEEPEST)
   end
   spec.name, spec.rootfs = box.id, plain(box.spec.rootfs.path, 1)
-  local compiled = box.plan.cgroup
+  local compiled = run.cgroup and box.plan.cgroup
   return {
     spec = spec, where = plain(box.spec.where, 1),
     cgroup = compiled and plain({
@@ -109,7 +123,7 @@ local function freezer_file(compiled)
 end
 
 local function write_config(box, run)
-  local config = config_of(box)
+  local config = config_of(box, run)
   config.warnings = #run.warnings > 0 and run.warnings or nil
   local file <close>, message, errno = sys.open("config.json",
     sys.O_WRONLY | sys.O_CREAT | sys.O_EXCL, 384, { dir = run.entry.directory })
@@ -135,7 +149,7 @@ end
 function M.publish(box, run, record)
   local monitor = run.process:monitor_pid()
   record.owner = { pid = monitor, start = state.start_time(monitor) }
-  record.detached, record.freezer = true, freezer_file(box.plan.cgroup)
+  record.detached, record.freezer = true, freezer_file(run.cgroup and box.plan.cgroup)
   local done, message, errno = write_config(box, run)
   if done then
     done, message, errno = run.entry:write(record)
