@@ -61,7 +61,7 @@
     X(FILE, "file", "path:p content:b mode:u mount:U owner:U uid:U gid:U")                         \
     X(WRITE, "write", "path:p content:b")                                                          \
     X(SYMLINK, "symlink", "link:p path:p")                                                         \
-    X(MKNOD, "mknod", "path:p mode:u device:u")                                                    \
+    X(MKNOD, "mknod", "path:p mode:u device:u owner:U uid:U gid:U")                                \
     X(BIND_NODE, "bind_node", "source:p path:p kind:U device:U") /* kind 0: any device */          \
     X(MOUNT, "mount", "source:s target:p type:s flags:u data:S optional:U policy:U")               \
     X(TMPCOPYUP, "tmpcopyup", "target:p attributes:u options:v policy:U")                          \

@@ -33,6 +33,22 @@ static int verify(const struct place *place, uint32_t mode, uint32_t device, boo
     return is_device(&node, mode, device) && (inside || !made) ? 0 : -ENODEV;
 }
 
+/* The node that is checked is the one that gets the owner: a name may mean another by now. */
+static int set_owner(const struct place *place, uint32_t mode, uint32_t device,
+                     const union plan_arg *owner) {
+    struct statx st;
+    if (!plan_u32(&owner[0]))
+        return 0;
+    int fd = k_openat(place->dir, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    int result = look(fd, "", &st);
+    if (result >= 0)
+        result = is_device(&st, mode, device) ? owner_set(fd, owner) : -ENODEV;
+    k_close(fd);
+    return result;
+}
+
 /* The host's node: the descriptor that is checked is the one that is bound. On a file system that
  * is mounted without devices it would be there and fail. */
 static int open_of_host(struct init *in, const char *path, uint32_t mode, uint32_t device) {
@@ -93,8 +109,11 @@ int step_mknod(struct init *in, const union plan_arg *a) {
         result = at(in, AUX_VERIFY, verify(&place, mode, device, true));
     else if (result == -EEXIST && verify(&place, mode, device, false) >= 0)
         result = 0;
+    bool refused = result == -EPERM;
+    if (result >= 0)
+        result = at(in, AUX_ATTRIBUTE, set_owner(&place, mode, device, &a[3]));
     k_close(place.dir);
-    if (result != -EPERM)
+    if (!refused || plan_u32(&a[3])) /* the host's node keeps the host's owner */
         return result;
     result = bind_node(in, path, a);
     return result == -ENOENT || result == -ENODEV ? at(in, AUX_CREATE, -EPERM) : result;

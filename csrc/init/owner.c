@@ -1,8 +1,10 @@
 /* Who owns what a step makes. By descriptor: a name may mean another file by now. */
 #include "init.h"
 
+/* An O_PATH fd will do. */
 int owner_set(int fd, const union plan_arg *a) {
-    return plan_u32(&a[0]) ? k_fchown(fd, plan_u32(&a[1]), plan_u32(&a[2])) : 0;
+    return plan_u32(&a[0]) ? k_fchownat(fd, "", plan_u32(&a[1]), plan_u32(&a[2]), AT_EMPTY_PATH)
+                           : 0;
 }
 
 /* A change of owner takes set-id bits away, so the mode comes last. `dir` is an O_PATH fd. */

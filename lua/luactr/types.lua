@@ -108,7 +108,7 @@
 ---@field file fun(self, path: string, content: string, mode: string|integer, mount?: integer|boolean, owner?: integer|boolean, uid?: integer|boolean, gid?: integer|boolean): luactr.steps
 ---@field write fun(self, path: string, content: string): luactr.steps
 ---@field symlink fun(self, link: string, path: string): luactr.steps
----@field mknod fun(self, path: string, mode: integer|boolean, device: integer|boolean): luactr.steps
+---@field mknod fun(self, path: string, mode: integer|boolean, device: integer|boolean, owner?: integer|boolean, uid?: integer|boolean, gid?: integer|boolean): luactr.steps
 ---@field bind_node fun(self, source: string, path: string, kind?: integer|boolean, device?: integer|boolean): luactr.steps
 ---@field mount fun(self, source: string, target: string, type: string, flags: integer|boolean, data?: string, optional?: integer|boolean, policy?: integer|boolean): luactr.steps
 ---@field tmpcopyup fun(self, target: string, attributes: integer|boolean, options: string[], policy?: integer|boolean): luactr.steps

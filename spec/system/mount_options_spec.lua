@@ -368,6 +368,14 @@ run(ctr.tmpfs("/tmp"), %q, { rootfs = DIR .. "/t", readonly = %s })
       }, "stat -c '%a %u:%g' /f /s /d"))
     end)
 
+    it("are those of new device nodes and pipes", function()
+      local result = assert(result_of({ devices = {
+        { path = "/dev/x", type = "c", major = 1, minor = 3, mode = "0640", uid = 7, gid = 8 },
+        { path = "/run/pipe", type = "p", mode = "0600", uid = 9 },
+      } }, "stat -c '%F %a %u:%g' /dev/x /run/pipe; echo fine >/dev/x"))
+      assert.are.equal("character special file 640 7:8\nfifo 600 9:0\n", result.stdout)
+    end)
+
     it("change a directory that is there", function()
       assert.are.equal("711 9:0", output({ ctr.dir("/usr", { mode = "0711", uid = 9 }) },
         "stat -c '%a %u:%g' /usr"))

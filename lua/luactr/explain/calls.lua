@@ -184,7 +184,8 @@ function calls.symlink(s) return string.format("symlink(%s, %s)", quote(s.link),
 
 function calls.mknod(s)
   local major, minor = sys().splitdev(s.device)
-  return string.format("mknod(%s, %s, makedev(%d, %d))", quote(s.path), octal(s.mode), major, minor)
+  return string.format("mknod(%s, %s, makedev(%d, %d))%s", quote(s.path), octal(s.mode), major,
+    minor, owner(s))
 end
 
 function calls.mount(s)

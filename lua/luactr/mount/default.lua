@@ -118,8 +118,6 @@ local function device_problem(device, made)
     return "a new node needs root: name the host's, as \"/dev/fuse\""
   elseif device.type and device.type ~= "p" and not device.path:find("^/dev/") then
     return "a node below /dev only: the rest of the root is mounted without devices"
-  elseif (device.uid or 0) ~= 0 or (device.gid or 0) ~= 0 then
-    return "an owner other than root is not supported yet"
   end
 end
 
@@ -135,6 +133,9 @@ function M.devices(spec, host, problem)
     steps[i] = device.type
       and make_node(device.path, device.type, device.mode, device.major, device.minor)
       or bind_node(device.path)
+    if device.type and ((device.uid or 0) ~= 0 or (device.gid or 0) ~= 0) then
+      steps[i].owner, steps[i].uid, steps[i].gid = 1, device.uid, device.gid
+    end
     steps[i].from = "devices[" .. i .. "]"
   end
   return steps
