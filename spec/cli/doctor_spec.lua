@@ -52,11 +52,24 @@ describe("luactr doctor #cli", function()
   end)
 
   it("finds calls that a filter round luactr hides", function()
-    for _, name in ipairs { "openat2", "mount_setattr", "clone3" } do
+    for _, name in ipairs { "openat2", "mount_setattr", "clone3", "close_range" } do
       local found = doctor({ without = { name } })[name]
-      assert.not_equal("ok", found.status)
+      assert.equal("lacking", found.status)
       assert.matches("a system call filter round luactr hides it", found.text)
       assert.matches("allow " .. name .. " where luactr runs", found.remedy, 1, true)
+    end
+  end)
+
+  it("says truly what containers can do without", function()
+    support.needs("root")
+    local mount_calls <const> = { "fsopen", "fsconfig", "fsmount", "open_tree", "move_mount" }
+    for name, calls in pairs { openat2 = { "openat2" }, ["mount calls"] = mount_calls,
+      mount_setattr = { "mount_setattr" }, close_range = { "close_range" }, clone3 = { "clone3" },
+      pidfd_open = { "pidfd_open" }, seccomp = { "seccomp" } } do
+      local found = doctor({ without = calls })[name]
+      local result = support.luactr { "lua/recipes/hello.lua", without = calls }
+      assert.not_equal("ok", found.status, name)
+      assert.equal(found.status == "lacking", result.code == 0, name .. ": " .. result.stderr)
     end
   end)
 
