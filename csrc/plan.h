@@ -64,6 +64,7 @@
     X(MKNOD, "mknod", "path:p mode:u device:u owner:U uid:U gid:U")                                \
     X(BIND_NODE, "bind_node", "source:p path:p kind:U device:U") /* kind 0: any device */          \
     X(MOUNT, "mount", "source:s target:p type:s flags:u data:S optional:U policy:U")               \
+    X(FSMOUNT, "fsmount", "target:p type:s attributes:u options:v policy:U")                       \
     X(TMPCOPYUP, "tmpcopyup", "target:p attributes:u options:v policy:U")                          \
     X(BIND, "bind",                                                                                \
       "source:p target:p recursive:u set:u clear:u optional:U clear_all:U policy:U tree:U "        \

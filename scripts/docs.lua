@@ -146,6 +146,7 @@ end
 local CAUSES <const> = {
   { "The program", "exec", "exec" }, { "The working directory", "exec", "chdir" },
   { "The root", "mount", "root_bind" }, { "Mounts", "mount", "mount" },
+  { "Many layers", "mount", "fsmount" },
   { "A tmpfs that copies", "mount", "tmpcopyup" }, { "Binds", "mount", "bind" },
   { "Unmounting", "mount", "unmount" }, { "Early sources", "mount", "open_tree" },
   { "Files and directories", "mount", "file" }, { "Links", "mount", "symlink" },

@@ -54,6 +54,18 @@ int filesystem_new(struct init *in, const char *type, const union plan_arg *opti
     return result;
 }
 
+/* Options one by one: together they may be longer than the page that mount(2) takes. */
+int step_fsmount(struct init *in, const union plan_arg *a) {
+    int target = mount_target(in, plan_text(in, &a[0]), S_IFDIR, plan_u32(&a[4]));
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int tree = filesystem_new(in, plan_text(in, &a[1]), &a[3], plan_u32(&a[2]));
+    int result = tree < 0 ? tree : mount_attach(in, tree, target);
+    fds_close(&tree);
+    k_close(target);
+    return result;
+}
+
 static bool has_key(const char *option, const char *key) {
     while (*key && *option == *key) {
         option++;

@@ -188,10 +188,10 @@ static inline int at(struct init *in, enum plan_aux aux, long result) {
 step_function step_rendezvous, step_cgroup_attach, step_unshare, step_setns,
     step_parent_death_signal, step_oom_score_adj, step_sethostname, step_setdomainname,
     step_loopback_up, step_sysctl;
-step_function step_unmount, step_tmpcopyup, step_open_tree, step_propagation, step_root_bind,
-    step_root_tmpfs, step_mkdir, step_file, step_write, step_symlink, step_mknod, step_bind_node,
-    step_mount, step_bind, step_mount_setattr, step_mask, step_readonly, step_console,
-    step_pivot_root, step_chroot;
+step_function step_fsmount, step_unmount, step_tmpcopyup, step_open_tree, step_propagation,
+    step_root_bind, step_root_tmpfs, step_mkdir, step_file, step_write, step_symlink, step_mknod,
+    step_bind_node, step_mount, step_bind, step_mount_setattr, step_mask, step_readonly,
+    step_console, step_pivot_root, step_chroot;
 step_function step_init;
 step_function step_sched_setaffinity, step_set_mempolicy, step_setpriority, step_sched_setattr,
     step_ioprio_set, step_core_scheduling, step_tsc, step_session_keyring;

@@ -111,6 +111,7 @@
 ---@field mknod fun(self, path: string, mode: integer|boolean, device: integer|boolean, owner?: integer|boolean, uid?: integer|boolean, gid?: integer|boolean): luactr.steps
 ---@field bind_node fun(self, source: string, path: string, kind?: integer|boolean, device?: integer|boolean): luactr.steps
 ---@field mount fun(self, source: string, target: string, type: string, flags: integer|boolean, data?: string, optional?: integer|boolean, policy?: integer|boolean): luactr.steps
+---@field fsmount fun(self, target: string, type: string, attributes: integer|boolean, options: string[], policy?: integer|boolean): luactr.steps
 ---@field tmpcopyup fun(self, target: string, attributes: integer|boolean, options: string[], policy?: integer|boolean): luactr.steps
 ---@field bind fun(self, source: string, target: string, recursive: integer|boolean, set: integer|boolean, clear: integer|boolean, optional?: integer|boolean, clear_all?: integer|boolean, policy?: integer|boolean, tree?: integer|boolean, detached?: nil): luactr.steps
 ---@field mount_setattr fun(self, target: string, set: integer|boolean, clear: integer|boolean, propagation?: integer|boolean, recursive?: integer|boolean): luactr.steps

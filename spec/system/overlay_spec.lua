@@ -72,6 +72,50 @@ describe("overlays #system", function()
     end)
   end)
 
+  describe("of many layers", function()
+    -- 40 directories of long names, each with a file of its own; the topmost has a backslash.
+    local function many()
+      local list = {}
+      for i = 1, 40 do
+        list[i] = at(("l:,%02d"):format(i) .. ("x"):rep(150) .. (i == 1 and "\\" or ""))
+        dir:write(list[i]:sub(#dir.path + 2) .. "/file" .. i, tostring(i))
+      end
+      return list
+    end
+
+    local function fits_this_kernel(err)
+      if err and err.cause and err.cause:find("came with Linux 6.7", 1, true) then
+        pending(err.cause)
+      end
+      return err
+    end
+
+    it("are a mount", function()
+      local mount = ctr.overlay("/x", { lower = many(), upper = at("upper"), work = at("work") })
+      local result, err = result_of({ mounts = { mount } }, "cat /x/file1 /x/file40; echo >/x/new")
+      fits_this_kernel(err)
+      assert.are.equal("140", assert(result, err).stdout)
+      assert.are.equal("\n", support.read(at("upper/new")))
+    end)
+
+    it("are a root", function()
+      local list = many()
+      list[#list + 1] = shell_root("system")
+      local result, err = result_of({ rootfs = ctr.rootfs.overlay { lower = list } },
+        "read x </file40; echo $x; echo >/new")
+      fits_this_kernel(err)
+      assert.are.equal("40\n", assert(result, err).stdout)
+    end)
+
+    it("are told when one is missing", function()
+      local list = many()
+      list[20] = at("none")
+      local _, err = result_of({ mounts = { ctr.overlay("/x", { lower = list }) } }, ":")
+      fits_this_kernel(err)
+      assert.matches("the overlay's lowerdir does not exist: " .. at("none"), err.cause, 1, true)
+    end)
+  end)
+
   describe("as the root", function()
     it("throw away what is written, by default", function()
       local root = shell_root("system")

@@ -126,6 +126,21 @@ local function in_user_namespace(case)
   return case.plan.id_maps and { type = case.step.type, path = target(case) } or nil
 end
 
+local function older_than_layers(case)
+  local major, minor = case.host.kernel[1], case.host.kernel[2]
+  local old = major < 6 or (major == 6 and minor < 7)
+  return old and { kernel = major .. "." .. minor } or nil
+end
+
+local function missing_single_layer(case)
+  for _, text in ipairs(case.step.options) do
+    local what, path = text:match("^(%l+dir)%+?=(.*)")
+    if what and not case.eyes.stat(path) then
+      return { what = what, path = path }
+    end
+  end
+end
+
 local function named(case)
   return { path = target(case) }
 end
@@ -255,6 +270,16 @@ M.bind = with_target {
     cause = "the source is a mount that may not be copied (unbindable, or of another namespace)" },
   { code = "EPERM", aux = "attribute", guess = true,
     cause = "the host has locked a flag of this mount, which a user namespace may not change" },
+}
+
+M.fsmount = with_target {
+  { code = "EINVAL", aux = "configure", find = older_than_layers,
+    cause = "layers one by one came with Linux 6.7, and this is {kernel}",
+    remedy = "shorter paths: 4000 bytes together go in one option" },
+  { code = "ENOENT", aux = "configure", find = missing_single_layer,
+    cause = "the overlay's {what} does not exist: {path}" },
+  { code = "EINVAL", aux = "configure", guess = true,
+    cause = "a path is longer than 255 bytes, or an option is not known" },
 }
 
 M.tmpcopyup = with_target {

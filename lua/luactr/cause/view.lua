@@ -63,6 +63,10 @@ local SAYS <const> = {
       return OPAQUE[step.type] and { kind = "unknown", step = step } or false
     end
   end,
+  fsmount = function(_, path, step)
+    return path == step.target and { kind = "directory", step = step }
+      or is_below(path, step.target) and { kind = "unknown", step = step } or nil
+  end,
   tmpcopyup = function(_, path, step) -- below it is what was there before
     return path == step.target and { kind = "directory", step = step } or nil
   end,

@@ -193,6 +193,11 @@ function calls.mount(s)
     M.flags("MS_", s.flags), quote(s.data))
 end
 
+function calls.fsmount(s)
+  return string.format("tree = fsmount(fsopen(%s), %s, %s), move_mount(tree, %s)", quote(s.type),
+    quote(table.concat(s.options, ",")), M.flags("MOUNT_ATTR_", s.attributes), quote(s.target))
+end
+
 function calls.tmpcopyup(s)
   local attribute_text = M.flags("MOUNT_ATTR_", s.attributes)
   return string.format("tree = fsmount(fsopen(\"tmpfs\"), %s, %s), copy %s into it, "

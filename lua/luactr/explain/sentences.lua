@@ -23,6 +23,7 @@ local TEMPLATES <const> = {
   symlink = "make the link {path} to {link}",
   mknod = "make the device {path}",
   bind_node = "bind the host's device {source} on {path}",
+  fsmount = "mount {type} on {target}",
   tmpcopyup = "cover {target} with a tmpfs and copy what is there",
   bind = "bind {source} on {target}",
   mount_setattr = "change the mount at {target}",

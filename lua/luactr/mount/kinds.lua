@@ -136,6 +136,11 @@ local function file_system(mount, parsed)
   } }
 end
 
+local function one_by_one(mount, parsed)
+  return { { op = "fsmount", target = mount.target, type = mount.type, attributes = parsed.set,
+    options = parsed.data, policy = policy_of(mount, parsed) } }
+end
+
 local function copying_tmpfs(mount, parsed)
   return { { op = "tmpcopyup", target = mount.target, attributes = parsed.set,
     options = parsed.data, policy = policy_of(mount, parsed) } }
@@ -148,6 +153,10 @@ end
 -- Types that are not a file system's name, and what makes them. The rest goes to mount(2).
 local MAKERS <const> = {
   bind = bind,
+  overlay = function(mount, parsed)
+    local single = require("luactr.spec.overlay").is_single(parsed.data)
+    return (single and one_by_one or file_system)(mount, parsed)
+  end,
   cgroup = function(mount, parsed, context)
     local cgroup = context.plan.cgroup
     return require("luactr.mount.cgroup").steps(mount.target, parsed, context.host.cgroup,

@@ -159,13 +159,17 @@ local overlay <const> = {
     local data = "mode=0755" .. (self.size and ",size=" .. self.size or "")
     local steps = { { op = "root_tmpfs", stage = host.stage, data = data, from = "rootfs" } }
     local layers = self.layers.upper and self.layers or throw_away(self.layers, host, steps)
-    local options = require("luactr.spec.overlay").options(layers, absolute)
+    local overlays = require "luactr.spec.overlay"
+    local options = overlays.options(layers, absolute)
     if spec.namespaces.user == "new" then
       options[#options + 1] = "userxattr" -- the trusted ones are for the host's root
     end
-    steps[#steps + 1] = { op = "mount", source = "overlay", target = "/", type = "overlay",
-      flags = require("luactr.core").sys.MS_NODEV, data = table.concat(options, ","),
-      from = "rootfs" }
+    local sys = require("luactr.core").sys
+    steps[#steps + 1] = overlays.is_single(options)
+      and { op = "fsmount", target = "/", type = "overlay", attributes = sys.MOUNT_ATTR_NODEV,
+        options = options, from = "rootfs" }
+      or { op = "mount", source = "overlay", target = "/", type = "overlay", flags = sys.MS_NODEV,
+        data = table.concat(options, ","), from = "rootfs" }
     return steps
   end,
 }

@@ -44,7 +44,9 @@ local function check_options(mount, path, problems)
       problems:add(string.format("%s.options[%d]", path, index), "%s", message)
     end)
   end
-  if #table.concat(mount.options, ",") > LONGEST_OPTIONS then
+  local single = mount.type == "overlay"
+    and require("luactr.spec.overlay").is_single(mount.options)
+  if not single and #table.concat(mount.options, ",") > LONGEST_OPTIONS then
     problems:add(path .. ".options", "longer than %d bytes together, where mount(2) cuts them off",
       LONGEST_OPTIONS)
   end

@@ -63,21 +63,45 @@ function M.directories(layers, absolute)
   return list
 end
 
---- The options of an overlay, as mount(2) takes them.
+local ONE <const> = "lowerdir+="
+local LONGEST <const> = 4000 -- mount(2) takes a page, and more options may follow
+
+local function with_upper(list, layers, absolute, special)
+  if layers.upper then
+    list[#list + 1] = "upperdir=" .. escaped(absolute(layers.upper), special)
+    list[#list + 1] = "workdir=" .. escaped(absolute(layers.work), special)
+  end
+  return table.move(layers.options or {}, 1, #(layers.options or {}), #list + 1, list)
+end
+
+--- The options of an overlay: as mount(2) takes them, or if they are too long for it, with each
+--- layer by itself, as fsconfig(2) does.
 ---@param layers luactr.overlay
 ---@param absolute fun(path: string): string
 ---@return string[]
 function M.options(layers, absolute)
-  local lower, list = {}, {}
+  local lower, single = {}, {}
   for i, path in ipairs(layers_of(layers.lower)) do
     lower[i] = escaped(absolute(path), ":,")
+    single[i] = ONE .. absolute(path)
   end
-  list[1] = "lowerdir=" .. table.concat(lower, ":")
-  if layers.upper then
-    list[2] = "upperdir=" .. escaped(absolute(layers.upper), ",")
-    list[3] = "workdir=" .. escaped(absolute(layers.work), ",")
+  local list = with_upper({ "lowerdir=" .. table.concat(lower, ":") }, layers, absolute, ",")
+  if #table.concat(list, ",") <= LONGEST then
+    return list
   end
-  return table.move(layers.options or {}, 1, #(layers.options or {}), #list + 1, list)
+  return with_upper(single, layers, absolute, "")
+end
+
+--- Whether options have layers by themselves, which mount(2) does not take.
+---@param options string[]
+---@return boolean
+function M.is_single(options)
+  for _, option in ipairs(options) do
+    if option:sub(1, #ONE) == ONE then
+      return true
+    end
+  end
+  return false
 end
 
 return M
