@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -206,6 +207,23 @@ static int trace(char **argv) {
     return 0;
 }
 
+/* inject: type a line into each terminal there is, and take its foreground. */
+static int inject(char **argv) {
+    (void)argv;
+    int fds[] = {0, 1, 2, open("/dev/tty", O_RDWR | O_NOCTTY)};
+    char paste[] = {3 /* TIOCL_PASTESEL */, 0};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        for (const char *c = "pwned\n"; *c; c++) {
+            long result = syscall(SYS_ioctl, fds[i], TIOCSTI, c);
+            if (result < 0)
+                syscall(SYS_ioctl, fds[i], TIOCSTI | 1UL << 32, c);
+        }
+        if (ioctl(fds[i], TIOCLINUX, paste) == 0)
+            printf("escaped: pasted into %d\n", fds[i]);
+    }
+    return 0;
+}
+
 /* device PATH c|b MAJOR MINOR: make a node and open it. Or only open it: device PATH. */
 static int device(char **argv) {
     if (argv[1]) {
@@ -225,8 +243,9 @@ static const struct {
     const char *name;
     int (*run)(char **argv);
 } words[] = {
-    {"witness", witness},    {"racer", racer},   {"fds", fds},     {"null", null},     {"exe", exe},
-    {"connect", connect_to}, {"device", device}, {"trace", trace}, {"kill", kill_all},
+    {"witness", witness}, {"racer", racer},        {"fds", fds},       {"null", null},
+    {"exe", exe},         {"connect", connect_to}, {"device", device}, {"trace", trace},
+    {"inject", inject},   {"kill", kill_all},
 };
 
 int main(int argc, char **argv) {

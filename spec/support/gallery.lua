@@ -9,6 +9,7 @@
 
 local canary = require("support.canary")
 local compatibility = require("busted.compatibility")
+local process = require("support.process")
 local support = require("support")
 local sys = require("luactr.core").sys
 
@@ -32,6 +33,7 @@ local USER <const> = support.stranger
 ---@field older? false not without the newer calls, which cannot matter
 ---@field needs? string[] of support.needs
 ---@field start? table more of support.Run: env, cwd; `before`: words in front of luactr's
+---@field terminal? boolean on a terminal; `tty` and `stdin` are then the attack's to say
 ---@field watch? string[] more of the host that must stay as it is
 ---@field variants? gallery.Attack[] each with a `label`, and what it has instead of the above
 
@@ -190,6 +192,30 @@ local function write_recipe(attack, place, door)
   place.recipe = place.dir:write("recipe.lua", text)
 end
 
+-- On a terminal of its own, as a user would: what is typed there afterwards was not the user.
+local ON_TERMINAL <const> = { "bash", "-c",
+  '"$@"; if read -r -t 0.2 line; then echo "escaped: typed $line"; fi', "-" }
+
+local function run_on_terminal(options)
+  local words = table.move(ON_TERMINAL, 1, #ON_TERMINAL, 1, { env = options.env, tty = true,
+    without = options.without })
+  if options.user then
+    local id = tostring(options.user)
+    table.move({ "setpriv", "--reuid", id, "--regid", id, "--clear-groups", "--" }, 1, 7,
+      #words + 1, words)
+  end
+  local session <close> = process.start(table.move(options, 1, #options, #words + 1, words))
+  local how = session:wait(60)
+  return { code = how.code, signal = how.signal, stderr = "",
+    stdout = (session.stdout:gsub("\r", "")) }
+end
+
+--- Run luactr, or a program that uses it, as an attack wants.
+---@param options support.Run
+function gallery.run(attack, options)
+  return (attack.terminal and run_on_terminal or support.run)(options)
+end
+
 local function run(attack, place, way)
   local start = attack.start or {}
   local options = table.move(start.before or {}, 1, #(start.before or {}), 1, {
@@ -199,7 +225,7 @@ local function run(attack, place, way)
   for name, value in pairs(start.env or {}) do options.env[name] = substitute(value, place) end
   options[#options + 1] = way.door == "library" and "lua5.4" or support.luactr_program
   options[#options + 1] = place.recipe
-  return support.run(options)
+  return gallery.run(attack, options)
 end
 
 -- An image may not have what its attack did not make.
@@ -316,8 +342,8 @@ function gallery.busted_of_caller()
 end
 
 --- Make the specs of one attack. In a `describe`. Variants have one twin, but for those that say
---- what is different in theirs. The first is tried in all ways, of which some have the twin as well;
---- the others in two, in turns.
+--- what is different in theirs. The first is tried in all ways, of which some have the twin as
+--- well; the others in two, in turns.
 ---@param attack gallery.Attack
 function gallery.specs(attack)
   local busted = gallery.busted_of_caller()

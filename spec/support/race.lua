@@ -1,6 +1,6 @@
 -- Races: a container is started again and again while somebody exchanges two names on its way.
 --
---   race.specs { attack = "race-x", racer = { "volume/dest", "volume/link" }, fields = ... }
+--   race.specs { attack = "race-x", racer = { "volume/a", "volume/b" }, fields = ... }
 --
 -- As in the gallery, a canary has to stay as it is and docs/security.md has a row. A start meets one
 -- of the two names, and its script says which with a line "met: ..."; a refused start met
@@ -51,8 +51,8 @@ local function run(attack, place, way)
   place.canary:watch()
   local _ <close> = start_racer(place, attack.racer)
   local before = exchanges(place)
-  local ran = support.run { "lua5.4", place.recipe, user = way.owner, without = way.without,
-    env = { XDG_RUNTIME_DIR = place.run } }
+  local ran = gallery.run(attack, { "lua5.4", place.recipe, user = way.owner, without = way.without,
+    env = { XDG_RUNTIME_DIR = place.run } })
   ran.exchanges = exchanges(place) - before
   return ran
 end
