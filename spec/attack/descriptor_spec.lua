@@ -2,6 +2,7 @@
 -- and settings of who started it.
 local gallery = require("support.gallery")
 local lfs = require("lfs")
+local plain = require("support.peers").plain
 local support = require("support")
 local world = require("support.world")
 
@@ -23,7 +24,7 @@ describe("what a container inherits #attack", function()
   after_each(world.check)
 
   gallery.specs {
-    attack = "inherited-descriptors", needs = { "program:bash" },
+    attack = "inherited-descriptors", oci = plain, bwrap = plain, needs = { "program:bash" },
     start = { before = OPEN_DIRECTORIES },
     script = "/bin/attack fds; for i in /proc/self/fd/* /proc/1/fd/*; do cat $i{host}/secret; done "
       .. "2>/dev/null",
@@ -41,13 +42,18 @@ describe("what a container inherits #attack", function()
   for fd = 3, 12 do places[#places + 1] = at("/proc/self/fd/" .. fd) end
   gallery.specs {
     attack = "cwd-through-descriptor", needs = { "program:bash" },
+    oci = function(config) config.process.cwd = "/proc/self/fd/10" end,
+    bwrap = function() return { "--chdir", "/proc/self/fd/10" } end,
     start = { before = OPEN_DIRECTORIES }, script = READ .. "ls -l",
     fields = 'sysctl = { ["net.ipv4.ip_default_ttl"] = 77 }, oom_score_adj = 500,',
     variants = places, twin = { fields = "" },
   }
 
   gallery.specs {
-    attack = "cwd-through-symlink", script = READ .. "cat secret 2>/dev/null; pwd",
+    attack = "cwd-through-symlink",
+    oci = function(config) config.process.cwd = "/run/new" end,
+    bwrap = function() return { "--chdir", "/run/new" } end,
+    script = READ .. "cat secret 2>/dev/null; pwd",
     fields = 'cwd = "/run/new",',
     image = function(_, place)
       support.must { "ln", "-s", place.host, place.image .. "/run/new" }
@@ -68,7 +74,7 @@ describe("what a container inherits #attack", function()
   }
 
   gallery.specs {
-    attack = "self-exe", watch = FILES,
+    attack = "self-exe", oci = plain, bwrap = plain, watch = FILES,
     script = "/bin/attack exe 0.2 & /bin/attack exe 0.2; wait",
     variants = {
       { label = "a loop over /proc" },
@@ -83,7 +89,8 @@ describe("what a container inherits #attack", function()
   }
 
   gallery.specs {
-    attack = "init-memory", control = 'capabilities = "all", seccomp = "unconfined",', script = [[
+    attack = "init-memory", bwrap = plain,
+    control = 'capabilities = "all", seccomp = "unconfined",', script = [[
 for file in maps mem environ auxv exe; do
   [ -z "$(head -c 1 /proc/1/$file 2>/dev/null)" ] || echo "escaped: /proc/1/$file can be read"
 done
@@ -94,7 +101,7 @@ done
   }
 
   gallery.specs {
-    attack = "settings-of-the-caller", needs = { "program:setpriv" },
+    attack = "settings-of-the-caller", oci = plain, bwrap = plain, needs = { "program:setpriv" },
     start = { before = { "sh", "-c", 'umask 0; trap "" HUP INT PIPE; exec "$@"', "-" } },
     script = [[
 umask
@@ -114,7 +121,8 @@ grep -E '^Sig(Blk|Ign):.*[1-9a-f]' /proc/self/status && echo "escaped: signals a
   }
 
   gallery.specs {
-    attack = "capabilities-of-the-caller", user = false, needs = { "program:setpriv" },
+    attack = "capabilities-of-the-caller", user = false, oci = plain, bwrap = plain,
+    needs = { "program:setpriv" },
     start = { before = { "setpriv", "--inh-caps", "+net_raw,+sys_admin,+chown",
       "--ambient-caps", "+net_raw,+sys_admin",
       "--" } },
@@ -128,7 +136,8 @@ grep -E '^Cap(Inh|Amb):.*[1-9a-f]' /proc/self/status && echo "escaped: rights ar
   }
 
   gallery.specs {
-    attack = "groups-of-the-caller", user = false, needs = { "program:setpriv" },
+    attack = "groups-of-the-caller", user = false, oci = plain, bwrap = plain,
+    needs = { "program:setpriv" },
     start = { before = { "setpriv", "--groups", "4,5,20", "--" } },
     script = '[ "$(id -G)" = 0 ] || echo "escaped: in groups $(id -G)"',
     variants = {

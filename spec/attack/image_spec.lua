@@ -1,6 +1,7 @@
 -- Images whose own directories and devices lead out: links where a runtime mounts, masks, creates
 -- and removes.
 local gallery = require("support.gallery")
+local plain = require("support.peers").plain
 local support = require("support")
 local world = require("support.world")
 
@@ -11,11 +12,13 @@ local function link(place, path, text)
 end
 
 local function link_out(path)
-  return function(_, place) link(place, path, place.host) end
+  return function(_, place) link(place, path, place.outside .. place.host) end
 end
 
 local function relative_link_out(path)
-  return function(_, place) link(place, path, ("../"):rep(16) .. place.host:sub(2)) end
+  return function(_, place)
+    link(place, path, ("../"):rep(16) .. (place.outside .. place.host):sub(2))
+  end
 end
 
 -- The null device of the image is a link to a file of procfs that the attacker wants to write.
@@ -47,13 +50,21 @@ describe("a hostile image #attack", function()
     gallery.specs(attack)
   end
 
-  directory_is_a_link("dev", { attack = "dev-symlink" })
-  directory_is_a_link("proc", { attack = "proc-symlink" })
-  directory_is_a_link("sys", { attack = "sys-symlink" })
+  directory_is_a_link("dev", {
+    attack = "dev-symlink", oci = plain, bwrap = function() return { "--dev", "/dev" } end,
+  })
+  directory_is_a_link("proc", { attack = "proc-symlink", oci = plain, bwrap = plain })
+  directory_is_a_link("sys", {
+    attack = "sys-symlink",
+    oci = function(config)
+      table.insert(config.mounts, { destination = "/sys", type = "sysfs", source = "sysfs" })
+    end,
+    bwrap = function() return { "--ro-bind", "/sys", "/sys" } end,
+  })
 
   -- What a mask or a read-only bind is for must not depend on where the image's link leads.
   gallery.specs {
-    attack = "proc-symlink-inside",
+    attack = "proc-symlink-inside", oci = plain, bwrap = plain,
     variants = {
       { label = "proc", image = function(_, place)
         support.run { "mkdir", place.image .. "/bad" }
@@ -71,17 +82,24 @@ done]],
 
   gallery.specs {
     attack = "dev-null-mask", image = null_is_hostname,
-    fields = DEV_OF_THE_IMAGE .. 'masked_paths = { "/etc/group" },',
-    script = [[
+    oci = function(config)
+      config.linux.maskedPaths, config.linux.readonlyPaths = { "/etc/group" }, {}
+    end,
+    fields = DEV_OF_THE_IMAGE .. 'masked_paths = { "/etc/group" }, readonly_paths = {},',
+    script = [[{
+echo inside
 echo owned > /etc/group
 [ "$(cat /proc/sys/kernel/hostname)" = owned ] && echo "escaped: the mask is a file of procfs"
-[ -s /etc/group ] && echo "escaped: no mask"]],
+[ -s /etc/group ] && echo "escaped: no mask"
+} > /tmp/said]],
   }
 
   gallery.specs {
     attack = "dev-null-stdio", image = null_is_hostname,
-    fields = DEV_OF_THE_IMAGE .. 'stdin = "null", stderr = "null",',
-    script = "/bin/attack null 0 2",
+    oci = function(config) config.linux.readonlyPaths = {} end,
+    start = { before = { "sh", "-c", 'exec "$@" </dev/null 2>/dev/null', "-" } },
+    fields = DEV_OF_THE_IMAGE .. 'stdin = "null", stderr = "null", readonly_paths = {},',
+    script = "{ echo inside; /bin/attack null 0 2; } > /tmp/said",
   }
 
   gallery.specs {
@@ -97,8 +115,12 @@ echo owned > /etc/group
   }
 
   gallery.specs {
-    attack = "device-node", user = false, script = "/bin/attack device /bin/node",
+    attack = "device-node", user = false, oci = plain, bwrap = plain,
+    script = "/bin/attack device /bin/node",
     variants = {
+      { label = "file systems", image = function(_, place)
+        support.must { "mknod", place.image .. "/bin/node", "c", 10, 229 }
+      end },
       { label = "zeroes", image = function(_, place)
         support.must { "mknod", place.image .. "/bin/node", "c", 1, 5 }
       end },

@@ -1,6 +1,7 @@
 -- What a container could reach of the kernel and of other processes: files of procfs and sysfs,
 -- cgroups, devices, sockets, signals, system calls.
 local gallery = require("support.gallery")
+local plain = require("support.peers").plain
 local support = require("support")
 local world = require("support.world")
 
@@ -107,7 +108,7 @@ describe("the kernel below a container #attack", function()
   after_each(world.check)
 
   gallery.specs {
-    attack = "kernel-files", script = quiet(WRITABLE .. READABLE),
+    attack = "kernel-files", oci = plain, bwrap = plain, script = quiet(WRITABLE .. READABLE),
     control = "masked_paths = {}, readonly_paths = {},",
     variants = {
       { label = "as they are" },
@@ -154,7 +155,7 @@ describe("the kernel below a container #attack", function()
   }
 
   gallery.specs {
-    attack = "sockets-of-the-host",
+    attack = "sockets-of-the-host", oci = plain, bwrap = plain,
     control = 'network = "host", mounts = { ctr.bind("{host}", "{host}") },', script = [[
 /bin/attack connect @{name}
 /bin/attack connect {host}/socket
@@ -168,7 +169,7 @@ grep -E '@.*luactr' /proc/net/unix | grep -v canary && echo "escaped: luactr has
   }
 
   gallery.specs {
-    attack = "signals", script = quiet [[
+    attack = "signals", oci = plain, bwrap = plain, script = quiet [[
 /bin/attack kill
 echo alive
 ]],

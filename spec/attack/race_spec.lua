@@ -35,8 +35,8 @@ describe("a race #attack", function()
   }
 
   race.specs {
-    attack = "race-mkdir", prepare = dest_and_link, racer = NAMES, script = "echo met: directory",
-    fields = volume 'ctr.dir("/vol/dest/a/b/c"), ctr.bind("{image}/etc", "/vol/dest/d/e")',
+    attack = "race-mkdir", prepare = dest_and_link, racer = NAMES, script = MOUNTS,
+    fields = volume 'ctr.dir("/vol/dest/a/b/c"), ctr.bind("{image}/etc", "/vol/dest/x/y")',
   }
 
   race.specs {

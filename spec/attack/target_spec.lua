@@ -43,42 +43,70 @@ done < /proc/self/mountinfo]]
 
 local DEEP <const> = ("../"):rep(40)
 
+local function tmpfs_at(target)
+  return function(config, place)
+    table.insert(config.mounts, { type = "tmpfs", source = "tmpfs",
+      destination = (target:gsub("{host}", place.host)) })
+  end
+end
+
+local function directory_at(target)
+  return function(place) return { "--dir", (target:gsub("{host}", place.host)) } end
+end
+
 describe("a path inside #attack", function()
   before_each(world.check)
   after_each(world.check)
 
   gallery.specs {
-    attack = "target-parent-symlink", script = SHOW, variants = operations("/link/pwned", true),
-    image = function(_, place) link(place, place.host, "link") end,
+    attack = "target-parent-symlink",
+    oci = tmpfs_at "/link/pwned", bwrap = directory_at "/link/pwned",
+    script = SHOW, variants = operations("/link/pwned", true),
+    image = function(_, place) link(place, place.outside .. place.host, "link") end,
   }
 
   gallery.specs {
-    attack = "target-parent-symlink-relative", script = SHOW, variants = operations "/link/pwned",
-    image = function(_, place) link(place, DEEP .. place.host:sub(2), "link") end,
+    attack = "target-parent-symlink-relative",
+    oci = tmpfs_at "/link/pwned", bwrap = directory_at "/link/pwned",
+    script = SHOW, variants = operations "/link/pwned",
+    image = function(_, place)
+      link(place, DEEP .. (place.outside .. place.host):sub(2), "link")
+    end,
   }
 
   gallery.specs {
-    attack = "target-symlink", script = SHOW, variants = operations "/link",
-    image = function(_, place) link(place, place.host .. "/dir", "link") end,
+    attack = "target-symlink",
+    oci = tmpfs_at "/link", bwrap = function() return { "--tmpfs", "/link" } end,
+    script = SHOW, variants = operations "/link",
+    image = function(_, place) link(place, place.outside .. place.host .. "/dir", "link") end,
     twin = { image = function(_, place) link(place, "etc", "link") end },
   }
 
   gallery.specs {
-    attack = "target-dangling-symlink", script = SHOW, variants = operations "/link",
-    image = function(_, place) link(place, place.host .. "/new", "link") end,
+    attack = "target-dangling-symlink",
+    oci = function(config, place)
+      table.insert(config.mounts, { destination = "/link", type = "bind", options = { "bind" },
+        source = place.image .. "/etc/passwd" })
+    end,
+    bwrap = function(place) return { "--bind", place.image .. "/etc/passwd", "/link" } end,
+    script = SHOW, variants = operations "/link",
+    image = function(_, place) link(place, place.outside .. place.host .. "/new", "link") end,
   }
 
   gallery.specs {
     attack = "target-dotdot", script = SHOW,
+    oci = tmpfs_at("/" .. DEEP .. "{host}/pwned"),
+    bwrap = directory_at("/" .. DEEP .. "{host}/pwned"),
     variants = operations("/" .. DEEP .. "{host}/pwned"),
   }
 
   gallery.specs {
-    attack = "target-symlink-chain", script = SHOW,
+    attack = "target-symlink-chain",
+    oci = tmpfs_at "/link/pwned", bwrap = directory_at "/link/pwned", script = SHOW,
     variants = operations "/link/pwned",
     image = function(_, place)
       for i = 1, 39 do link(place, "link" .. i, i == 1 and "link" or "link" .. i - 1) end
-      link(place, place.host, "link39")
+      link(place, place.outside .. place.host, "link39")
     end,
   }
 

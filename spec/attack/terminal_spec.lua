@@ -1,6 +1,7 @@
 -- The terminal of who starts a container, and the container's own.
 local gallery = require("support.gallery")
 local lfs = require("lfs")
+local plain = require("support.peers").plain
 local race = require("support.race")
 local support = require("support")
 local world = require("support.world")
@@ -25,14 +26,15 @@ describe("a terminal #attack", function()
 
   if legacy_tiocsti() then
     gallery.specs {
-      attack = "terminal-input", terminal = true, needs = { "program:bash" },
-      script = "/bin/attack inject",
-      control = INHERITED .. 'capabilities = "all", seccomp = "unconfined",',
+      attack = "terminal-input", terminal = true, oci = plain, bwrap = plain,
+      needs = { "program:bash" }, script = "/bin/attack inject",
       variants = {
         { label = "luactr's own", fields = INHERITED },
         { label = "a new one", fields = OWN, twin = {} },
         { label = "luactr's own, all capabilities", fields = INHERITED .. 'capabilities = "all",' },
         { label = "luactr's own, no filter", fields = INHERITED .. 'seccomp = "unconfined",' },
+        { label = "luactr's own, no filter, all capabilities",
+          fields = INHERITED .. 'seccomp = "unconfined", capabilities = "all",' },
         { label = "a new one, no filter, all capabilities",
           fields = OWN .. 'seccomp = "unconfined", capabilities = "all",' },
       },

@@ -9,6 +9,7 @@
 
 local canary = require("support.canary")
 local compatibility = require("busted.compatibility")
+local peers = require("support.peers")
 local process = require("support.process")
 local support = require("support")
 local sys = require("luactr.core").sys
@@ -33,6 +34,8 @@ local USER <const> = support.stranger
 ---@field older? false not without the newer calls, which cannot matter
 ---@field needs? string[] of support.needs
 ---@field start? table more of support.Run: env, cwd; `before`: words in front of luactr's
+---@field oci? fun(config: table, place: gallery.Place) the same attack for an OCI runtime
+---@field bwrap? fun(place: gallery.Place): string[] and for bwrap
 ---@field terminal? boolean on a terminal; `tty` and `stdin` are then the attack's to say
 ---@field watch? string[] more of the host that must stay as it is
 ---@field variants? gallery.Attack[] each with a `label`, and what it has instead of the above
@@ -44,6 +47,7 @@ local USER <const> = support.stranger
 ---@field host string the canary's directory
 ---@field canary table
 ---@field owner? integer
+---@field outside string before the host's paths, for links that are to lead there
 
 ---- the ways
 
@@ -163,6 +167,10 @@ local function substitute(text, place)
     name = place.canary.name, work = place.work, secret = place.canary.secret }))
 end
 
+local function script(attack, place)
+  return "echo inside; " .. substitute(attack.script or ":", place)
+end
+
 -- A field that the attack sets itself is left out here.
 --- The fields of a recipe: the attack's, and what it leaves to us.
 function gallery.fields(attack, place)
@@ -175,8 +183,7 @@ function gallery.fields(attack, place)
   add("rootfs", ("%q"):format(place.image))
   add("stdin", '"null"')
   add("tty", "false")
-  add("command", ('{ "/bin/busybox", "sh", "-c", %q }'):format(
-    "echo inside; " .. substitute(attack.script or ":", place)))
+  add("command", ('{ "/bin/busybox", "sh", "-c", %q }'):format(script(attack, place)))
   return table.concat(fields) .. substitute(given, place) .. "\n"
 end
 
@@ -194,7 +201,7 @@ end
 
 -- On a terminal of its own, as a user would: what is typed there afterwards was not the user.
 local ON_TERMINAL <const> = { "bash", "-c",
-  '"$@"; if read -r -t 0.2 line; then echo "escaped: typed $line"; fi', "-" }
+  '"$@"; if read -r -t 0.4 line; then echo "escaped: typed $line"; fi', "-" }
 
 local function run_on_terminal(options)
   local words = table.move(ON_TERMINAL, 1, #ON_TERMINAL, 1, { env = options.env, tty = true,
@@ -228,14 +235,30 @@ local function run(attack, place, way)
   return gallery.run(attack, options)
 end
 
--- An image may not have what its attack did not make.
-local function attempt(attack, way)
+local function run_peer(attack, place, peer)
+  local before = (attack.start or {}).before or {}
+  local words = table.move(before, 1, #before, 1, {})
+  local command = attack.command or { "/bin/busybox", "sh", "-c", script(attack, place) }
+  for _, word in ipairs(peer.argv(attack, place, command)) do words[#words + 1] = word end
+  return gallery.run(attack, words)
+end
+
+-- Where the standard output itself is attacked, a script writes to /tmp/said.
+local function said(place)
+  local file <close> = io.open(place.image .. "/tmp/said")
+  return file and file:read("a") or ""
+end
+
+-- By luactr in a way, or by a peer.
+local function attempt(attack, way, peer)
   local place <close> = gallery.place(way.owner)
+  place.outside = peer and peer.outside or ""
   if attack.image then attack.image(place.dir, place) end
-  write_recipe(attack, place, way.door)
+  if not peer then write_recipe(attack, place, way.door) end
   gallery.hand_over(place)
   place.canary:watch(attack.watch)
-  local ran = run(attack, place, way)
+  local ran = (peer and run_peer or run)(attack, place, peer or way)
+  ran.stdout = ran.stdout .. said(place)
   local output = ran.stdout .. ran.stderr
   local harm = place.canary:harm(output)
   harm[#harm + 1] = attack.check and attack.check(place, ran) or nil
@@ -247,17 +270,25 @@ end
 
 ---- what the documents say
 
-local ROW <const> = "^| `([%w-]+)` |([^|]*)|([^|]*)|"
+local ROW <const> = "^| `([%w-]+)` |" .. (" ([^|]*) |"):rep(5)
+local HEAD_OF_TABLE <const> = "^| attack | what it does | luactr |" .. (" (%l+) ([%d.]+) |"):rep(3)
 
---- The rows of the table in docs/security.md, by name: { what, luactr }.
+--- The rows of the table in docs/security.md, by name: { what, luactr, runc, crun, bwrap }; and the
+--- versions of the last three.
 function gallery.rows()
-  local rows = {}
+  local rows, versions = {}, {}
   for line in io.lines("docs/security.md") do
-    local name, what, luactr = line:match(ROW)
-    if name then rows[name] = { what = what, luactr = luactr } end
+    local name, what, luactr, runc, crun, bwrap = line:match(ROW)
+    if name then
+      rows[name] = { what = what, luactr = luactr, runc = runc, crun = crun, bwrap = bwrap }
+    end
+    local head = { line:match(HEAD_OF_TABLE) }
+    for i = 1, #head, 2 do versions[head[i]] = head[i + 1] end
   end
-  return rows
+  return rows, versions
 end
+
+local UNTRIED <const> = "–"
 
 local function has_word(text, word)
   return (" " .. text .. " "):find("%W" .. word .. "%W") ~= nil
@@ -269,6 +300,9 @@ end
 function gallery.expect(attack, found)
   local row = gallery.rows()[attack.attack]
   assert(row, attack.attack .. " has no row in docs/security.md")
+  for _, peer in ipairs(peers.list) do
+    assert(attack[peer.how] or row[peer.name] == UNTRIED, "nothing has measured " .. peer.name)
+  end
   assert(has_word(row.luactr, found.result), ("%s, docs/security.md says %s:\n%s\n%s"):format(
     found.result, row.luactr, found.harm, found.output))
 end
@@ -321,6 +355,24 @@ local function spec(busted, attack, way)
   end)
 end
 
+-- A variant or what is the same for all of them decides.
+local function peer_spec(busted, attack, peer)
+  busted.it(("%s (%s) #peers"):format(attack.attack, peer.name), function()
+    local lacking = gallery.lacks(attack, {})
+    if lacking then return busted.pending("this host lacks " .. lacking) end
+    local rows, versions = gallery.rows()
+    local version = peers.version(peer)
+    if version ~= versions[peer.name] then
+      return busted.pending(("%s %s is wanted, %s is here"):format(peer.name,
+        versions[peer.name], version or "none"))
+    end
+    local found = attempt(attack, {}, peer)
+    assert(has_word(rows[attack.attack][peer.name], found.result),
+      ("%s, docs/security.md says %s:\n%s\n%s"):format(found.result,
+        rows[attack.attack][peer.name], found.harm, found.output))
+  end)
+end
+
 -- The way that is known to be open.
 local function control(busted, attack)
   busted.it(attack.attack .. " (control: succeeds where a recipe lets it)", function()
@@ -348,6 +400,10 @@ end
 function gallery.specs(attack)
   local busted = gallery.busted_of_caller()
   if attack.control then control(busted, attack) end
+  for _, peer in ipairs(peers.list) do
+    local one = with(attack, (attack.variants or {})[1] or {})
+    if one[peer.how] then peer_spec(busted, one, peer) end
+  end
   for i, variant in ipairs(attack.variants or { {} }) do
     local one = with(attack, variant)
     if i > 1 and not variant.twin then one.twin = false end

@@ -2,8 +2,8 @@
 --
 --   race.specs { attack = "race-x", racer = { "volume/a", "volume/b" }, fields = ... }
 --
--- As in the gallery, a canary has to stay as it is and docs/security.md has a row. A start meets one
--- of the two names, and its script says which with a line "met: ..."; a refused start met
+-- As in the gallery, a canary has to stay as it is and docs/security.md has a row. A start meets
+-- one of the two names, and its script says which with a line "met: ..."; a refused start met
 -- something, too. Where all starts met the same, the race was not seen to happen, and the spec is
 -- pending. How often it was tried and what was met is kept in the build directory.
 
