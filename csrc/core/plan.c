@@ -11,7 +11,7 @@ static const char *const names[] = {
 
 static const char *const arguments[] = {
 #define X(id, name, args) [STEP_##id] = args,
-    PLAN_STEPS(X)
+    PLAN_STEPS(X) /* NOLINT(bugprone-suspicious-missing-comma): a long row is in two parts */
 #undef X
 };
 

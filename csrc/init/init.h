@@ -45,7 +45,7 @@ struct init {
 
     uint32_t death_signal; /* what the parent's death sends to this process */
     int pid1;              /* the reaper above the payload when it is not PID 1 of a namespace */
-    bool entered;          /* the new root: the host's is out of sight */
+    bool entered;          /* the container's view: /proc is not the host's */
     bool walks;            /* openat2 is missing: walk.c takes its place */
     bool umask_set;
     bool settled;

@@ -34,7 +34,14 @@ int step_setns(struct init *in, const union plan_arg *a) {
         result = k_setns(ns, flags);
     if (result >= 0 && flags & CLONE_NEWUSER)
         result = credentials_become_root();
-    return result < 0 ? result : namespaces_changed(in, !flags || flags & CLONE_NEWNS);
+    if (result >= 0) /* fs.suid_dumpable has a say when rights change */
+        result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_DUMPABLE, 0, 0, 0));
+    bool mounts = !flags || flags & CLONE_NEWNS;
+    if (mounts) { /* whatever is there now is theirs */
+        in->entered = true;
+        in->private = false;
+    }
+    return result < 0 ? result : namespaces_changed(in, mounts);
 }
 
 int step_sethostname(struct init *in, const union plan_arg *a) {

@@ -17,6 +17,7 @@ static void shed(const struct init *in) {
     const struct __user_cap_data_struct only_kill[2] = {
         {.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
     const struct __user_cap_data_struct none[2] = {0};
+    k_prctl(PR_SET_DUMPABLE, 0, 0, 0); /* once more, for fs.suid_dumpable has a say in setuid */
     fds_close_from(in, 0, in->sync, in->sync);
     k_munmap(in->plan, in->plan->size);
     if (k_capset(&header, only_kill) < 0)

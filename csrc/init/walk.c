@@ -86,7 +86,7 @@ static int go_down(struct walk *w, int fd, const struct statx *st) {
 /* A link whose text is not where it leads. In procfs those are all but the few of its root, such as
  * `self`; in securityfs there is one. And a mount may forbid to follow any. */
 static int check_link(const struct walk *w, int link) {
-    struct statfs fs;
+    struct statfs fs = {0};
     int result = k_fstatfs(link, &fs);
     if (result < 0)
         return result;
@@ -100,6 +100,7 @@ static int follow(struct walk *w, int link) {
     int result = w->links-- ? check_link(w, link) : -ELOOP;
     if (result < 0)
         return result;
+    text[0] = '\0';
     long length = k_readlinkat(link, "", text, sizeof text);
     if (length <= 0)
         return length < 0 ? (int)length : -ENOENT;

@@ -166,4 +166,20 @@ describe("mounts of an older kernel #core #spawn", function()
       assert.same({ "failed", 1, "oom_score_adj", sys.errno.ENOSYS, "source" }, ended.event)
     end)
   end)
+
+  it("are made through no /proc of a container that was joined", function()
+    local box <close> = assert(launch.start(launch.join(launch.root(stage:mkdir("stage")),
+      launch.enter, { "sleep 60" }), {}))
+    assert.equal("started", (box:launch()))
+    local ns <close> = assert(sys.open("/proc/" .. box:pid() .. "/ns/mnt"))
+    local function join()
+      local ended = launch.run({ { op = "setns", ns = "ns", flags = sys.CLONE_NEWNS },
+        { op = "oom_score_adj", value = 7 } }, { flags = 0, slots = { ns = ns } })
+      return ended.event
+    end
+    assert.same({ "started" }, join()) -- by procfs of its own
+    without({ EPERM = without.newer }, function()
+      assert.same({ "failed", 2, "oom_score_adj", sys.errno.EPERM, "source" }, join())
+    end)
+  end)
 end)

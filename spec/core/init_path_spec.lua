@@ -216,6 +216,23 @@ describe("a path in the root #core #spawn", function()
     end)
   end
 
+  -- openat2 gives up (EAGAIN) when anything anywhere is renamed while it goes up.
+  it("is found while others rename what they have", function()
+    local busy = stage:mkdir("busy")
+    stage:write("busy/a", "")
+    local renamer <close> = assert(sys.clone({}, function()
+      while true do
+        os.rename(busy .. "/a", busy .. "/b")
+        os.rename(busy .. "/b", busy .. "/a")
+      end
+    end))
+    for _ = 1, 50 do
+      assert.equal("/d/e", where(stage:mkdir("stage"), ("d/../"):rep(818) .. "d/e"))
+    end
+    renamer:signal("KILL")
+    renamer:wait()
+  end)
+
   -- As the filters of older container engines answer; immutable files do so too.
   it("is walked where a filter says EPERM to openat2", function()
     without({ EPERM = { "openat2" } }, function()
