@@ -31,6 +31,7 @@
 
 #define MAX_INPUTS  4096
 #define MAX_CALLS   4000 /* of one run; a hostile tree may have no end */
+#define MAX_MAPS    8
 #define PLAN_FD     3
 #define STATUS_FD   4
 #define SYNC_FD     5
@@ -93,6 +94,8 @@ static struct {
     uint32_t device[2];
     int reports;
     int executed;
+    unsigned char *maps[MAX_MAPS];
+    unsigned map_count;
 } run;
 
 __attribute__((noreturn)) static void broken(const char *what) {
@@ -334,18 +337,24 @@ static long next_child(int *status, struct rusage *usage) {
     return run.payload_ended ? PAYLOAD_PID : 1 + (long)below(100);
 }
 
+/* The plan, or memory of the init's own; as long as it asked for and not a byte more. */
+static long map_memory(size_t size, int fd) {
+    if (run.map_count == MAX_MAPS)
+        return -ENOMEM;
+    unsigned char *memory = calloc(1, size);
+    run.maps[run.map_count++] = memory;
+    if (fd == PLAN_FD) {
+        memcpy(memory, run.plan, size);
+        run.plan = (struct plan_header *)memory;
+    }
+    return (long)memory;
+}
+
 /* A call that succeeds. */
 static long answer(long number, const long *a) {
     switch (number) {
-    case SYS_mmap: {
-        static char anonymous[8192];
-        if (a[4] < 0)
-            return (long)(a[1] <= (long)sizeof anonymous ? anonymous : calloc(1, (size_t)a[1]));
-        struct plan_header *copy = malloc((size_t)a[1]);
-        memcpy(copy, run.plan, (size_t)a[1]);
-        run.plan = copy;
-        return (long)copy;
-    }
+    case SYS_mmap:
+        return map_memory((size_t)a[1], (int)a[4]);
     case SYS_munmap:
     case SYS_close:
         return 0;
@@ -564,8 +573,8 @@ static void carry_out(unsigned char *plan, size_t size) {
     run.end = &end;
     if (setjmp(end) == 0)
         init_main(stack);
-    if (run.plan != header)
-        free(run.plan);
+    for (unsigned i = 0; i < run.map_count; i++)
+        free(run.maps[i]);
     if (run.reports > 1)
         broken("more than one record");
     total.runs++;
