@@ -6,6 +6,10 @@
 ---@field run fun(spec: luactr.container_spec): luactr.result?, luactr.error? both in one
 ---@field find fun(name: string): luactr.found?, luactr.error? a container of any process
 ---@field list fun(): luactr.found[] all containers
+---@field resolv_conf fun(fields: luactr.resolv_conf): table files that tell who the host is
+---@field hosts fun(addresses: table<string, string>): table
+---@field timezone fun(zone: string): table
+---@field machine_id fun(id?: string): table
 ---@field rootfs luactr.rootfs.constructors dir(path), host { programs }, empty()
 local M = {}
 
@@ -200,7 +204,13 @@ end
 
 -- ---- the rest, on first use
 
+local function identity(name)
+  return function() return require("luactr.mount.identity")[name] end
+end
+
 local LAZY <const> = {
+  resolv_conf = identity "resolv_conf", hosts = identity "hosts",
+  timezone = identity "timezone", machine_id = identity "machine_id",
   rootfs = function() return require "luactr.rootfs" end,
   sys = function() return require "luactr.sys" end,
   find = function() return require("luactr.container.found").find end,
