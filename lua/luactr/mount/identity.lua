@@ -20,12 +20,12 @@ end
 
 local function check_words(call, name, list)
   if type(list) ~= "table" then
-    error(string.format("%s: %s: list expected", call, name), 4)
+    error(string.format("%s: %s: list expected", call, name), 3)
   end
   for _, word in ipairs(list) do
     if not is_word(word) then
       error(string.format("%s: %s: not a word: %s", call, name,
-        require("luactr.check").show(word)), 4)
+        require("luactr.check").show(word)), 3)
     end
   end
   return list
