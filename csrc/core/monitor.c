@@ -139,6 +139,7 @@ static void fill_job(const struct lctr_monitor_start *start) {
     job->fail_step = launch->fail_step;
     job->fail_error = launch->fail_error;
     job->slots = (uint32_t)launch->fd_count;
+    job->cpus = sysconf(_SC_NPROCESSORS_ONLN);
     job->born_in = -1;
     for (size_t i = 0; i < job->group.count; i++)
         if (launch->cgroup >= 0 && job->group.dir[i].fd == launch->cgroup)

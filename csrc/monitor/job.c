@@ -89,5 +89,6 @@ int job_receive(struct monitor *m) {
     m->wall_us = m->job->wall_us;
     m->cpu_us = m->job->cpu_us;
     m->output = m->job->output;
+    m->cpus = m->job->cpus;
     return 0;
 }

@@ -33,16 +33,36 @@ static void clear(void) {
     umask(077);
 }
 
-int main(void) {
-    static struct monitor m = {.caller = MONITOR_SOCKET, .state = -1, .record = -1};
+/* The kernel enters without a return address. */
+#if defined(__x86_64__)
+__asm__(".globl _start\n"
+        "_start:\n\t"
+        "xor %ebp, %ebp\n\t"
+        "and $-16, %rsp\n\t"
+        "call monitor_main\n\t"
+        "ud2\n");
+#elif defined(__aarch64__)
+__asm__(".globl _start\n"
+        "_start:\n\t"
+        "mov x29, xzr\n\t"
+        "mov x30, xzr\n\t"
+        "bl monitor_main\n\t"
+        "brk 0\n");
+#endif
+
+__attribute__((noreturn, used)) void monitor_main(void);
+
+void monitor_main(void) {
+    static struct monitor m; /* all zeros, so that the program's file has no copy of it */
+    m.caller = MONITOR_SOCKET;
     for (int i = 0; i < MONITOR_SOURCES; i++)
         m.sources[i].fd = -1;
     lctr_process_init(&m.process);
     leave_caller();
     clear();
     if (job_receive(&m) < 0 || launch(&m) < 0)
-        return 1;
+        _exit(1);
     watch(&m);
     record_write(&m);
-    return 0;
+    _exit(0);
 }

@@ -42,6 +42,7 @@ struct monitor {
     int64_t wall_us; /* limits; negative: none */
     int64_t cpu_us;
     int64_t output;
+    int64_t cpus; /* of the host */
 
     int64_t started_us; /* CLOCK_MONOTONIC */
     int64_t started_at_us;

@@ -72,7 +72,7 @@ static int64_t enforce_cpu(struct monitor *m, int64_t now) {
     int64_t used = cpu_used_us(m);
     if (used >= m->cpu_us)
         fire(m, "cpu_time", used, m->cpu_us, MICROSECONDS);
-    int64_t wait = (m->cpu_us - used) / sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t wait = (m->cpu_us - used) / m->cpus;
     due = now + (wait > SHORTEST_INTERVAL_US ? wait : SHORTEST_INTERVAL_US);
     return due;
 }

@@ -194,10 +194,9 @@ describe("a detached container #system", function()
     local found = start("exec sleep 100", { limits = { memory = "32M" } })
     local meters = assert(found:stats())
     assert.is_true(meters.memory > 0)
-    local commands = {}
-    for i, process in ipairs(assert(found:processes())) do commands[i] = process.command end
-    assert.equal("luactr-init", commands[1])
-    assert.equal(2, #commands)
+    local pids = {}
+    for i, process in ipairs(assert(found:processes())) do pids[i] = process.pid end
+    assert.same({ 1, 2 }, pids)
     local seen = false
     for _, other in ipairs(ctr.list()) do seen = seen or other.id == name end
     assert.is_true(seen)
