@@ -213,7 +213,7 @@ local CUSTOM <const> = {
   personality = "string|string[]",
   quota = "string|integer|{ size?: string|integer, inodes?: integer }",
   landlock = "luactr.landlock",
-  seccomp = "\"default\"|\"strict\"|\"unconfined\"|table",
+  seccomp = "\"default\"|\"strict\"|\"unconfined\"|luactr.profile|table",
   securebits = "string[]",
   scheduler = "string|{ policy: string, nice?: integer, priority?: integer, flags?: string[], " ..
     "runtime?: string|number, deadline?: string|number, period?: string|number }",

@@ -70,7 +70,7 @@
 ---@field capabilities? string[]|"none"|"all"|{ add?: string[], drop?: string[] }|table<string, string[]> what root in the container may do
 ---@field securebits? string[] how root is special: capabilities(7)
 ---@field no_new_privileges? boolean exec never gains privilege
----@field seccomp? "default"|"strict"|"unconfined"|table system call filter
+---@field seccomp? "default"|"strict"|"unconfined"|luactr.profile|table system call filter
 ---@field landlock? luactr.landlock paths, ports and processes that the command may reach
 ---@field rlimits? table<string, integer|string|{ soft?: integer|string, hard: integer|string }> per-process limits of setrlimit(2)
 ---@field sysctl? table<string, string|integer|boolean> kernel parameters of its namespaces

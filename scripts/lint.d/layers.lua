@@ -51,7 +51,8 @@ local LAYERS <const> = {
       "luactr.state.*",
       "luactr.result", "luactr.supervise", "luactr.terminal", "luactr.cause", "luactr.cause.*",
       "luactr.resources", "luactr.trace", "luactr.launch", "luactr.forward",
-      "luactr.update", "luactr.processes", "luactr.notify" }, uses = "all but cli" },
+      "luactr.update", "luactr.processes", "luactr.notify", "luactr.notify.*" },
+    uses = "all but cli" },
   { name = "facade", modules = { "luactr" }, uses = "all but cli" },
   { name = "cli", modules = { "luactr.cli", "luactr.cli.*" }, uses = "all" },
 }

@@ -18,15 +18,12 @@
 -- place of rules, a compiled program: { bpf = bytes } or { bpf_file = path }.
 local actions = require "luactr.spec.seccomp.actions"
 local check = require "luactr.check"
+local shape = require "luactr.spec.seccomp.shape"
 local syscalls = require "luactr.spec.seccomp.syscalls"
 
 local M = {}
 
 M.PROFILES = { "default", "strict", "unconfined" }
-
-local BASES <const> = { "default", "strict", "none" }
-local FLAGS <const> = { "log", "tsync", "wait_kill", "spec_allow" }
-local KILL_PROCESS <const> = "kill_process"
 
 ---@class luactr.seccomp a checked profile
 ---@field base "default"|"strict"|"none"
@@ -41,66 +38,6 @@ local KILL_PROCESS <const> = "kill_process"
 ---@field skipped boolean a name was passed over
 ---@field bpf? string the program itself
 ---@field bpf_file? string where it is
-
--- ---- shape
-
-local action = check.string { what = actions.WHAT, max = 32, convert = actions.parse }
-
-local errno = check.custom("errno's name or number", function(value, path, problems)
-  local number, problem = actions.errno(value)
-  return number or problems:add(path, "%s", problem)
-end)
-
-local number = check.integer {}
-
-local condition = check.record {
-  { name = "index", type = check.integer { min = 0, max = 5 }, required = true },
-  { name = "op", type = check.enum { "==", "~=", "<", "<=", ">", ">=", "in", "not in" },
-    required = true },
-  { name = "value", type = number },
-  { name = "values", type = check.list(number, { min = 1, max = 256 }) },
-  { name = "mask", type = number },
-}
-
-local conditions = check.list(condition, { max = 32 })
-
-local rule = check.record {
-  { name = "names", type = check.list(check.string { max = 64 }, { min = 1 }), required = true },
-  { name = "action", type = check.string { what = actions.WHAT, max = 32 }, required = true },
-  { name = "errno", type = errno },
-  { name = "data", type = check.integer { min = 0, max = 0xffff } },
-  { name = "args", type = conditions, default = {} },
-}
-
-local handler = check["function"] { what = "function(call)" }
-
-local notify = check.map(check.string { max = 64 }, check.union({
-  check["function"] { convert = function(value) return { handler = value, args = {} } end },
-  check.record {
-    { name = "handler", type = handler, required = true },
-    { name = "args", type = conditions, default = {} },
-  },
-}, { what = "function(call) or { handler =, args = }" }))
-
-local flags = check.list(check.enum(FLAGS), { max = 4 })
-
-local host_path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
-
-local profile = check.record {
-  { name = "base", type = check.enum(BASES) },
-  { name = "default", type = action },
-  { name = "unknown", type = action },
-  { name = "foreign", type = action, default = actions.parse(KILL_PROCESS) },
-  { name = "architectures", type = check.list(check.string { max = 32 }), default = {} },
-  { name = "skip_unknown", type = check.boolean(), default = false },
-  { name = "flags", type = flags, default = {} },
-  { name = "rules", type = check.list(rule), default = {} },
-  { name = "notify", type = notify, default = {} },
-  { name = "bpf", type = check.string { what = "BPF program", binary = true } },
-  { name = "bpf_file", type = host_path },
-}
-
-M.type = profile
 
 -- ---- names and conditions
 
@@ -263,7 +200,7 @@ local function check_sound_rules(value, path, problems)
   local rules, skip = rawget(value, "rules"), rawget(value, "skip_unknown") == true
   for i = 1, check.is_plain(rules) and math.min(rawlen(rules), 4096) or 0 do
     local found = check.problems()
-    local one = found:check(rule, rawget(rules, i), "")
+    local one = found:check(shape.rule, rawget(rules, i), "")
     if #found == 0 then
       check_rule(one, path .. ".rules[" .. i .. "]", { skip_unknown = skip }, problems)
     end
@@ -288,7 +225,7 @@ function M.check(value, path, problems)
   if oci.is(value) then
     raw = oci.check(value, path, problems)
   else
-    raw = problems:check(profile, value, path)
+    raw = problems:check(shape.profile, value, path)
   end
   if problems.total > total or not raw then
     return check_sound_rules(value, path, problems)
