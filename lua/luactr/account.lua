@@ -14,7 +14,7 @@ local M = {}
 local PASSWD <const>, GROUP <const> = "/etc/passwd", "/etc/group"
 local LARGEST <const> = 4 << 20
 local CHUNK <const> = 1 << 16
-local READ <const> = { "rdonly", "nonblock", "noctty" } -- no fifo holds us up
+local READ <const> = { "rdonly", "nonblock", "noctty" }
 
 -- ---- where the file is
 
@@ -73,16 +73,9 @@ end
 -- ---- reading it
 
 local function read_all(fd)
-  local stat, message, errno = sys.stat(fd)
-  if not stat then
-    return nil, message, errno
-  elseif stat.type ~= "file" then
-    return nil, "is a " .. stat.type .. ", not a file"
-  end
   local parts, size = {}, 0
   repeat
-    local part
-    part, message, errno = sys.read(fd, CHUNK)
+    local part, message, errno = sys.read(fd, CHUNK)
     if not part then
       return nil, message, errno
     end
@@ -109,24 +102,24 @@ local function open_by_components(root, path)
     end
     directory = below
   end
-  local fd, message, errno = sys.open(name, { "rdonly", "nonblock", "noctty", "nofollow" }, nil,
-    { dir = directory })
+  local fd, message, errno = sys.open(name, { "path", "nofollow" }, nil, { dir = directory })
   if directory ~= root then
     directory:close()
   end
   return fd, message, errno
 end
 
+--- Only its place: to open a device of the image can do what cannot be undone.
 local function open_place(place)
   if place.file then
-    return sys.open(place.file, READ)
+    return sys.open(place.file, { "path" })
   end
   local root <close>, message, errno = sys.open(place.root, { "path", "directory" })
   if not root then
     return nil, message, errno
   end
   local fd
-  fd, message, errno = sys.open((place.path:gsub("^/+", "")), READ, nil,
+  fd, message, errno = sys.open((place.path:gsub("^/+", "")), { "path" }, nil,
     { dir = root, resolve = { "in_root", "no_magiclinks" } })
   if errno == sys.errno.ENOSYS then
     return open_by_components(root, place.path)
@@ -138,7 +131,15 @@ local function read(place)
   if place.text then
     return #place.text <= LARGEST and place.text, "is larger than " .. LARGEST .. " bytes"
   end
-  local fd <close>, message, errno = open_place(place)
+  local found <close>, why, number = open_place(place)
+  if not found then
+    return nil, why, number
+  end
+  local type = sys.stat(found).type
+  if type ~= "file" then
+    return nil, "is a " .. type .. ", not a file"
+  end
+  local fd <close>, message, errno = sys.open("/proc/self/fd/" .. found:fileno(), READ)
   if not fd then
     return nil, message, errno
   end
