@@ -1,6 +1,7 @@
 -- Images whose own directories and devices lead out: links where a runtime mounts, masks, creates
 -- and removes.
 local gallery = require("support.gallery")
+local lfs = require("lfs")
 local plain = require("support.peers").plain
 local support = require("support")
 local world = require("support.world")
@@ -128,5 +129,33 @@ echo owned > /etc/group
         support.must { "sh", "-c", "mknod " .. place.image .. "/bin/node b $(stat -c '%Hd %Ld' /)" }
       end },
     },
+  }
+
+  -- What a tmpfs begins with a copy of must be the image's.
+  gallery.specs {
+    attack = "copied-directory", script = "cat /data/* /data/*/* /data/*/*/* 2>/dev/null; ls /data",
+    fields = 'mounts = { ctr.tmpfs("/data", "8M", { options = { "tmpcopyup" } }) },',
+    variants = {
+      { label = "a link", image = link_out "data" },
+      { label = "a relative link", image = relative_link_out "data" },
+      { label = "links in it", image = function(_, place)
+        assert(lfs.mkdir(place.image .. "/data"))
+        link(place, "data/link", place.host)
+        link(place, "data/secret", place.host .. "/secret")
+        link(place, "data/up", ("../"):rep(16) .. place.host:sub(2))
+        support.must { "ln", place.host .. "/dir/file", place.image .. "/data/hard" }
+        support.must { "mkfifo", place.image .. "/data/fifo" }
+        support.must { "mknod", place.image .. "/data/node", "c", 10, 229 }
+      end, script = "/bin/attack device /data/node; cat /data/link/secret /data/secret "
+        .. "/data/up/secret 2>/dev/null; ls /data", },
+      { label = "deeper than a stack", image = function(_, place)
+        local path = place.image .. "/data"
+        for _ = 1, 300 do
+          assert(lfs.mkdir(path))
+          path = path .. "/d"
+        end
+      end },
+    },
+    twin = { image = function(dir) dir:write("image/data/file", "inside") end },
   }
 end)

@@ -2,6 +2,7 @@
 -- directory that its state is in.
 local gallery = require("support.gallery")
 local lfs = require("lfs")
+local process = require("support.process")
 local support = require("support")
 local sys = require("luactr.core").sys
 local world = require("support.world")
@@ -52,6 +53,11 @@ local function plant(dir)
   dir:write("image/etc/nsswitch.conf", "passwd: files\n")
 end
 
+-- Somebody who is root on the host.
+local function host_passwd(place)
+  support.write(place.host .. "/dir/passwd", "somebody:x:0:0:" .. place.canary.secret .. ":/:\n")
+end
+
 local function prints_control(_, ran)
   return (ran.stdout .. ran.stderr):find("[\27\r\7]") and "control characters are printed" or nil
 end
@@ -88,6 +94,44 @@ case $(id -u) in 0) echo "escaped: root by accident";; *) id -u;; esac]],
     twin = { fields = "", script = "id -u" },
     variants = each({ "1:", ":1", "0x1", "-1", "4294967296", "4294967295", " 1", "1 ", "1:1:1",
       "01", "1\n", "root2", "99999999999999999999", "1e1", "+1", "1.0", "" }, "user = @,"),
+  }
+
+  local function passwd(label, make)
+    return { label = label, image = function(dir, place)
+      os.remove(place.image .. "/etc/passwd")
+      make(dir, place, place.image .. "/etc/passwd")
+    end }
+  end
+
+  gallery.specs {
+    attack = "accounts-of-the-image", fields = 'user = "somebody:root",', script = "id",
+    twin = { image = function(dir)
+      dir:write("image/etc/passwd", "somebody:x:7:7::/:/bin/sh\n")
+    end },
+    variants = {
+      passwd("a link to the host", function(_, place, path)
+        host_passwd(place)
+        assert(sys.symlink(place.host .. "/dir/passwd", path))
+      end),
+      passwd("a relative link to the host", function(_, place, path)
+        host_passwd(place)
+        assert(sys.symlink(("../"):rep(20) .. place.host:sub(2) .. "/dir/passwd", path))
+      end),
+      passwd("a link to a link of procfs", function(_, _, path)
+        assert(sys.symlink("/proc/self/root/etc/passwd", path))
+      end),
+      passwd("endless", function(_, _, path)
+        support.must { "truncate", "-s", "1T", path }
+      end),
+      passwd("a directory", function(_, _, path) assert(lfs.mkdir(path)) end),
+      passwd("the terminal", function(_, _, path) assert(sys.symlink("/dev/tty", path)) end),
+      passwd("numbers that are too large", function(_, _, path)
+        support.write(path, "somebody:x:4294967296:0::/:/bin/sh\n")
+      end),
+      passwd("lines without an end", function(_, _, path)
+        support.write(path, ("somebody:x:"):rep(100000))
+      end),
+    },
   }
 
   gallery.specs {
@@ -168,6 +212,35 @@ return ctr.container { name = "victim", rootfs = ctr.rootfs.host { "true" }, com
     local ran, harm = run()
     assert.same({ 0, "" }, { ran.code, harm }, ran.stderr)
     assert.equal("rwx------", lfs.attributes(PATH, "permissions"))
+  end)
+end)
+
+-- Who waits for somebody to read from the pipe learns that it was opened; a device of the image
+-- would have been opened as well, which can do what cannot be undone.
+describe("accounts of an image #attack", function()
+  local it = support.it(it, pending, "root", "program:gcc")
+
+  before_each(world.check)
+  after_each(world.check)
+
+  it("are not opened where they are no files", function()
+    local place <close> = gallery.place()
+    local path = place.image .. "/etc/passwd"
+    os.remove(path)
+    support.must { "mkfifo", path }
+    local waiting <close> =
+      process.start { "sh", "-c", 'echo waits; exec 3>"$0"; echo opened', path }
+    waiting:expect "waits"
+    sys.nanosleep(0.1)
+    local recipe = place.dir:write("recipe.lua", ([[
+local ctr = require "luactr"
+return ctr.container { rootfs = %q, user = "somebody", command = { "/bin/id" }, stdin = "null" }
+]]):format(place.image))
+    local ran = support.luactr { recipe }
+    assert.equal(125, ran.code)
+    assert.matches("is a fifo", ran.stderr)
+    waiting:pump(0.1)
+    assert.equal("waits\n", waiting.stdout)
   end)
 end)
 

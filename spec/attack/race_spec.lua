@@ -96,4 +96,38 @@ echo owned > /etc/group
 [ -s /etc/group ] && echo "escaped: no mask"
 /bin/attack null 0]],
   }
+
+  -- A container that runs, and gets mounts.
+  local function running(operation)
+    return ([[
+local box <close> = ctr.container(fields)
+assert(box:start())
+for _ = 1, ATTEMPTS do
+  local done, err = box:mount(%s)
+  met(done and "directory", err)
+  if done then box:unmount("/vol/dest/x", { detach = true }) end
+end]]):format(operation)
+  end
+
+  race.specs {
+    attack = "race-mount-running", prepare = dest_and_link, racer = NAMES, fields = volume(),
+    script = "exec sleep 1000", body = running 'ctr.tmpfs("/vol/dest/x")',
+  }
+
+  race.specs {
+    attack = "race-make-running", prepare = dest_and_link, racer = NAMES, fields = volume(),
+    script = "exec sleep 1000", body = running 'ctr.dir("/vol/dest/x/y")',
+  }
+
+  -- What is copied is exchanged for a link while it is.
+  race.specs {
+    attack = "race-copy", racer = { "volume/dest/sub", "volume/dest/link" },
+    prepare = function(dir, place)
+      for i = 1, 20 do dir:write("volume/dest/sub/" .. i, "inside") end
+      support.must { "ln", "-s", place.host, place.volume .. "/dest/link" }
+    end,
+    fields = volume 'ctr.tmpfs("/vol/dest", "8M", { options = { "tmpcopyup" } })',
+    script = "[ -L /vol/dest/sub ] && echo met: link || echo met: directory; "
+      .. "cat /vol/dest/sub/* /vol/dest/link/* 2>/dev/null",
+  }
 end)

@@ -18,19 +18,26 @@ local RECORD <const> = support.build .. "/spec/races"
 
 ---@class race.Attack: gallery.Attack
 ---@field racer string[] the two names, below the directory of the run
+---@field body? string what is done again and again, as Lua, instead of a run of {fields}
 ---@field prepare fun(dir: support.Directory, place: gallery.Place) what is there before
 
 local PROGRAM <const> = [[
 package.path, package.cpath = %q, %q
 local ctr = require "luactr"
-for _ = 1, %d do
-  local result, err = ctr.run {
-%s  }
-  local text = result and result.stdout or ""
-  io.write(text, result and (result.stderr or "") or "met: refused\n")
-  if not result then io.stderr:write(tostring(err), "\n") end
+local ATTEMPTS, fields = %d, {
+%s}
+local function met(text, err)
+  io.write(text and "met: " .. text or "met: refused", "\n")
+  if not text then io.stderr:write(tostring(err), "\n") end
 end
+%s
 ]]
+
+local START <const> = [[
+for _ = 1, ATTEMPTS do
+  local result, err = ctr.run(fields)
+  if result then io.write(result.stdout or "", result.stderr or "") else met(nil, err) end
+end]]
 
 local function start_racer(place, names)
   local words = { support.program "attack", "racer", place.work .. "/exchanges" }
@@ -46,7 +53,8 @@ end
 
 local function run(attack, place, way)
   place.recipe = place.dir:write("program.lua", PROGRAM:format(gallery.absolute(package.path),
-    gallery.absolute(package.cpath), ATTEMPTS, gallery.fields(attack, place)))
+    gallery.absolute(package.cpath), ATTEMPTS, gallery.fields(attack, place),
+    attack.body or START))
   gallery.hand_over(place)
   place.canary:watch()
   local _ <close> = start_racer(place, attack.racer)
