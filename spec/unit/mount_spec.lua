@@ -153,6 +153,12 @@ describe("luactr.mount #unit", function()
         own { { type = "tmpfs", target = "/tmp", options = { "size=50%" } } }[1].data)
     end)
 
+    it("passes SELinux's labels on to every file system", function()
+      local step = own { { type = "tmpfs", target = "/x",
+        options = { "context=a:b:c:s0" } } }[1]
+      assert.equal("context=a:b:c:s0", step.data)
+    end)
+
     it("takes any option of a file system that it does not know", function()
       local step = own { { type = "ext4", source = "/dev/sdb", target = "/x",
         options = { "data=journal" } } }[1]
@@ -193,6 +199,7 @@ describe("luactr.mount #unit", function()
       { "tmpfs", "sise=1M", 'unknown option "sise=1M" of tmpfs' },
       { "tmpfs", "nosui", "did you mean nosuid?" },
       { "bind", "size=1M", 'unknown option "size=1M" of bind' },
+      { "bind", "context=a", 'unknown option "context=a" of bind' },
       { "tmpfs", "idmap", "is for a bind" },
       { "proc", "hide", "unknown option" },
     } do

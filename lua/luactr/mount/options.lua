@@ -75,6 +75,11 @@ local DATA <const> = {
   },
 }
 
+-- What SELinux knows of every file system.
+local LABELS <const> = {
+  context = true, fscontext = true, defcontext = true, rootcontext = true,
+}
+
 ---@class luactr.mount.parsed
 ---@field flags integer of mount(2)
 ---@field set integer bits of mount_setattr(2) to set, in the whole tree
@@ -177,6 +182,9 @@ end
 local function is_data(type, option)
   local known = DATA[type]
   local name = option:match("^[^=]*")
+  if LABELS[name] and type ~= "bind" then
+    return true
+  end
   for _, candidate in ipairs(known or { name }) do
     if candidate == name then
       return true
