@@ -1,6 +1,7 @@
 -- System calls that a recipe answers: each handler's effect as the program inside sees it.
 local core = require("luactr.core")
 local ctr = require("luactr")
+local inside = require("support.inside")
 local process = require("support.process")
 local support = require("support")
 local world = require("support.world")
@@ -410,6 +411,18 @@ ctr.run { name = "notify", rootfs = %q, command = { "/busybox", "sh", "-c",
         assert.is_nil(exe and exe:find(dir.path, 1, true), exe)
       end
       call("fork") -- the next container cleans up after a luactr that was killed
+    end)
+  end)
+
+  it("cannot be had twice, and the error says so", function()
+    inside({}, function()
+      local listener <close> = assert(sys.seccomp(string.pack("<I2I1I1I4", 6, 0, 0, 0x7fff0000),
+        "new_listener"))
+      local result, err = ctr.run(fields_of({ uname = function() return 0 end },
+        { command = { "/calls", "fork" } }))
+      assert.is_nil(result)
+      assert.same({ "EBUSY", "seccomp", true }, { err.code, err.op, err.checked })
+      assert.matches("luactr itself runs under a filter that somebody answers for", err.cause)
     end)
   end)
 

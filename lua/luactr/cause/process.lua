@@ -211,6 +211,12 @@ M.seccomp = {
   end,
     cause = "this kernel was built without seccomp filters",
     remedy = "seccomp = \"unconfined\", if the container may do without" },
+  { code = "EBUSY", find = function(case)
+    local profile = case.plan and case.plan.spec.seccomp
+    return type(profile) == "table" and (profile.handlers or profile.listener) and {} or nil
+  end,
+    cause = "luactr itself runs under a filter that somebody answers for: the kernel allows one",
+    remedy = "leave notify out here, or where luactr is started" },
   { code = "EACCES", guess = true,
     cause = "a filter needs no_new_privileges, or root", remedy = "no_new_privileges = true" },
   { code = "EINVAL", guess = true, cause = "the kernel refuses the filter" },
