@@ -416,8 +416,8 @@ ctr.run { name = "notify", rootfs = %q, command = { "/busybox", "sh", "-c",
 
   it("cannot be had twice, and the error says so", function()
     inside({}, function()
-      local listener <close> = assert(sys.seccomp(string.pack("<I2I1I1I4", 6, 0, 0, 0x7fff0000),
-        "new_listener"))
+      local allow = string.pack("<I2I1I1I4", 6, 0, 0, 0x7fff0000)
+      local _ <close> = assert(sys.seccomp(allow, "new_listener"))
       local result, err = ctr.run(fields_of({ uname = function() return 0 end },
         { command = { "/calls", "fork" } }))
       assert.is_nil(result)

@@ -203,6 +203,13 @@ describe("luactr.explain #unit", function()
       end
     end)
 
+    it("tells the same as data", function()
+      local data = explain.json(plan { { op = "seccomp", filter = "", flags = 0, from = "seccomp",
+        profile = "strict" } })
+      assert.equal('the profile "strict":', data.steps[1].details[1])
+      assert.is_nil(data.steps[1].arguments.profile)
+    end)
+
     it("says so when it was compiled elsewhere", function()
       assert.matches("a program that was compiled elsewhere",
         filtered { bpf = string.pack("<I2I1I1I4", 6, 0, 0, 0x7fff0000) })

@@ -438,6 +438,20 @@ describe("luactr.security.seccomp #unit", function()
       assert.equal(ENOSYS, (bpf.verdict(program_of(oci), { nr = NEWEST + 1, arch = ARCH })))
     end)
 
+    it("has numbers of 64 bits without sign, as JSON gives them", function()
+      for given, argument in pairs { [2.0 ^ 64] = -1, [2.0 ^ 63] = math.mininteger,
+        [4294967295.0] = 4294967295, [7] = 7 } do
+        local verdict = compile { defaultAction = "SCMP_ACT_ERRNO", syscalls = {
+          { names = { "lseek" }, action = "SCMP_ACT_ALLOW", args = {
+            { index = 1, value = given, op = "SCMP_CMP_EQ" } } } } }
+        assert.same({ "allow", EPERM }, { verdict("lseek", 0, argument), verdict("lseek", 0, 5) })
+      end
+      assert.matches("args%[1%].value: number of 64 bits expected, got 0.5", problems_of {
+        defaultAction = "SCMP_ACT_ERRNO", syscalls = { { names = { "lseek" },
+          action = "SCMP_ACT_ALLOW", args = {
+            { index = 1, value = 0.5, op = "SCMP_CMP_EQ" } } } } })
+    end)
+
     it("has its own names in problems", function()
       assert.matches('seccomp.syscalls%[1%]%.action: unknown action "SCMP_ACT_ALOW", did you mean '
         .. "SCMP_ACT_ALLOW", problems_of { defaultAction = "SCMP_ACT_KILL",

@@ -24,7 +24,14 @@ local function keys(map)
   return list
 end
 
-local number = check.integer {}
+-- A uint64. Above the largest integer of Lua, JSON's numbers come as floats: 2^64 - 1 as 2^64.
+local number = check.custom("number of 64 bits", function(value, path, problems)
+  local whole = type(value) == "number" and math.tointeger(value)
+  if type(value) == "number" and not whole and value >= 2.0 ^ 63 and value <= 2.0 ^ 64 then
+    whole = value == 2.0 ^ 64 and -1 or math.tointeger(value - 2.0 ^ 64)
+  end
+  return whole or problems:add(path, "number of 64 bits expected, got %s", check.show(value))
+end)
 local word = check.string { what = actions.WHAT, max = 32 }
 local errno = check.integer { min = 0, max = 0xffff }
 
