@@ -12,6 +12,7 @@ local M = {}
 
 ---@class luactr.run one life of a container, from start to the end of its resources
 ---@field resources { close: fun(self) }[]
+---@field held table<string, luactr.fd> by slot: the descriptors that the recipe names
 ---@field passed { close: fun(self) }[] what the container got; closed once it has it
 ---@field process luactr.process
 ---@field cgroup? luactr.cgroup
@@ -97,6 +98,27 @@ end
 
 -- ---- the fds that the plan wants
 
+--- Copies of the descriptors that the recipe names, before luactr opens any of its own: the number
+--- of one that is closed by now would be that of the next that is opened.
+local function hold_descriptors(box, run)
+  local given = {}
+  for _, stream in ipairs(stdio.STREAMS) do
+    given[stream] = box.spec[stream].fd
+  end
+  for number, where in pairs(box.spec.fds) do
+    given["fd " .. number] = where.fd
+  end
+  run.held = {}
+  for name, fd in pairs(given) do
+    local copy, message, errno = sys.dup(fd)
+    if not copy then
+      return nil, sys_failure(box, message, errno, "open", name)
+    end
+    run.held[name] = run:pass(copy)
+  end
+  return true
+end
+
 --- The fd for each slot of the plan, in the order of the slots.
 local function open_slots(box, run)
   local opened = run.cgroup and run.cgroup:attach_fds() or {}
@@ -108,6 +130,9 @@ local function open_slots(box, run)
       end
       opened[stream] = fd
     end
+  end
+  for number in pairs(box.spec.fds) do
+    opened["fd " .. number] = run.held["fd " .. number]
   end
   for i, mount in ipairs(box.spec.mounts) do
     if mount.source and type(mount.source) ~= "string" then
@@ -358,8 +383,8 @@ end
 --- The order is the design: each line may rely on those above it. The root file system comes before
 --- the plan, since a copied one decides its own place.
 local PHASES <const> = {
-  claim, prepare_rootfs, prepare_filter, compile, set_quotas, take_ids, open_cgroup, take_signals,
-  spawn, publish, launch,
+  hold_descriptors, claim, prepare_rootfs, prepare_filter, compile, set_quotas, take_ids,
+  open_cgroup, take_signals, spawn, publish, launch,
 }
 
 local function explain(box, host, err)

@@ -108,6 +108,8 @@ M.fields = {
     help = "where output goes" },
   { name = "stderr", type = values.stderr, default = { kind = "inherit" },
     help = "where errors go" },
+  { name = "fds", type = values.fds, default = {},
+    help = "[3] = descriptor: what the command has open beside its streams" },
   { name = "log", type = values.log, default = { size = 10 << 20, files = 3 },
     default_text = "3 files of 10M", help = "where a detached container's output is kept" },
   { name = "tty", type = values.tty, default = "auto", oci = "process.terminal",

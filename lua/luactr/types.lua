@@ -89,6 +89,7 @@
 ---@field stdin? "inherit"|"null"|integer|luactr.fd|{ file: string }|string where input comes from
 ---@field stdout? "inherit"|"null"|"capture"|integer|luactr.fd|{ file: string, append?: boolean } where output goes
 ---@field stderr? "inherit"|"null"|"capture"|"stdout"|integer|luactr.fd|{ file: string, append?: boolean } where errors go
+---@field fds? table<integer, integer|luactr.fd> [3] = descriptor: what the command has open beside its streams
 ---@field log? { size?: integer|string, files?: integer } where a detached container's output is kept
 ---@field tty? boolean|"auto" a terminal of its own; auto when on one
 ---@field init? boolean PID 1 is luactr's init, which reaps and forwards signals

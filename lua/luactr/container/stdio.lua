@@ -62,7 +62,7 @@ local OPEN <const> = {
     local fd, message, errno = sys.open("/dev/null", sys.O_RDWR)
     return fd and run:pass(fd), message, errno
   end,
-  fd = function(_, _, where) return where.fd end,
+  fd = function(run, stream) return run.held[stream] end,
   file = open_file,
   capture = open_capture,
   log = open_log,

@@ -21,6 +21,16 @@ local function session()
   return { { op = "setsid" } }
 end
 
+--- By number, so that a plan does not depend on hashing.
+local function other_descriptors(spec)
+  local steps = {}
+  for number in pairs(spec.fds) do
+    steps[#steps + 1] = { op = "dup", fd = "fd " .. number, number = number, from = "fds" }
+  end
+  table.sort(steps, function(a, b) return a.number < b.number end)
+  return steps
+end
+
 local function streams(spec)
   if spec.tty then
     return { { op = "controlling_tty", from = "tty" } }
@@ -268,8 +278,9 @@ local function late_filter(spec, _, host)
 end
 
 local PARTS <const> = {
-  session, streams, landlock_rules, rlimits, umask, scheduling, personality, keyring,
-  early_landlock, early_filter, groups, group, bounding, user, sets, directory, no_new_privileges, late_landlock, late_filter,
+  session, streams, other_descriptors, landlock_rules, rlimits, umask, scheduling, personality,
+  keyring, early_landlock, early_filter, groups, group, bounding, user, sets, directory,
+  no_new_privileges, late_landlock, late_filter,
 }
 
 ---@param spec luactr.spec settled

@@ -291,6 +291,10 @@ local fd = check.union({
   check.opaque("luactr.fd", "fd"),
 }, { convert = function(value) return { kind = "fd", fd = value } end })
 
+-- fds: { [3] = fd } -> number to fd; the highest number is what the init takes (PLAN_MAX_FD)
+M.fds = check.map(check.integer { what = "number from 3 to 1023", min = 3, max = 1023 }, fd,
+  { what = "table of [number] = file descriptor" })
+
 local function to_file(value)
   return { kind = "file", file = value.file, append = value.append }
 end
