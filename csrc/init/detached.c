@@ -7,7 +7,6 @@
 #include "init.h"
 
 #define ONTO_FD        (MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
-#define STAGE_ROOT     "/.."
 #define STAGE_DIR      "tree"
 #define STAGE_FILE     "file"
 #define KEPT_FLAGS     (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC) /* the same bits in statfs(2) */
@@ -26,6 +25,14 @@ static int either(int newer, int older) {
     return older < 0 && newer == -EPERM && older != -ENOENT ? newer : older;
 }
 
+static int mount_here(int dir, const char *source, const char *target, unsigned long flags) {
+    int result = k_fchdir(dir);
+    if (result >= 0)
+        result = k_mount(source, target, NULL, flags, NULL);
+    k_chdir("/");
+    return result;
+}
+
 /* ---- the stage */
 
 static int furnish(int stage) {
@@ -33,6 +40,8 @@ static int furnish(int stage) {
     int result = k_fstatfs(stage, &fs);
     if (result >= 0 && fs.f_type != TMPFS_MAGIC)
         result = -ENODEV;
+    if (result >= 0) /* no copy of the old root takes it along */
+        result = mount_here(stage, NULL, ".", MS_UNBINDABLE);
     if (result >= 0)
         result = k_mkdirat(stage, STAGE_DIR, 0700);
     if (result < 0)
@@ -41,26 +50,47 @@ static int furnish(int stage) {
     return file < 0 ? file : k_close(file);
 }
 
+static bool is_same(int a, int b) {
+    struct statx one;
+    struct statx other;
+    return path_type(a, &one) >= 0 && path_type(b, &other) >= 0 && one.stx_ino == other.stx_ino &&
+           one.stx_dev_major == other.stx_dev_major && one.stx_dev_minor == other.stx_dev_minor;
+}
+
+/* A new root that was itself mounted over the old one has the stage on top of it. */
+static bool is_root_on_top(const struct init *in) {
+    int top = k_openat(AT_FDCWD, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    bool covers = in->root >= 0 && top >= 0 && is_same(in->root, top);
+    fds_close(&top);
+    return covers;
+}
+
 /* Only where mounts are private by now, or the host would see it. */
 static int open_stage(struct init *in) {
     if (in->stage >= 0)
         return 0;
     if (!in->private)
         return -ENOSYS;
+    in->covered = is_root_on_top(in);
     int result = k_mount("stage", "/", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700");
     if (result < 0)
         return result;
-    in->stage = fds_keep(in, k_openat(AT_FDCWD, STAGE_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
+    in->stage = fds_keep(in, k_openat(AT_FDCWD, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
     return in->stage < 0 ? in->stage : furnish(in->stage);
 }
 
 void mount_leave_stage(struct init *in) {
     if (in->stage < 0)
         return;
-    if (k_fchdir(in->stage) >= 0)
-        k_umount2(".", MNT_DETACH);
-    k_chdir("/");
+    mount_remove(in->stage);
     fds_close(&in->stage);
+}
+
+/* Where the new root was mounted over the old one after the stage, it stands on that, and the stage
+ * has to stay until the pivot. */
+void mount_uncover_root(struct init *in) {
+    if (in->covered)
+        mount_leave_stage(in);
 }
 
 static int open_place(const struct init *in, int type) {
@@ -79,14 +109,6 @@ static int mount_open(struct init *in, int source, int target, unsigned long fla
         result = k_fchdir(in->proc);
     if (result >= 0)
         result = k_mount(source < 0 ? NULL : from, to, NULL, flags, NULL);
-    k_chdir("/");
-    return result;
-}
-
-static int mount_here(int dir, const char *source, const char *target, unsigned long flags) {
-    int result = k_fchdir(dir);
-    if (result >= 0)
-        result = k_mount(source, target, NULL, flags, NULL);
     k_chdir("/");
     return result;
 }
@@ -125,27 +147,14 @@ int mount_detached(struct init *in, const char *type, unsigned attributes) {
 
 /* ---- copies */
 
-/* Directories that may be entered need no procfs: one is the working directory, the other is the
- * stage's, which nothing stands before. */
-static int bind_to_stage(struct init *in, int source, int type, unsigned long flags) {
-    if (type == S_IFDIR) {
-        int done = mount_here(source, ".", STAGE_ROOT "/" STAGE_DIR, flags);
-        if (done != -EACCES)
-            return done;
-    }
-    int place = open_place(in, type);
-    if (place < 0)
-        return place;
-    int result = mount_open(in, source, place, flags);
-    k_close(place);
-    return result;
-}
-
 static int stage_source(struct init *in, int source, bool recursive) {
     struct statx st;
     int type = path_type(source, &st);
-    int result =
-        type < 0 ? type : bind_to_stage(in, source, type, MS_BIND | (recursive ? MS_REC : 0));
+    int place = type < 0 ? type : open_place(in, type);
+    if (place < 0)
+        return place;
+    int result = mount_open(in, source, place, MS_BIND | (recursive ? MS_REC : 0));
+    k_close(place);
     return result < 0 ? result : open_place(in, type);
 }
 
@@ -170,20 +179,9 @@ int mount_clone(struct init *in, int dir, const char *path, unsigned flags) {
 
 /* ---- places */
 
-static int move_from_stage(struct init *in, int tree, int target) {
-    struct statx st;
-    int type = path_type(tree, &st);
-    if (type == S_IFDIR) {
-        int done = mount_here(target, STAGE_ROOT "/" STAGE_DIR, ".", MS_MOVE);
-        if (done != -EACCES)
-            return done;
-    }
-    return type < 0 ? type : mount_open(in, tree, target, MS_MOVE);
-}
-
 int mount_put(struct init *in, int tree, int target) {
     int result = k_move_mount(tree, "", target, "", ONTO_FD);
-    return is_missing(result) ? either(result, move_from_stage(in, tree, target)) : result;
+    return is_missing(result) ? either(result, mount_open(in, tree, target, MS_MOVE)) : result;
 }
 
 /* Kernels before Linux 6.15 clone only what is attached. A file system that mount(2) has made is.
@@ -222,6 +220,7 @@ static int remount(struct init *in, int mount, const struct mount_attr *change) 
     if (result < 0)
         return result;
     unsigned long flags = changed_flags(&fs, change) | MS_REMOUNT | MS_BIND;
+    /* a directory that may be entered needs no procfs, which after the pivot may be none */
     result = mount_here(mount, NULL, ".", flags);
     bool closed = result == -ENOTDIR || result == -EACCES;
     return closed ? mount_open(in, -1, mount, flags) : result;

@@ -36,6 +36,7 @@ struct init {
     int proc;              /* own procfs instance, -1 until a step needs it */
     int mask;              /* empty read-only tmpfs that masks directories, -1 likewise */
     int stage;             /* where mount(2) does what newer calls do, -1 without */
+    bool covered;          /* the stage lies on the new root */
     bool private;          /* mounts do not come back to the host any more */
     int tty;               /* slave of the console, -1 without one */
     int ruleset;           /* of Landlock, -1 without one */
@@ -107,7 +108,8 @@ int mount_change(struct init *in, int mount, const struct mount_attr *change, bo
 int mount_expose(struct init *in, int tree); /* for a moment, so that it can be cloned */
 int mount_put(struct init *in, int tree, int target);
 int mount_remove(int mount);
-void mount_leave_stage(struct init *in); /* before the old root goes */
+void mount_uncover_root(struct init *in); /* the stage may lie on it */
+void mount_leave_stage(struct init *in);
 
 /* ---- submounts.c */
 typedef int mount_visitor(struct init *in, int mount, const void *argument);

@@ -65,8 +65,8 @@ int step_mount(struct init *in, const union plan_arg *a) {
     int target = mount_target(in, plan_text(in, &a[1]), S_IFDIR, plan_u32(&a[6]));
     if (target < 0)
         return at(in, AUX_TARGET, target);
-    if (in->stage >= 0 && is_root(in, target)) /* which it may cover */
-        mount_leave_stage(in);
+    if (in->stage >= 0 && is_root(in, target))
+        mount_uncover_root(in);
     int result = at(in, AUX_TARGET, k_fchdir(target));
     if (result >= 0)
         result = k_mount(plan_text(in, &a[0]), ".", plan_text(in, &a[2]), plan_u32(&a[3]),
@@ -88,7 +88,7 @@ static int attach(struct init *in, int tree, const char *path, int type, uint32_
     int target = mount_target(in, path, type, policy);
     if (target < 0)
         return at(in, AUX_TARGET, target);
-    bool covered = in->stage >= 0 && in->root_path && text_starts(in->root_path, "/..");
+    bool covered = in->stage >= 0 && in->covered;
     int result = covered && is_root(in, target) ? -EBUSY : mount_put(in, tree, target);
     if (result < 0)
         in->aux = AUX_ATTACH;

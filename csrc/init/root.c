@@ -1,18 +1,24 @@
 /* The new root: open it, enter it. */
 #include "init.h"
 
+/* A root without rights outside may have no directory of its own that it can reach; "/" there is
+ * always. No walk from "/" ever meets a mount on top of it, but ".." does. */
+static const char *const on_top = "/..";
+
+static bool is_top(const char *path) {
+    while (*path == '/')
+        path++;
+    return !*path;
+}
+
 static int take_root(struct init *in, int fd, const char *path) {
     if (fd < 0)
         return fd;
     fds_close(&in->root);
     in->root = fds_keep(in, fd);
-    in->root_path = path;
+    in->root_path = is_top(path) ? on_top : path;
     return in->root < 0 ? in->root : 0;
 }
-
-/* A root without rights outside may have no directory of its own that it can reach; "/" there is
- * always. No walk from "/" ever meets a mount on top of it, but ".." does. */
-static const char *const on_top = "/..";
 
 static int attach_detached(struct init *in, const union plan_arg *a) {
     int tree = tree_detached(in, a);
@@ -46,13 +52,11 @@ int step_root_bind(struct init *in, const union plan_arg *a) {
 
 int step_root_tmpfs(struct init *in, const union plan_arg *a) {
     const char *stage = plan_text(in, &a[0]);
-    mount_leave_stage(in); /* the other stage, which stands there too */
     int result = k_mount("tmpfs", stage, "tmpfs", 0, plan_text(in, &a[1]));
     if (result < 0)
         return result;
-    if (stage[0] == '/' && !stage[1])
-        stage = on_top;
-    int fd = k_openat(AT_FDCWD, stage, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    int fd =
+        k_openat(AT_FDCWD, is_top(stage) ? on_top : stage, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     return at(in, AUX_TARGET, take_root(in, fd, stage));
 }
 
@@ -76,7 +80,7 @@ int step_pivot_root(struct init *in, const union plan_arg *a) {
     if (root < 0)
         return at(in, AUX_TARGET, root);
     int result = procfs_prepare(in);
-    mount_leave_stage(in);
+    mount_uncover_root(in);
     in->entered = true;
     if (result >= 0)
         result = at(in, AUX_TARGET, k_fchdir(root));
@@ -85,8 +89,10 @@ int step_pivot_root(struct init *in, const union plan_arg *a) {
     result = k_pivot_root(".", ".");
     if (result == -EINVAL && on_initramfs())
         return cover_old_root(in);
-    if (result >= 0)
+    if (result >= 0) {
+        mount_leave_stage(in); /* it lies on the old root, and would be taken for it */
         result = at(in, AUX_SOURCE, k_umount2(".", MNT_DETACH));
+    }
     return result < 0 ? result : k_chdir("/");
 }
 
@@ -95,7 +101,7 @@ int step_chroot(struct init *in, const union plan_arg *a) {
     int root = path_root(in);
     if (root < 0)
         return at(in, AUX_TARGET, root);
-    mount_leave_stage(in);
+    mount_uncover_root(in);
     in->entered = true;
     int result = at(in, AUX_TARGET, k_fchdir(root));
     return result < 0 ? result : k_chroot(".");

@@ -49,6 +49,15 @@ describe("mounts of an older kernel #core #spawn", function()
       :gsub("/ [^\n]*\n", "", 1))
   end
 
+  local function listing(path)
+    local names = {}
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then names[#names + 1] = name end
+    end
+    table.sort(names)
+    return names
+  end
+
   for _, set in ipairs(SETS) do
     describe("(" .. set.name .. ")", function()
       local function under(main)
@@ -129,6 +138,15 @@ describe("mounts of an older kernel #core #spawn", function()
         }, launch.enter, launch.output, { "ls /" }))
         assert.equal("bin\n", ended.output)
         assert.is_nil(lfs.attributes(root .. "/x"))
+      end))
+
+      it("takes the host's root for the root, and binds it", under(function()
+        local host = table.concat(listing("/"), "\n") .. "\n"
+        local ended = launch.run(launch.join(launch.private,
+          { { op = "root_bind", source = "/", recursive = 1 }, { op = "readonly", path = "/proc" } },
+          launch.enter, launch.output, { "ls -A /; echo; ls -A /.." }))
+        assert.equal(host .. "\n" .. host, ended.output)
+        assert.equal(host, (launch.inside(stage, "ls -A /host", { bind("/", "/host", RDONLY) })))
       end))
 
       it("gives a terminal, and writes to procfs of its own", under(function()
