@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -155,6 +157,48 @@ static long in_the_rain(void) {
     setitimer(ITIMER_REAL, &dry, NULL);
     return result;
 }
+/* Connects to an address that another thread exchanges meanwhile: 8080, or 8081, which is forbidden.
+ * Prints how often somebody came to the one and to the other. */
+static struct sockaddr_in address = {.sin_family = AF_INET};
+static void *exchange(void *none) {
+    for (;;) {
+        __atomic_store_n(&address.sin_port, htons(8081), __ATOMIC_RELAXED);
+        __atomic_store_n(&address.sin_port, htons(8080), __ATOMIC_RELAXED);
+    }
+    return none;
+}
+static int listen_at(int port) {
+    const int on = 1;
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&own, sizeof own) < 0 || listen(fd, 128) < 0)
+        return -1;
+    return fd;
+}
+static int guests(int server) {
+    int count = 0;
+    for (int fd; (fd = accept(server, NULL, NULL)) >= 0; count++)
+        close(fd);
+    return count;
+}
+static long race_connect(void) {
+    pthread_t thread;
+    int allowed = listen_at(8080), forbidden = listen_at(8081), wanted = 0, unwanted = 0;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (allowed < 0 || forbidden < 0 || pthread_create(&thread, NULL, exchange, NULL))
+        return -1;
+    for (int i = 0; i < 1000; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        connect(fd, (struct sockaddr *)&address, sizeof address);
+        close(fd);
+        wanted += guests(allowed);
+        unwanted += guests(forbidden);
+    }
+    printf("%d %d ", wanted, unwanted);
+    return 0;
+}
 static long wide_arguments(void) {
     return syscall(SYS_lseek, 0x123456789abcdef0, -1L, 0x8000000000000000, 4, 5, 6);
 }
@@ -247,6 +291,7 @@ static const struct {
     {"socketpair", pair},
     {"hold a lock", hold_a_lock},
     {"try a lock", try_a_lock},
+    {"race connect", race_connect},
     {"in the rain", in_the_rain},
     {"wide arguments", wide_arguments},
     {"bad address", bad_address},
