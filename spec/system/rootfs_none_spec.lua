@@ -1,5 +1,6 @@
 -- ctr.rootfs.none(): no root, no mount and no namespace of its own; as root and as a plain user.
 local ctr = require("luactr")
+local process = require("support.process")
 local support = require("support")
 local sys = require("luactr.sys")
 local world = require("support.world")
@@ -149,6 +150,20 @@ describe("ctr.rootfs.none() #system", function()
       assert.equal("refused\n", result.stdout)
       result = recipe(([[ command = { "touch", "%s/x" } ]]):format(dir.path))
       assert.equal(0, result.code, result.stderr)
+    end)
+
+    -- Without a namespace the command sees all processes of its user, luactr's own among them.
+    it("has no way into processes outside, under Landlock", function()
+      if (sys.landlock_abi() or 0) < 1 then return pending("no Landlock") end
+      local outside <close> = process.start { "setpriv", "--reuid", tostring(USER), "--regid",
+        tostring(USER), "--clear-groups", "--", "sh", "-c", "echo ready; read line" }
+      outside:expect("ready")
+      local function read(more)
+        return recipe(([[ %s command = { "cat", "/proc/%d/environ" } ]]):format(more,
+          outside:pid())).code
+      end
+      assert.equal(0, read "")
+      assert.not_equal(0, read "landlock = { write = {} },")
     end)
 
     it("refuses to become somebody else", function()

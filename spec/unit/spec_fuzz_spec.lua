@@ -12,11 +12,13 @@ local root <const> = setmetatable({}, {
   },
 })
 
+local none <const> = require("luactr.rootfs").none()
+
 local hosts <const> = {
   { uid = 0, gid = 0, privileged = true, last_cap = 40, capabilities = -1, terminal = true,
-    cwd = "/" },
+    cwd = "/", landlock = { abi = 7 } },
   { uid = 1000, gid = 1000, privileged = false, last_cap = 40, capabilities = 0, terminal = false,
-    cwd = "/" },
+    cwd = "/", landlock = { code = "ENOSYS" } },
 }
 
 local layout <const> = require("luactr.cgroup").detect()
@@ -33,7 +35,7 @@ local words <const> = {
   "none", "all", "default", "inherit", "capture", "%s%n", ("x"):rep(70), ("/"):rep(5000),
   "\xff\xfe",
   "nofile", "CAP_KILL", "TERM", "net.ipv4.ip_forward", "1000:1000",
-  "app:staff", "01", "keep", "c 1:3 rwm",
+  "app:staff", "01", "keep", "c 1:3 rwm", "signal",
 }
 
 local numbers <const> = {
@@ -41,7 +43,7 @@ local numbers <const> = {
   math.maxinteger, 1 << 32,
 }
 
-local names = { 1, 2, 3, 1.5, true, root, "rootfs", "command" }
+local names = { 1, 2, 3, 1.5, true, root, none, "rootfs", "command" }
 
 local function collect(fields)
   for _, row in ipairs(fields) do
@@ -51,6 +53,7 @@ local function collect(fields)
 end
 
 collect(spec.fields)
+collect(require("luactr.spec.landlock").fields)
 for _, name in ipairs { "soft", "hard", "add", "drop", "uid", "gid", "file", "source", "target",
   "type", "options", "content", "mode", "pid", "user", "nofile", "kernel.sem" } do
   names[#names + 1] = name
@@ -85,6 +88,7 @@ local makers <const> = {
   function() return nil end,
   function() return bomb end,
   function() return root end,
+  function() return none end,
   function() return io.stdout end,
   function() return coroutine.create(bomb) end,
   function()
@@ -108,7 +112,7 @@ local function random_recipe()
   if math.random(50) == 1 then
     return value(0)
   end
-  local raw = { rootfs = root, command = { "/bin/true" } }
+  local raw = { rootfs = math.random(4) == 1 and none or root, command = { "/bin/true" } }
   for _ = 1, math.random(0, 5) do
     raw[pick(spec.fields).name] = value(1)
   end
