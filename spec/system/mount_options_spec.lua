@@ -132,6 +132,17 @@ run(ctr.bind(DIR .. "/t", "/x", { options = { %s } }), "cat /proc/self/mounts")
       output({ ctr.bind(dir.path, "/x", { nosymfollow = true }) }, "cat /x/link"))
   end)
 
+  it("labels of SELinux are passed on, and missed where it is off", function()
+    local options = { "context=system_u:object_r:tmp_t:s0", "size=1M" }
+    local result, err = result_of({ mounts = { { type = "tmpfs", target = "/x",
+      options = options } } }, "cat /proc/self/mounts")
+    if require("lfs").attributes("/sys/fs/selinux/enforce") then
+      assert.matches("/x tmpfs %S*context=", assert(result, err).stdout)
+    else
+      assert.matches("context= is a label of SELinux, which is not on here", err.cause, 1, true)
+    end
+  end)
+
   it("remount changes a mount that is there", function()
     local found = options_of(output({ { type = "tmpfs", target = "/dev/shm",
       options = { "remount", "ro", "exec" } } }, "cat /proc/self/mounts"))["/dev/shm"]

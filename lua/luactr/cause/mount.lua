@@ -141,6 +141,11 @@ local function missing_single_layer(case)
   end
 end
 
+local function label_without_selinux(case)
+  local name = ("," .. (case.step.data or "")):match(",(%l*context)=")
+  return name and not case.eyes.stat("/sys/fs/selinux/enforce") and { name = name } or nil
+end
+
 local function named(case)
   return { path = target(case) }
 end
@@ -250,6 +255,8 @@ M.mount = with_target {
       .. "readonly_paths = {}" },
   { code = { "EPERM", "EACCES" }, find = in_user_namespace, guess = true,
     cause = "a user namespace may not mount {type} here, or only what the host shows of it whole" },
+  { code = "EINVAL", find = label_without_selinux,
+    cause = "{name}= is a label of SELinux, which is not on here", remedy = "leave it out" },
   { code = "EINVAL", guess = true, cause = "the file system does not know one of its options" },
   { code = "EBUSY", guess = true, cause = "the source is in use by another mount" },
 }
