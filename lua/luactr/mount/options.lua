@@ -179,17 +179,9 @@ local function all_names(type)
   return names
 end
 
--- Labels of SELinux, for all files of any file system. mount(8)
-local LABELS <const> = {
-  context = true, fscontext = true, defcontext = true, rootcontext = true,
-}
-
 local function is_data(type, option)
   local known = DATA[type]
   local name = option:match("^[^=]*")
-  if LABELS[name] and type ~= "bind" then
-    return true
-  end
   if LABELS[name] and type ~= "bind" then
     return true
   end
