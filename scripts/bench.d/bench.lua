@@ -305,19 +305,88 @@ local function quota()
   burn(2, 0.2)
 end
 
+local function pss_of(pid)
+  return tonumber(read(("/proc/%d/smaps_rollup"):format(pid)):match("Pss:%s*(%d+) kB"))
+end
+
+--- conmon with the same payload under crun, with a log of the same kind.
+local function conmon_pss()
+  local directory, id = bundle(), "luactr-bench-conmon"
+  local config = cjson.decode(read(directory .. "/config.json"))
+  config.process.args = { "/bin/payload", "wait" }
+  write(directory .. "/config.json", (cjson.encode(config):gsub("{}", "[]")))
+  local created = work .. "/conmon.created"
+  os.remove(created)
+  local inside = peer_namespace and { "nsenter", "--mount=" .. peer_namespace } or {}
+  local function run(...)
+    return lines_of(table.move({ ... }, 1, select("#", ...), #inside + 1,
+      table.move(inside, 1, #inside, 1, {})))
+  end
+  run("conmon", "--cid", id, "--cuuid", id, "--runtime", "/usr/bin/crun", "--bundle", directory,
+    "--conmon-pidfile", work .. "/conmon.pid", "--log-path", "k8s-file:" .. work .. "/conmon.log",
+    "--no-sync-log", "--full-attach", "--container-pidfile", created)
+  while not ctr.sys.stat(created) do ctr.sys.nanosleep(0.01) end -- it creates after it has returned
+  run("crun", "start", id)
+  local pss = pss_of(tonumber(read(work .. "/conmon.pid"):match("%d+")))
+  run("crun", "delete", "--force", id)
+  return pss
+end
+
+local function monitor_memory()
+  local wanted = description()
+  wanted.command = { "/bin/payload", "wait" }
+  local found = assert(ctr.container(wanted):start { detach = true })
+  local pss = pss_of(found.record.owner.pid)
+  assert(found:remove { force = true })
+  details.memory.monitor_pss_kib = pss
+  if has_program("conmon") and has_program("crun") then
+    details.memory.conmon_pss_kib = conmon_pss()
+    add("memory: the monitor's PSS, of conmon's", pss / details.memory.conmon_pss_kib, "", 0.6)
+  end
+end
+
 local function memory()
   local wanted = description()
   wanted.command = { "/bin/payload", "wait" }
   local box <close> = ctr.container(wanted)
   assert(box:start())
-  local pss = read(("/proc/%d/smaps_rollup"):format(box:pid())):match("Pss:%s*(%d+) kB")
-  details.memory = { pid1_pss_kib = tonumber(pss) }
-  add("memory: PID 1's PSS", tonumber(pss), "KiB", 64)
+  local pss = pss_of(box:pid())
+  details.memory = { pid1_pss_kib = pss }
+  add("memory: PID 1's PSS", pss, "KiB", 64)
+  monitor_memory()
+end
+
+local IDLE <const> = math.tointeger(os.getenv("BENCH_IDLE")) or 500
+
+--- Milliseconds of a program's whole run: the median.
+local function time_of(argv)
+  local times = {}
+  for i = 1, START_ROUNDS do
+    local start = ctr.sys.clock_gettime()
+    lines_of(argv)
+    times[i] = math.floor((ctr.sys.clock_gettime() - start) * 1e9)
+  end
+  return summary(times).median
+end
+
+local function scale()
+  local one, list = { luactr, here .. "/start.lua" }, { luactr, "ps" }
+  local alone, idle = time_of(one), {}
+  for i = 1, IDLE do
+    local wanted = description()
+    wanted.name, wanted.command = "bench-idle-" .. i, { "/bin/payload", "wait" }
+    idle[i] = assert(ctr.container(wanted):start { detach = true })
+  end
+  add(("scale: start with %d idle containers up, of none"):format(IDLE), time_of(one) / alone, "",
+    1.25)
+  add(("scale: ps of %d containers"):format(IDLE), time_of(list), "ms", 50)
+  for _, found in ipairs(idle) do assert(found:remove { force = true }) end
 end
 
 ---- the report
 
-local MEASURES <const> = { start = start, loop = loop, heap = heap, quota = quota, memory = memory }
+local MEASURES <const> = { start = start, loop = loop, heap = heap, quota = quota, memory = memory,
+  scale = scale }
 
 local function verdict(row)
   if not row.bar then return "" end

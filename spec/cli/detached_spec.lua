@@ -98,7 +98,6 @@ describe("verbs for detached containers #cli", function()
   end)
 
   it("pause and resume", function()
-    support.needs("controller:freezer")
     local name = start("exec sleep 100")
     assert.equal(0, luactr("pause", name).code)
     assert.matches("paused", row(name))

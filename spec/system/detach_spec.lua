@@ -168,7 +168,6 @@ describe("a detached container #system", function()
   end)
 
   it("lets another process pause and resume it", function()
-    support.needs("controller:freezer")
     local found = start("while :; do echo x; sleep 0.01; done")
     assert(found:pause())
     assert.equal("paused", ctr.find(name):state())
