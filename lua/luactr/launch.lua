@@ -270,7 +270,8 @@ local function spawn(box, run)
     cgroup = run.cgroup and run.cgroup:fd(), times = trace.enabled, fail = run.options.fail,
   }, box, run)
   if not process then
-    return nil, sys_failure(box, message, errno, what or "clone")
+    return nil, type(message) == "table" and message
+      or sys_failure(box, message, errno, what or "clone")
   end
   run.process = run:own(process)
   for _, fd in ipairs(run.passed) do

@@ -147,6 +147,25 @@ describe("verbs for detached containers #cli", function()
     assert.equal(9, assert(box:wait()).signal)
   end)
 
+  it("work without root", function()
+    support.needs("stranger")
+    local runtime = dir:mkdir "run"
+    assert.equal(0, support.run({ "chown", "-R", support.stranger, dir.path }).code)
+    local function as_user(...)
+      local argv = { ... }
+      argv.user, argv.env = support.stranger, { XDG_RUNTIME_DIR = runtime }
+      return support.luactr(argv)
+    end
+    local name = support.name("cli-user")
+    assert.same({ 0, name .. "\n" }, (function(result)
+      return { result.code, result.stdout }
+    end)(as_user("run", "-d", "--name", name, recipe, "echo mine; exit 4")))
+    assert.equal(4, as_user("wait", name).code)
+    assert.equal("mine\n", as_user("logs", name).stdout)
+    assert.equal(0, as_user("rm", name).code)
+    assert.equal("[]\n", as_user("ps", "-a", "--json").stdout)
+  end)
+
   describe("refuse", function()
     local LONG <const> = ("x"):rep(300)
 

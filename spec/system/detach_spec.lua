@@ -143,6 +143,52 @@ describe("a detached container #system", function()
       { result.reason, result.truncated, #output(found, "stdout") })
   end)
 
+  it("has a terminal when it asks for one, and its output is kept", function()
+    local found = start("tty; echo err >&2; exit 3",
+      { tty = true, rootfs = ctr.rootfs.host { "sh", "tty" } })
+    assert.equal(3, assert(found:wait()).exit_code)
+    assert.equal("/dev/pts/0\r\nerr\r\n", output(found, "stdout"))
+  end)
+
+  it("reads nothing, or the text of the recipe", function()
+    local programs = ctr.rootfs.host { "sh", "cat" }
+    local found = start("cat; echo end", { rootfs = programs })
+    assert(found:wait())
+    assert.equal("end\n", output(found, "stdout"))
+    assert(found:remove())
+    found = start("cat", { rootfs = programs, stdin = "fed\n" })
+    assert(found:wait())
+    assert.equal("fed\n", output(found, "stdout"))
+  end)
+
+  it("keeps its range of ids to itself", function()
+    local fields = { namespaces = { user = "new" }, idmap = "range",
+      rootfs = ctr.rootfs.host { "sh", "cat", "sleep" } }
+    local found = start("cat /proc/self/uid_map; exec sleep 100", fields)
+    fields.stdout = "capture"
+    local spec = spec_of("cat /proc/self/uid_map", fields)
+    spec.name = name .. "-other"
+    local other = assert(ctr.run(spec)).stdout
+    assert.not_equal(other, output(found, "stdout"))
+    assert(found:kill())
+  end)
+
+  it("without a pid namespace ends with all that it has started", function()
+    support.needs("controller:memory")
+    local found = start("(sleep 100; echo late) & echo first; exit 3",
+      { namespaces = { pid = "host" } })
+    assert.equal(3, assert(found:wait()).exit_code)
+    assert.equal("first\n", output(found, "stdout"))
+  end)
+
+  it("is refused where only its starter could answer for it", function()
+    local box = ctr.container(spec_of("true",
+      { seccomp = { notify = { getpid = function() return 1 end } } }))
+    local started, err = box:start { detach = true }
+    assert.is_nil(started)
+    assert.matches("functions of this program, which does not stay", tostring(err), 1, true)
+  end)
+
   it("fails to start with the error of a foreground run", function()
     local function failure(options)
       local box <close> = ctr.container(spec_of("true", { command = { "/no/such" } }))

@@ -63,7 +63,10 @@ end
 function M.spawn(launch, box, run)
   local why = unfit(box)
   if why then
-    return nil, "detach: " .. why, sys.errno.ENOTSUP, "detach"
+    return nil, require("luactr.error").new {
+      code = "ENOTSUP", op = "detach", message = string.format("cannot start %q", box.id),
+      action = "leave it to a monitor", cause = why, checked = true, where = box.spec.where,
+    }
   end
   launch.group, launch.freezer = run.cgroup, freezer_path(run.cgroup and box.plan.cgroup)
   launch.state, launch.streams = run.entry.directory, run.logs
