@@ -147,3 +147,69 @@ grep -E '^Cap(Inh|Amb):.*[1-9a-f]' /proc/self/status && echo "escaped: rights ar
     },
   }
 end)
+
+-- Seen from the host: what the processes of a container hold while it runs.
+describe("a running container holds nothing of the host #attack", function()
+  local it = support.it(it, pending, "root", "program:gcc")
+
+  before_each(world.check)
+  after_each(world.check)
+
+  local function links(pid, directory)
+    local found = {}
+    for name in lfs.dir(("/proc/%d/%s"):format(pid, directory)) do
+      if name:find("^[%x]") then
+        found[name] = lfs.symlinkattributes(("/proc/%d/%s/%s"):format(pid, directory, name),
+          "target")
+      end
+    end
+    return found
+  end
+
+  local ALLOWED <const> = { "^socket:", "^pipe:", "^/dev/null$" }
+
+  local function is_allowed(target)
+    for _, pattern in ipairs(ALLOWED) do
+      if target:find(pattern) then return true end
+    end
+    return false
+  end
+
+  local function audit(process, image)
+    local pid = process.host_pid
+    for fd, target in pairs(links(pid, "fd")) do
+      assert.is_true(is_allowed(target), ("%s: fd %s is %s"):format(process.command, fd, target))
+    end
+    for range, target in pairs(links(pid, "map_files")) do
+      local own = target:find("^/memfd:luactr%-init") or target:find("^/bin/busybox")
+      assert.is_truthy(own or target:find("^/tmp/luactr%-spec"), range .. " is " .. target)
+    end
+    for _, name in ipairs { "root", "cwd" } do
+      local seen = lfs.attributes(("/proc/%d/%s/bin/attack"):format(pid, name), "ino")
+      assert.equal(lfs.attributes(image .. "/bin/attack", "ino"), seen, name)
+    end
+  end
+
+  local cases = {
+    ["with an init"] = {},
+    ["without an init"] = { init = false },
+    ["as another user"] = { user = 1000 },
+    ["with everything that opens something"] = {
+      sysctl = { ["net.ipv4.ip_default_ttl"] = 77 }, oom_score_adj = 500,
+      limits = { memory = "64M", pids = 20 }, masked_paths = { "/etc", "/home", "/etc/passwd" },
+    },
+  }
+  for what, fields in pairs(cases) do
+    it(what, function()
+      local place <close> = gallery.place()
+      local recipe = { rootfs = place.image, stdin = "null", stdout = "capture", stderr = "capture",
+        command = { "/bin/busybox", "sleep", "1000" } }
+      for name, value in pairs(fields) do recipe[name] = value end
+      local box <close> = require("luactr").container(recipe)
+      assert(box:start())
+      local processes = box:processes()
+      assert.equal(fields.init == false and 1 or 2, #processes)
+      for _, process in ipairs(processes) do audit(process, place.image) end
+    end)
+  end
+end)

@@ -49,6 +49,9 @@ local USER <const> = support.stranger
 ---@field owner? integer
 ---@field outside string before the host's paths, for links that are to lead there
 
+-- In a slow guest: each variant in one way, in turns.
+local QUICK <const> = os.getenv("LUACTR_GALLERY") == "quick"
+
 ---- the ways
 
 local DOORS <const> = { "library", "command line" }
@@ -410,7 +413,7 @@ function gallery.specs(attack)
     local list = gallery.ways(one)
     for number, way in ipairs(list) do
       local turn = (number - i) % #list
-      if i == 1 or turn == 0 or turn == #list // 2 - 1 then
+      if turn == 0 or not QUICK and (i == 1 or turn == #list // 2 - 1) then
         spec(busted, turn % 3 == 0 and one or with(one, { twin = false }), way)
       end
     end
