@@ -1,5 +1,5 @@
 -- docs/security.md has a row for each attack that is tried, and no other.
-local gallery = require("support.gallery")
+local document = require("support.gallery.document")
 local lfs = require("lfs")
 local support = require("support")
 
@@ -10,7 +10,7 @@ describe("docs/security.md #attack", function()
       local text = name:find("_spec%.lua$") and support.read("spec/attack/" .. name) or ""
       for attack in text:gmatch("attack = \"([%w-]+)\"") do tried[attack] = true end
     end
-    for name in pairs(gallery.rows()) do told[name] = true end
+    for name in pairs(document.rows()) do told[name] = true end
     assert.same(told, tried)
   end)
 end)

@@ -7,8 +7,11 @@
 -- something, too. Where all starts met the same, the race was not seen to happen, and the spec is
 -- pending. How often it was tried and what was met is kept in the build directory.
 
+local document = require("support.gallery.document")
 local gallery = require("support.gallery")
+local place_of = require("support.gallery.place")
 local process = require("support.process")
+local run = require("support.gallery.run")
 local support = require("support")
 
 local race = {}
@@ -51,15 +54,15 @@ local function exchanges(place)
   return (string.unpack("<I8", support.read(place.work .. "/exchanges")))
 end
 
-local function run(attack, place, way)
-  place.recipe = place.dir:write("program.lua", PROGRAM:format(gallery.absolute(package.path),
-    gallery.absolute(package.cpath), ATTEMPTS, gallery.fields(attack, place),
+local function run_again_and_again(attack, place, way)
+  place.recipe = place.dir:write("program.lua", PROGRAM:format(run.absolute(package.path),
+    run.absolute(package.cpath), ATTEMPTS, run.fields(attack, place),
     attack.body or START))
-  gallery.hand_over(place)
+  place_of.hand_over(place)
   place.canary:watch()
   local _ <close> = start_racer(place, attack.racer)
   local before = exchanges(place)
-  local ran = gallery.run(attack, { "lua5.4", place.recipe, user = way.owner, without = way.without,
+  local ran = run.run(attack, { "lua5.4", place.recipe, user = way.owner, without = way.without,
     env = { XDG_RUNTIME_DIR = place.run } })
   ran.exchanges = exchanges(place) - before
   return ran
@@ -87,13 +90,13 @@ end
 local function try(busted, attack, way)
   local place <close> = gallery.place(way.owner)
   attack.prepare(place.dir, place)
-  local ran = run(attack, place, way)
+  local ran = run_again_and_again(attack, place, way)
   local harm = table.concat(place.canary:harm(ran.stdout .. ran.stderr), "\n")
   local met = encounters(ran.stdout)
   assert(ran.code == 0, ran.stderr)
   record(attack, way, ("%d attempts, %d exchanges, met: %s"):format(ATTEMPTS, ran.exchanges,
     in_words(met)))
-  gallery.expect(attack, { result = harm ~= "" and "escaped" or "held", harm = harm,
+  document.expect(attack, { result = harm ~= "" and "escaped" or "held", harm = harm,
     output = in_words(met) .. "\n" .. ran.stderr:sub(1, 1000) })
   if not next(met, next(met)) then
     busted.pending("no race was seen in " .. ATTEMPTS .. " attempts: " .. in_words(met))
@@ -109,9 +112,6 @@ function race.specs(attack)
       busted.it(("%s (%s)"):format(attack.attack, way.title), function()
         local lacking = gallery.lacks(attack, way)
         if lacking then return busted.pending("this host lacks " .. lacking) end
-        if way.without and not gallery.runs_at_all(way) then
-          return busted.pending("no fallback yet")
-        end
         try(busted, attack, way)
       end)
     end
