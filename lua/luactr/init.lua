@@ -108,9 +108,11 @@ local BIND_OPTIONS <const> =
 -- Options of the constructor that are options of tmpfs, in this order.
 local TMPFS_DATA <const> = { "mode", "uid", "gid", "nr_inodes" }
 
-local TMPFS_OPTIONS <const> = setmetatable({
-  mode = true, uid = true, gid = true, nr_inodes = true, copy = true,
-}, { __index = MOUNT_OPTIONS })
+local TMPFS_OPTIONS <const> = {
+  ro = true, nosuid = true, nodev = true, noexec = true, nosymfollow = true, options = true,
+  propagation = true, create = true, mode = true, uid = true, gid = true, nr_inodes = true,
+  copy = true,
+}
 
 --- Show a file or directory of the host inside, with what is mounted below it. A source that is
 --- open already stays open until the container has started.
