@@ -267,7 +267,9 @@ static int send_order(const struct lctr_monitor *monitor, uint32_t kind, uint32_
     const struct monitor_order order = {kind, number};
     if (monitor->socket < 0)
         return -ESRCH;
-    return send(monitor->socket, &order, sizeof order, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    if (send(monitor->socket, &order, sizeof order, MSG_NOSIGNAL) >= 0)
+        return 0;
+    return errno == EPIPE || errno == ECONNRESET ? -EOWNERDEAD : -errno;
 }
 
 int lctr_monitor_answer(struct lctr_monitor *monitor, uint32_t number) {

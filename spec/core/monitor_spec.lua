@@ -136,6 +136,7 @@ describe("core.monitor #core", function()
       await(pidfd)
       if not committed then
         assert.equal(sys.errno.EOWNERDEAD, select(3, monitor:launch()))
+        assert.equal(sys.errno.EOWNERDEAD, select(3, monitor:commit()))
         monitor:close()
       end
     end

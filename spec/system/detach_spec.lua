@@ -136,6 +136,27 @@ describe("a detached container #system", function()
     end)
   end
 
+  it("has exact exit codes and signals #slow", function()
+    for code = 0, 255 do
+      local result = assert(start("exit " .. code):wait())
+      assert.same({ code, "exit" }, { result.exit_code, result.reason })
+      assert(ctr.find(name):remove())
+    end
+    for signal = 1, 64 do
+      local found = start("exec sleep 100")
+      local result
+      assert(found:kill(signal))
+      result = found:wait(0.05)
+      if result then
+        assert.same({ signal, "killed" }, { result.signal, result.reason })
+      else -- one that is ignored or stops
+        assert(found:kill())
+        assert.equal(9, assert(found:wait()).signal)
+      end
+      assert(found:remove())
+    end
+  end)
+
   it("keeps no more output than its limit", function()
     local found = start("seq 100000", { stdout = "capture", limits = { output = "8K" } })
     local result = assert(found:wait())

@@ -162,6 +162,14 @@ end
 
 -- ---- start
 
+--- The error of a start whose monitor has gone, in words.
+local function told(err)
+  if err.code == "EOWNERDEAD" and not err.step then
+    err.cause, err.checked = "its monitor was killed", true
+  end
+  return err
+end
+
 --- Start a box and leave it to its monitor.
 ---@param box luactr.container
 ---@param host luactr.host
@@ -173,12 +181,12 @@ function M.start(box, host, options)
     getmetatable(box))
   local run, err = require("luactr.launch").start(detached, host, options)
   if not run then
-    return nil, err
+    return nil, told(err)
   end
   local done, message, errno = run.process:commit()
   if not done then
     run:close()
-    return nil, failure(box, "commit", message, errno)
+    return nil, told(failure(box, "commit", message, errno))
   end
   run:disown()
   return require("luactr.container.found").find(box.id, host)

@@ -112,6 +112,8 @@ local function cgroup_call(found, what, method)
   local done, message, errno = cgroup[method](cgroup)
   if done then
     return done
+  elseif not found:is_running() then -- it has ended meanwhile
+    return not_running(found, what)
   end
   return nil, require("luactr.error").from_sys(message, errno, what)
 end
