@@ -5,6 +5,7 @@ local inside = require("support.inside")
 local process = require("support.process")
 local support = require("support")
 local sys = require("luactr.core").sys
+local without = require("support.without")
 local world = require("support.world")
 
 local it = support.it(it, pending, "root", "program:gcc", "program:busybox")
@@ -283,6 +284,15 @@ describe("landlock #system", function()
         assert.equal("yes no", answers(rules, commands, case[2]))
       end)
     end
+
+    since(1, "holds where the kernel resolves no path inside a root", function()
+      assert(sys.symlink("../../../../../../out", dir.path .. "/root/link"))
+      without({ "openat2" }, function()
+        local linked = { read = { "/link" }, execute = { "/bin" } }
+        assert.equal("yes no", answers(linked, { "cat /out/file", "cat /in/file" }))
+      end)
+      os.remove(dir.path .. "/root/link")
+    end)
 
     since(1, "holds for the children", function()
       assert.equal("no", answers(rules, { "sh -c 'sh -c \"cat /out/file\"'" }))
