@@ -156,7 +156,7 @@ describe("luactr.sys security #core", function()
     end)
   end)
 
-  describe("probe()", function()
+  describe("probe() #unemulated", function()
     it("knows a call that everybody has", function()
       assert.is_true(sys.probe("openat2"))
       assert.is_true(sys.probe("memfd_create"))
