@@ -105,6 +105,16 @@ describe("box:mount #system", function()
     assert.matches("Read%-only", c.run("echo >/x/file"))
   end)
 
+  it("gives files the users of the container", function()
+    dir:write("file", "text")
+    support.must { "chown", "5:6", dir.path .. "/file" }
+    local c <close> = start { namespaces = { user = "new" }, idmap = "range" }
+    assert(c.box:mount(ctr.bind(dir.path, "/plain")))
+    local done, err = c.box:mount(ctr.bind(dir.path, "/mapped", { idmap = true }))
+    if not done and err.cause:find("takes no id maps here", 1, true) then pending(err.cause) end
+    assert.are.equal("65534:65534\n5:6", c.run("stat -c %u:%g /plain/file /mapped/file"))
+  end)
+
   it("is not connected with a shared mount of the host, unless that is said", function()
     local script = dir:write("shared.lua", ([[
 local ctr = require "luactr"
@@ -223,9 +233,15 @@ end
         refusal(ctr.mount("proc", "proc", "/p")).cause)
     end)
 
-    it("a map of users, which a bind gets at the start", function()
-      assert.matches("are mapped at the start",
-        refusal(ctr.bind(dir.path, "/x", { idmap = true })).cause)
+    it("a map of users that is not the container's", function()
+      assert.matches("a map other than the container's is for the start", refusal(
+        ctr.bind(dir.path, "/x", { idmap = { uid = { { 0, 5, 1 } } } })).cause, 1, true)
+    end)
+
+    it("a map where the container's users are the host's", function()
+      local err = refusal(ctr.bind(dir.path, "/x", { idmap = true }))
+      assert.matches("map the users of " .. dir.path, tostring(err), 1, true)
+      assert.matches("the container's users are the host's", err.cause, 1, true)
     end)
 
     it("a wrong table, at the caller's line", function()

@@ -50,6 +50,26 @@ local function cut_off(tree, parsed)
     propagation = wanted == sys.MS_SLAVE and "slave" or "private" })
 end
 
+--- Give the files the container's users: true, or fields of an error.
+local function map_users(box, tree, mount, parsed)
+  if not mount.idmap and not parsed.idmap then
+    return true
+  end
+  local path = string.format("/proc/%d/ns/user", box.life.process:pid())
+  local users <close>, _, errno = sys.open(path, "rdonly")
+  local done = users
+  if users then
+    done, _, errno =
+      sys.mount_setattr(tree, { userns = users, recursive = parsed.idmap == "whole" })
+  end
+  mount.idmap, parsed.idmap = nil, nil -- nothing is left for the steps to do
+  local shared = sys.readlink(path) == sys.readlink("/proc/self/ns/user")
+  return done and true or nil, { op = "mount_setattr", errno = errno, checked = true,
+    action = "map the users of " .. tostring(mount.source),
+    cause = shared and "the container's users are the host's"
+      or "its file system takes no id maps here, or luactr may not map them" }
+end
+
 --- The source of a bind as a tree that is mounted nowhere, opened by us in our view.
 local function open_source(box, mount, parsed, host)
   local flags = { "clone" }
@@ -68,7 +88,12 @@ local function open_source(box, mount, parsed, host)
     done, message, errno = cut_off(tree, parsed)
   end
   if done then
-    return tree
+    local mapped, fields = map_users(box, tree, mount, parsed)
+    if mapped then
+      return tree
+    end
+    tree:close()
+    return nil, failure(box, fields)
   elseif tree then
     tree:close()
   end
@@ -182,8 +207,8 @@ end
 ---@return table? error
 function M.mount(box, mount, host)
   local parsed = require("luactr.mount.options").parse(mount.type, mount.options, refuse)
-  local why = REFUSED[mount.type] or (mount.idmap or parsed.idmap)
-    and "the files of a bind are mapped at the start"
+  local why = REFUSED[mount.type]
+    or type(mount.idmap) == "table" and "a map other than the container's is for the start"
   if why then
     return nil, failure(box, { code = "ENOTSUP", errno = sys.errno.EOPNOTSUPP, op = "mount",
       path = mount.target, cause = why, checked = true })
