@@ -35,7 +35,7 @@ describe("luactr.sys files #core", function()
     end
   end)
 
-  it("have a project where the file system knows projects", function()
+  it("have a project where the file system knows projects #unemulated", function()
     local proc <close> = assert(sys.open("/proc", "directory"))
     for _, case in ipairs { { "project", "ENOTTY" }, { "set_project", "ENOTTY", 7 },
       { "project_quota", "ENOSYS", 7 }, { "set_project_quota", "ENOSYS", 7, 0, 0 } } do
