@@ -50,17 +50,10 @@ static int furnish(int stage) {
     return file < 0 ? file : k_close(file);
 }
 
-static bool is_same(int a, int b) {
-    struct statx one;
-    struct statx other;
-    return path_type(a, &one) >= 0 && path_type(b, &other) >= 0 && one.stx_ino == other.stx_ino &&
-           one.stx_dev_major == other.stx_dev_major && one.stx_dev_minor == other.stx_dev_minor;
-}
-
 /* A new root that was itself mounted over the old one has the stage on top of it. */
 static bool is_root_on_top(const struct init *in) {
     int top = k_openat(AT_FDCWD, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-    bool covers = in->root >= 0 && top >= 0 && is_same(in->root, top);
+    bool covers = in->root >= 0 && top >= 0 && path_is_same(in->root, top);
     fds_close(&top);
     return covers;
 }

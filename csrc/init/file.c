@@ -54,24 +54,31 @@ int step_file(struct init *in, const union plan_arg *a) {
     return result;
 }
 
+/* The regular file at the path, open for writing. What was looked at is held meanwhile: whatever
+ * somebody puts in its place is another file, and a device is not even written to. */
+static int open_regular(struct init *in, const char *path) {
+    struct statx st;
+    int seen = path_open(in, path, O_PATH);
+    if (seen < 0)
+        return at(in, AUX_TARGET, seen);
+    int type = path_type(seen, &st);
+    int fd = type == S_IFREG ? path_open(in, path, O_WRONLY | O_NONBLOCK) : -EINVAL;
+    if (fd < 0)
+        in->aux = type == S_IFREG ? AUX_TARGET : AUX_TYPE;
+    else if (!path_is_same(seen, fd)) {
+        k_close(fd);
+        fd = at(in, AUX_VERIFY, -EAGAIN);
+    }
+    k_close(seen);
+    return fd;
+}
+
 /* Into a file that exists, in one write where it can be: files of procfs and sysfs take a value
  * whole. The path may lead over symlinks of the image, but not into a device. */
 int step_write(struct init *in, const union plan_arg *a) {
-    struct statx st;
-    int target = path_open(in, plan_text(in, &a[0]), O_PATH);
-    if (target < 0)
-        return at(in, AUX_TARGET, target);
-    int type = path_type(target, &st);
-    k_close(target);
-    if (type != S_IFREG)
-        return at(in, AUX_TYPE, type < 0 ? type : -EINVAL);
-    int fd = path_open(in, plan_text(in, &a[0]), O_WRONLY | O_NONBLOCK);
+    int fd = open_regular(in, plan_text(in, &a[0]));
     if (fd < 0)
-        return at(in, AUX_TARGET, fd);
-    if (path_type(fd, &st) != S_IFREG) {
-        k_close(fd);
-        return at(in, AUX_TYPE, -EINVAL);
-    }
+        return fd;
     int result = file_write(fd, plan_data(in, &a[1]), a[1].data.length);
     k_close(fd);
     return result;

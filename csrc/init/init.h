@@ -71,6 +71,7 @@ int path_root(struct init *in);
 int path_open(struct init *in, const char *path, uint64_t flags);
 int path_walk(struct init *in, int root, const char *path, uint64_t flags, uint32_t mode);
 int path_type(int fd, struct statx *st);
+bool path_is_same(int a, int b); /* one file, or none at all is false */
 
 /* The directory, made with its parents where it is missing: an O_PATH fd. */
 int path_make_dir(struct init *in, const char *path, uint32_t mode);

@@ -18,20 +18,12 @@ int step_propagation(struct init *in, const union plan_arg *a) {
     return k_mount(NULL, "/", NULL, flags, NULL);
 }
 
-static bool is_root(const struct init *in, int target) {
-    struct statx top;
-    struct statx root;
-    return path_type(target, &top) >= 0 && path_type(in->root, &root) >= 0 &&
-           top.stx_ino == root.stx_ino && top.stx_dev_major == root.stx_dev_major &&
-           top.stx_dev_minor == root.stx_dev_minor;
-}
-
 /* What is mounted over the root is the root from now on. A walk never steps from its starting point
  * to a mount above it, but ".." does, which at the root is the root. */
 static int reopen_root(struct init *in, int target) {
     const struct open_how up = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                                 .resolve = RESOLVE_IN_ROOT};
-    if (!in->root_path || !is_root(in, target))
+    if (!in->root_path || !path_is_same(in->root, target))
         return 0;
     int above = in->walks ? -ENOSYS : k_openat2(in->root, "..", &up, sizeof up);
     if (above == -ENOSYS || above == -EPERM)
@@ -65,7 +57,7 @@ int step_mount(struct init *in, const union plan_arg *a) {
     int target = mount_target(in, plan_text(in, &a[1]), S_IFDIR, plan_u32(&a[6]));
     if (target < 0)
         return at(in, AUX_TARGET, target);
-    if (in->stage >= 0 && is_root(in, target))
+    if (in->stage >= 0 && path_is_same(in->root, target))
         mount_uncover_root(in);
     int result = at(in, AUX_TARGET, k_fchdir(target));
     if (result >= 0)
@@ -89,7 +81,7 @@ static int attach(struct init *in, int tree, const char *path, int type, uint32_
     if (target < 0)
         return at(in, AUX_TARGET, target);
     bool covered = in->stage >= 0 && in->covered;
-    int result = covered && is_root(in, target) ? -EBUSY : mount_put(in, tree, target);
+    int result = covered && path_is_same(in->root, target) ? -EBUSY : mount_put(in, tree, target);
     if (result < 0)
         in->aux = AUX_ATTACH;
     else if (type == S_IFDIR)

@@ -69,6 +69,13 @@ int path_type(int fd, struct statx *st) {
     return result < 0 ? result : st->stx_mode & S_IFMT;
 }
 
+bool path_is_same(int a, int b) {
+    struct statx one;
+    struct statx other;
+    return path_type(a, &one) >= 0 && path_type(b, &other) >= 0 && one.stx_ino == other.stx_ino &&
+           one.stx_dev_major == other.stx_dev_major && one.stx_dev_minor == other.stx_dev_minor;
+}
+
 /* Make one directory below an open one and open it. The name is a single component that did not
  * exist a moment ago; if a symlink stands there by now, the open refuses it. */
 static int make_one(int parent, const char *name, uint32_t mode) {

@@ -91,6 +91,15 @@ describe("a terminal of the caller #system", function()
     end)
   end
 
+  it("gets no input through a descriptor that is passed", function()
+    with_terminal(function(terminal)
+      local result = run(terminal, {}, { fds = { [5] = terminal }, capabilities = "all",
+        seccomp = "unconfined" })
+      assert.same({ 0, "exit" }, { result.exit_code, result.reason })
+      assert.equal("", typed(terminal))
+    end)
+  end)
+
   -- As a person has it: luactr in the foreground of a shell's terminal.
   local function in_shell(recipe)
     local file = dir:write("recipe.lua", ([[

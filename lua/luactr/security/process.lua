@@ -234,12 +234,11 @@ local FOREIGN <const> = { inherit = true, fd = true, file = true }
 --- from typing into it that has CAP_SYS_ADMIN, or that finds the terminal without a session. The
 --- profiles that ship refuse it; with another, or with none, a filter for that alone is installed.
 local function guard(spec)
+  local foreign = next(spec.fds) ~= nil
   for _, stream in ipairs(DUPLICATED) do
-    if not spec.tty and FOREIGN[spec[stream].kind] then
-      return { { op = "guard_terminal" } }
-    end
+    foreign = foreign or not spec.tty and FOREIGN[spec[stream].kind]
   end
-  return {}
+  return foreign and { { op = "guard_terminal" } } or {}
 end
 
 --- The profiles that ship were compiled with luactr: nothing is loaded for them.
