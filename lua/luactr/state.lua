@@ -208,13 +208,12 @@ local function open_locked(path)
 end
 
 --- Remove what a dead owner left, all but the directory itself, which is locked by us now. False
---- and "kept": a detached container left it, until somebody removes it; "busy": the owner is just
---- dying, and holds the cgroup still.
+--- and "kept" or "lost": a detached container left it, until somebody removes it; "busy": the owner
+--- is just dying, and holds the cgroup still.
 local function clean(directory, id, host)
   local config <close> = sys.open("config.json", sys.O_PATH, 0, { dir = directory })
   if config then
-    require("luactr.state.kept").settle(directory, id, host)
-    return false, "kept"
+    return false, require("luactr.state.kept").settle(directory, id, host)
   end
   local removed, _, errno = require("luactr.cgroup").remove(host.cgroup, id)
   if not removed and errno == sys.errno.EBUSY then
@@ -242,25 +241,31 @@ end
 
 --- Clean up after luactrs that were killed: whatever has no living owner goes.
 ---@param host luactr.host
+---@return { id: string, what: "removed"|"lost" }[] swept "lost" is kept as such
 function M.sweep(host)
-  local containers = host.state_dir .. "/containers"
+  local containers, swept = host.state_dir .. "/containers", {}
   for _, found in ipairs(sys.readdir(containers) or {}) do
     local path = containers .. "/" .. found.name
     local directory <close> = open_locked(path)
-    if directory and clean(directory, found.name, host) then
-      sys.rmdir(path)
+    local cleaned, why
+    if directory then
+      cleaned, why = clean(directory, found.name, host)
+    end
+    if cleaned and sys.rmdir(path) or why == "lost" then
+      swept[#swept + 1] = { id = found.name, what = why or "removed" }
     end
   end
+  return swept
 end
 
-local swept = {} -- state directories, by process
+local seen = {} -- state directories, by process
 
 --- The same, once in each process.
 ---@param host luactr.host
 function M.sweep_once(host)
   local key = host.state_dir .. ":" .. sys.getpid()
-  if not swept[key] then
-    swept[key] = true
+  if not seen[key] then
+    seen[key] = true
     M.sweep(host)
   end
 end
@@ -288,7 +293,7 @@ local function attempt(host, containers, id)
   end
   if not cleaned then
     directory:close()
-    return nil, why == "kept" and require("luactr.state.kept").refusal(path, id) or nil
+    return nil, why ~= "busy" and require("luactr.state.kept").refusal(path, id) or nil
   end
   return setmetatable({
     id = id, path = path, directory = directory, pid = sys.getpid(),

@@ -301,6 +301,16 @@ describe("a detached container #system", function()
       assert(found:remove())
     end)
 
+    it("ends with it, even frozen", function()
+      local found = start("sleep 100")
+      assert(found:pause())
+      local pidfd <close> = assert(sys.pidfd_open(found.record.owner.pid))
+      sys.kill(found.record.owner.pid, sys.signals.KILL)
+      require("luactr.core").supervise.poll({ { fd = pidfd, events = "r" } }, PATIENCE)
+      ctr.list()
+      assert.same({ "exited", "lost" }, { found:state(), found:result().reason })
+    end)
+
     for moment = 1, 20 do
       it("leaves nothing at moment " .. moment, function()
         local child <close> = assert(sys.clone({}, function()

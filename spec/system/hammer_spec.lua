@@ -82,7 +82,7 @@ describe("containers that many work on #system #slow", function()
   end
 
   local function clean_up()
-    local deadline, left = sys.clock_gettime() + PATIENCE, nil
+    local deadline, left = sys.clock_gettime() + PATIENCE
     repeat
       left = 0
       for _, found in ipairs(ctr.list()) do

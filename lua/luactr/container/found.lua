@@ -247,9 +247,10 @@ function Found:wait(timeout)
   return failure(self, "ENOENT", "wait for", "it was removed")
 end
 
---- Ask it to end with its stop_signal; after its stop_timeout, make it.
+--- Ask it to end with its stop_signal; after its stop_timeout, make it. Of one in the foreground
+--- only its luactr knows the result.
 ---@param timeout? number seconds, in place of the recipe's
----@return luactr.result?
+---@return luactr.result|true|nil
 ---@return luactr.error?
 function Found:stop(timeout)
   local spec = (config_of(self) or {}).spec or {}
@@ -263,11 +264,14 @@ function Found:stop(timeout)
   end
   local result
   result, err = self:wait(timeout or spec.stop_timeout or 10)
-  if result or err.code ~= "ETIMEDOUT" then
-    return result, err
+  if not result and err.code == "ETIMEDOUT" then
+    self:kill("KILL")
+    result, err = self:wait()
   end
-  self:kill("KILL")
-  return self:wait()
+  if not result and err.code == "ENODATA" then
+    return true
+  end
+  return result, err
 end
 
 local function directory_is_gone(found)

@@ -27,10 +27,13 @@ end
 ---@param directory luactr.fd
 ---@param id string
 ---@param host luactr.host
+---@return "kept"|"lost" word
 function M.settle(directory, id, host)
-  if not exists(directory, "exit.json") then
-    bury(directory, id, host)
+  if exists(directory, "exit.json") then
+    return "kept"
   end
+  bury(directory, id, host)
+  return "lost"
 end
 
 --- Why a name cannot be taken.
