@@ -34,7 +34,7 @@ struct monitor_job {
     int64_t wall_us; /* limits; negative: none */
     int64_t cpu_us;
     int64_t output;
-    int64_t cpus; /* of the host */
+    int64_t cpus;      /* of the host */
     uint64_t log_size; /* of one file */
     uint32_t log_files;
     char freezer[CGROUP_PATH_MAX]; /* a directory that may be made later, or "" */

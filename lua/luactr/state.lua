@@ -227,12 +227,11 @@ end
 ---@param host luactr.host
 ---@param id string
 ---@return boolean? removed
----@return boolean? held somebody else has it
 function M.remove(host, id)
   local path = host.state_dir .. "/containers/" .. id
-  local directory <close>, held = open_locked(path)
+  local directory <close> = open_locked(path)
   if not directory then
-    return nil, held
+    return nil
   end
   require("luactr.cgroup").remove(host.cgroup, id)
   empty(directory, sys.stat(directory).dev)

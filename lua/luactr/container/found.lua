@@ -15,17 +15,19 @@ local M = {}
 local Found = { __name = "luactr.found" }
 Found.__index = Found
 
-local PAUSE <const> = 0.01 -- between looks at what nobody tells of
-local PATIENCE <const> = 10 -- for a monitor that has nothing left to wait for
+local DEFAULT_PATIENCE <const> = 10 -- stop_timeout's default
 
 -- ---- errors
 
-local function failure(found, code, what, cause, remedy)
+--- nil, and the error of what cannot be done with a container.
+function M.failure(found, code, what, cause, remedy)
   return nil, require("luactr.error").new {
     code = code, errno = sys.errno[code], op = what, checked = true,
     message = string.format("cannot %s %q", what, found.id), cause = cause, remedy = remedy,
   }
 end
+
+local failure <const> = M.failure
 
 local function not_running(found, what)
   return failure(found, "ESRCH", what, "it is not running")
@@ -159,7 +161,9 @@ end
 -- ---- signals
 
 --- A pidfd that means the process of a record and no later one of its number.
-local function open_process(process)
+---@param process { pid: integer, start: integer }
+---@return luactr.fd?
+function M.open_process(process)
   local pidfd = sys.pidfd_open(process.pid)
   if pidfd and state.start_time(process.pid) == process.start then
     return pidfd
@@ -193,7 +197,7 @@ end
 ---@return luactr.error?
 function Found:kill(signal)
   local number = require("luactr.container").signal_number(signal or "KILL")
-  local pidfd <close> = self:is_running() and open_process(self.record) or nil
+  local pidfd <close> = self:is_running() and M.open_process(self.record) or nil
   if not pidfd then
     return not_running(self, "kill")
   end
@@ -209,42 +213,14 @@ function Found:kill(signal)
   return true
 end
 
--- ---- the end
-
-local function poll_for(pidfd, timeout)
-  return core.supervise.poll({ { fd = pidfd, events = "r" } }, timeout) > 0
-end
-
---- Until nobody owns the container any more. False when that takes longer.
-local function await_owner(found, timeout)
-  local pidfd <close> = open_process(found.record.owner)
-  return not pidfd or poll_for(pidfd, timeout)
-end
+-- ---- the end: see luactr.container.ending
 
 --- Wait until it has ended, and nothing of it is left but its state.
 ---@param timeout? number seconds
 ---@return luactr.result?
 ---@return luactr.error? code "ETIMEDOUT" when it still runs
 function Found:wait(timeout)
-  local record = self.record
-  if self:state() ~= "exited" then
-    -- The luactr of one in the foreground may live on.
-    local process = record.detached and record.owner or record
-    local pidfd <close> = open_process(process)
-    if pidfd and not poll_for(pidfd, timeout) then
-      return failure(self, "ETIMEDOUT", "wait for", "it still runs")
-    end
-  end
-  if not record.detached then
-    return failure(self, "ENODATA", "wait for",
-      "it ran in the foreground: the luactr there has the result")
-  end
-  state.sweep(self.host) -- a killed monitor leaves the record to us
-  local result = self:result()
-  if result then
-    return result
-  end
-  return failure(self, "ENOENT", "wait for", "it was removed")
+  return require("luactr.container.ending").wait(self, timeout)
 end
 
 --- Ask it to end with its stop_signal; after its stop_timeout, make it. Of one in the foreground
@@ -254,40 +230,8 @@ end
 ---@return luactr.error?
 function Found:stop(timeout)
   local spec = (config_of(self) or {}).spec or {}
-  local asked, err = self:kill(spec.stop_signal or "TERM")
-  if not asked then
-    err.message = string.format("cannot stop %q", self.id)
-    return nil, err
-  end
-  if self:state() == "paused" then
-    self:resume() -- what is frozen takes no signal
-  end
-  local result
-  result, err = self:wait(timeout or spec.stop_timeout or 10)
-  if not result and err.code == "ETIMEDOUT" then
-    self:kill("KILL")
-    result, err = self:wait()
-  end
-  if not result and err.code == "ENODATA" then
-    return true
-  end
-  return result, err
-end
-
-local function directory_is_gone(found)
-  return not sys.stat(found.host.state_dir .. "/containers/" .. found.id)
-end
-
---- Who ran it in the foreground cleans up.
-local function await_removal(found)
-  local deadline = sys.clock_gettime() + PATIENCE
-  while not directory_is_gone(found) do
-    if sys.clock_gettime() > deadline then
-      return failure(found, "EBUSY", "remove", "another luactr holds it")
-    end
-    sys.nanosleep(PAUSE)
-  end
-  return true
+  return require("luactr.container.ending").stop(self, spec.stop_signal or "TERM",
+    timeout or spec.stop_timeout or DEFAULT_PATIENCE)
 end
 
 --- Remove what is kept of it.
@@ -295,21 +239,7 @@ end
 ---@return boolean? done
 ---@return luactr.error?
 function Found:remove(options)
-  if self:is_running() then
-    if not (options and options.force) then
-      return failure(self, "EBUSY", "remove", "it is running",
-        string.format("luactr stop %s, or luactr rm -f %s", self.id, self.id))
-    end
-    self:kill("KILL")
-  end
-  if self.record.detached and not await_owner(self, PATIENCE) then
-    return failure(self, "EBUSY", "remove", "its monitor is still at work")
-  end
-  local removed, held = state.remove(self.host, self.id)
-  if removed or not held and directory_is_gone(self) then
-    return true
-  end
-  return await_removal(self)
+  return require("luactr.container.ending").remove(self, options or {})
 end
 
 --- What it has written: an iterator over records, see luactr.container.log.

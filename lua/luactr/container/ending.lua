@@ -1,0 +1,120 @@
+--- How a container that runs in another process comes to its end: wait for it, stop it, remove what
+--- is kept of it. See luactr.container.found.
+local core = require "luactr.core"
+local found_module = require "luactr.container.found"
+local list = require "luactr.state.list"
+local state = require "luactr.state"
+
+local sys <const> = core.sys
+local failure <const>, open_process <const> = found_module.failure, found_module.open_process
+
+local M = {}
+
+local PAUSE <const> = 0.01 -- between looks at what nobody tells of
+local PATIENCE <const> = 10 -- for a monitor that has nothing left to wait for
+
+local function poll_for(pidfd, timeout)
+  return core.supervise.poll({ { fd = pidfd, events = "r" } }, timeout) > 0
+end
+
+--- Until nobody owns the container any more. False when that takes longer.
+local function await_owner(found, timeout)
+  local pidfd <close> = open_process(found.record.owner)
+  return not pidfd or poll_for(pidfd, timeout)
+end
+
+---@param found luactr.found
+---@param timeout? number seconds
+---@return luactr.result?
+---@return luactr.error?
+function M.wait(found, timeout)
+  local record = found.record
+  if found:state() ~= "exited" then
+    -- The luactr of one in the foreground may live on.
+    local process = record.detached and record.owner or record
+    local pidfd <close> = open_process(process)
+    if pidfd and not poll_for(pidfd, timeout) then
+      return failure(found, "ETIMEDOUT", "wait for", "it still runs")
+    end
+  end
+  if not record.detached then
+    return failure(found, "ENODATA", "wait for",
+      "it ran in the foreground: the luactr there has the result")
+  end
+  state.sweep(found.host) -- a killed monitor leaves the record to us
+  local result = found:result()
+  if result then
+    return result
+  end
+  return failure(found, "ENOENT", "wait for", "it was removed")
+end
+
+---@param found luactr.found
+---@param signal string|integer that asks it to end
+---@param timeout number seconds, until it is made to
+---@return luactr.result|true|nil
+---@return luactr.error?
+function M.stop(found, signal, timeout)
+  local asked, err = found:kill(signal)
+  if not asked then
+    err.message = string.format("cannot stop %q", found.id)
+    return nil, err
+  end
+  if found:state() == "paused" then
+    found:resume() -- what is frozen takes no signal
+  end
+  local result
+  result, err = found:wait(timeout)
+  if not result and err.code == "ETIMEDOUT" then
+    found:kill("KILL")
+    result, err = found:wait()
+  end
+  if not result and err.code == "ENODATA" then
+    return true
+  end
+  return result, err
+end
+
+--- Removed by somebody, and perhaps followed by another of the same name.
+local function is_gone(found)
+  local record = list.read(found.host, found.id, "state.json")
+  if record then
+    return record.created ~= found.record.created
+  end
+  return not sys.stat(found.host.state_dir .. "/containers/" .. found.id)
+end
+
+--- Who ran it in the foreground cleans up.
+local function await_removal(found)
+  local deadline = sys.clock_gettime() + PATIENCE
+  while not is_gone(found) do
+    if sys.clock_gettime() > deadline then
+      return failure(found, "EBUSY", "remove", "another luactr holds it")
+    end
+    sys.nanosleep(PAUSE)
+  end
+  return true
+end
+
+---@param found luactr.found
+---@param options { force?: boolean }
+---@return boolean? done
+---@return luactr.error?
+function M.remove(found, options)
+  if found:is_running() then
+    if not options.force then
+      return failure(found, "EBUSY", "remove", "it is running",
+        string.format("luactr stop %s, or luactr rm -f %s", found.id, found.id))
+    end
+    found:kill("KILL")
+  end
+  if found.record.detached and not await_owner(found, PATIENCE) then
+    return failure(found, "EBUSY", "remove", "its monitor is still at work")
+  end
+  if is_gone(found) or state.remove(found.host, found.id) then
+    return true
+  end
+  return await_removal(found)
+end
+
+return M
