@@ -29,6 +29,8 @@ end
 
 local DEV_OF_THE_IMAGE <const> = 'mounts = { ctr.bind("{image}/dev", "/dev") },'
 
+local IN_A_LAYER <const> = 'rootfs = ctr.rootfs.overlay { lower = "{image}", size = "32M" },'
+
 -- All lines of mountinfo whose root is one of the host's directories.
 local MOUNTS <const> = [[
 while read -r _ _ _ root target _; do
@@ -122,12 +124,43 @@ echo owned > /etc/group
       { label = "file systems", image = function(_, place)
         support.must { "mknod", place.image .. "/bin/node", "c", 10, 229 }
       end },
+      { label = "file systems, in a layer", fields = IN_A_LAYER, image = function(_, place)
+        support.must { "mknod", place.image .. "/bin/node", "c", 10, 229 }
+      end, twin = {} },
+      { label = "file systems, in a lower mount", image = function(_, place)
+        support.must { "mknod", place.image .. "/bin/node", "c", 10, 229 }
+      end, fields = 'mounts = { ctr.overlay("/lower", '
+        .. '{ lower = { "{image}/bin", "{image}/etc" } }) },',
+        script = "/bin/attack device /lower/node", twin = {} },
       { label = "zeroes", image = function(_, place)
         support.must { "mknod", place.image .. "/bin/node", "c", 1, 5 }
       end },
       { label = "disk", image = function(_, place)
         support.must { "sh", "-c", "mknod " .. place.image .. "/bin/node b $(stat -c '%Hd %Ld' /)" }
       end },
+    },
+  }
+
+  -- A layer's name with what separates the names of layers and options.
+  gallery.specs {
+    attack = "layer-names", script = "cat /{host}/secret /secret /dir/file; ls /", twin = { fields =
+      'rootfs = ctr.rootfs.overlay { lower = { "{image}", "{volume}" }, size = "32M" },' },
+    image = function(dir)
+      dir:mkdir "a"
+      for _, name in ipairs { "a:", "a,lowerdir=", "a\\" } do dir:mkdir(name) end
+      for _, name in ipairs { "a:", "a,lowerdir=", "a\\" } do
+        support.must { "cp", "-a", dir.path .. "/image/.", dir.path .. "/" .. name }
+      end
+    end,
+    variants = {
+      { label = "a colon", fields =
+        'rootfs = ctr.rootfs.overlay { lower = { "{work}/a:{host}", "{image}" }, size = "32M" },' },
+      { label = "a comma", fields =
+        'rootfs = ctr.rootfs.overlay { lower = { "{work}/a,lowerdir={host}", "{image}" }, '
+        .. 'size = "32M" },' },
+      { label = "names that are right", fields =
+        'rootfs = ctr.rootfs.overlay { lower = { "{work}/a:", "{work}/a,lowerdir=", '
+        .. '"{work}/a\\\\" }, size = "32M" },' },
     },
   }
 

@@ -145,6 +145,14 @@ case $(id -u) in 0) echo "escaped: root by accident";; *) id -u;; esac]],
   }
 
   gallery.specs {
+    attack = "devices-by-path", twin = { fields = 'devices = { "/dev/null" },' },
+    script = "cat /dev/secret /dev/../{host}/secret {host}/secret /dev/link; ls -l /dev",
+    variants = each({ "/dev/..{host}/secret", "/dev/../../../../{host}/secret",
+      "/dev/shm/../..{host}/dir", "/dev/fd/0", "/dev/stdin", "/dev", "/dev/." },
+      "devices = { @ },"),
+  }
+
+  gallery.specs {
     attack = "terminal-escapes", older = false, twin = { fields = "" }, check = prints_control,
     variants = each({ "\27[2J\27]0;title\7", "\r over" }, 'rootfs = "/nowhere" .. @,'),
   }
