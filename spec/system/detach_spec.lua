@@ -270,6 +270,26 @@ describe("a detached container #system", function()
     assert.same({ "killed", 9 }, { assert(found:wait()).reason, found:result().signal })
   end)
 
+  it("gets other limits from others, and keeps those that are not named", function()
+    support.needs("controller:memory", "controller:pids")
+    local found = start("while :; do sleep 0.05; done",
+      { limits = { memory = "32M", pids = 20, wall_time = 60 } })
+    assert(found:update { pids = 5 })
+    assert(found:update { memory = "48M" })
+    local limits = found:inspect().spec.limits
+    assert.same({ 48 << 20, 5, 60 }, { limits.memory, limits.pids, limits.wall_time })
+    local point = support.controller("pids")
+    assert.equal("5\n", support.read(point .. "/luactr/" .. name .. "/pids.max"))
+    local done, err = found:update { wall_time = 1 }
+    assert.is_nil(done)
+    assert.same({ "ENOTSUP", "its monitor was told limits.wall_time at the start" },
+      { err.code, err.cause })
+    done, err = found:update { memory = "many" }
+    assert.is_nil(done)
+    assert.equal("ESPEC", err.code)
+    assert(found:kill())
+  end)
+
   it("ends by force when it ignores its stop signal", function()
     local found = start("trap '' TERM; echo ready; while :; do sleep 0.05; done",
       { stop_timeout = 0.1 })

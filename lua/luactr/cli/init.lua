@@ -9,7 +9,8 @@ M.FAILED = 125 -- luactr could not do it
 
 --- In the order of `luactr help`; each is a file here, see luactr.cli.run.
 M.verbs = {
-  "run", "ps", "logs", "stop", "kill", "pause", "resume", "wait", "rm", "inspect", "stats", "gc",
+  "run", "ps", "logs", "stop", "kill", "pause", "resume", "update", "wait", "rm", "inspect",
+  "stats", "gc",
   "check", "explain", "doctor", "version", "help",
 }
 

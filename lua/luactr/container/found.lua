@@ -146,6 +146,23 @@ function Found:stats()
   return cgroup_call(self, "meter", "meters")
 end
 
+--- Change limits; those that are not named stay as they are.
+---@param limits table as the spec's `limits`
+---@return boolean? done
+---@return luactr.error?
+function Found:update(limits)
+  local cgroup <close>, err = cgroup_of(self, "update")
+  if not cgroup then
+    return nil, err
+  end
+  local config, done = config_of(self)
+  done, err = require("luactr.container.update").found(self, limits, config, cgroup)
+  if done then
+    list.write(self.host, self.id, "config.json", config)
+  end
+  return done, err
+end
+
 --- Its processes, with their pids on both sides.
 ---@return luactr.process[]?
 ---@return luactr.error?
@@ -172,17 +189,6 @@ function M.open_process(process)
   end
 end
 
---- The result shall tell that somebody sent it.
-local function note_signal(found, number)
-  local directory <close> = sys.open(found.host.state_dir .. "/containers/" .. found.id,
-    sys.O_RDONLY | sys.O_DIRECTORY | sys.O_NOFOLLOW)
-  local flags <const> = sys.O_WRONLY | sys.O_CREAT | sys.O_TRUNC
-  local file <close> = directory and sys.open("sent.json.new", flags, 384, { dir = directory })
-  if file and file:write(string.format('{"signal":%d}\n', number)) then
-    sys.rename("sent.json.new", "sent.json", directory)
-  end
-end
-
 local function kill_all(found)
   local cgroup <close> = found.record.detached and cgroup_of(found, "kill") or nil
   if cgroup then
@@ -202,7 +208,7 @@ function Found:kill(signal)
     return not_running(self, "kill")
   end
   if self.record.detached then
-    note_signal(self, number)
+    list.write(self.host, self.id, "sent.json", { signal = number }) -- for the result
   end
   local done, message, errno = sys.pidfd_send_signal(pidfd, number)
   if not done then
@@ -253,11 +259,6 @@ function Found:logs(options)
   end
   return require("luactr.container.log").records(self, options or {})
 end
-
---- It holds nothing.
-function Found.close() end
-
-Found.__close = Found.close
 
 function Found:__tostring()
   return string.format("container %q (%s)", self.id, self:state() or "removed")

@@ -40,4 +40,53 @@ function M.apply(box, limits, host)
   return done, err
 end
 
+-- ---- a container of another process
+
+-- What its monitor enforces was settled at the start.
+local SUPERVISED <const> = { "wall_time", "cpu_time", "output" }
+
+local function refusal(found, cause)
+  return require("luactr.container.found").failure(found, "ENOTSUP", "update", cause)
+end
+
+--- A directory in one more hierarchy would be unknown to the monitor, and stay.
+local function missing(cgroup, compiled)
+  for _, row in ipairs(compiled.writes) do
+    if row.version == 1 and not cgroup:has(row.controller) then
+      return string.format("%s needs the controller %s, which it has not had from the start",
+        row.from, row.controller)
+    end
+  end
+end
+
+--- Change limits of a container that runs detached.
+---@param found luactr.found
+---@param changes table as the spec's `limits`
+---@param config table config.json; gets the new limits
+---@param cgroup luactr.cgroup
+---@return boolean? done
+---@return table? error
+function M.found(found, changes, config, cgroup)
+  for _, name in ipairs(SUPERVISED) do
+    if changes[name] ~= nil then
+      return refusal(found, "its monitor was told limits." .. name .. " at the start")
+    end
+  end
+  local limits, err = M.check(changes, config.spec.limits)
+  if not limits then
+    return nil, err
+  end
+  local compiled, problems =
+    require("luactr.cgroup").compile(limits, found.host.cgroup, found.id)
+  if not compiled then
+    return nil, require("luactr.spec").refusal(problems)
+  end
+  local cause = missing(cgroup, compiled)
+  if cause then
+    return refusal(found, cause)
+  end
+  config.spec.limits = limits
+  return require("luactr.cgroup").update(cgroup, compiled)
+end
+
 return M

@@ -7,6 +7,7 @@ local sys <const> = core.sys
 local M = {}
 
 local LONGEST <const> = 1 << 24
+local PRIVATE <const> = 384 -- 0600
 
 ---@class luactr.state.record state.json
 ---@field id string
@@ -46,6 +47,31 @@ function M.read(host, id, name)
   local text = file and file:read(LONGEST)
   local fine, value = pcall(require("cjson").decode, text or "")
   return fine and type(value) == "table" and with_integers(value) or nil
+end
+
+--- Put a file in place of one that others may be reading.
+---@param host luactr.host
+---@param id string
+---@param name string
+---@param value table
+---@return boolean? done
+---@return string? message
+---@return integer? errno
+function M.write(host, id, name, value)
+  local directory <close> = sys.open(directory_of(host) .. "/" .. id,
+    sys.O_RDONLY | sys.O_DIRECTORY | sys.O_NOFOLLOW)
+  local flags <const> = sys.O_WRONLY | sys.O_CREAT | sys.O_TRUNC
+  local temporary = string.format("%s.%d.new", name, sys.getpid())
+  if not directory then
+    return nil
+  end
+  local file <close>, message, errno =
+    sys.open(temporary, flags, PRIVATE, { dir = directory })
+  local text = state.json(value) .. "\n"
+  if file and file:write(text) == #text then
+    return sys.rename(temporary, name, directory)
+  end
+  return nil, message, errno
 end
 
 ---@param process? { pid: integer, start: integer }
