@@ -143,7 +143,8 @@ describe("mounts of an older kernel #core #spawn", function()
       it("takes the host's root for the root, and binds it", under(function()
         local host = table.concat(listing("/"), "\n") .. "\n"
         local ended = launch.run(launch.join(launch.private,
-          { { op = "root_bind", source = "/", recursive = 1 }, { op = "readonly", path = "/proc" } },
+          { { op = "root_bind", source = "/", recursive = 1 },
+            { op = "readonly", path = "/proc" } },
           launch.enter, launch.output, { "ls -A /; echo; ls -A /.." }))
         assert.equal(host .. "\n" .. host, ended.output)
         assert.equal(host, (launch.inside(stage, "ls -A /host", { bind("/", "/host", RDONLY) })))
