@@ -395,6 +395,7 @@ end
 ---@field quotas? table[] of luactr.spec.quota
 ---@field tty boolean
 ---@field warnings string[]
+---@field has_landlock? boolean rules are made, which the process has to enter
 ---@field spec luactr.spec with all that depended on the host decided
 
 --- Compile a checked spec for a host.
