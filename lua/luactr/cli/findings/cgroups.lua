@@ -59,8 +59,8 @@ local function leftovers(host, eyes, probes)
   for _, top in ipairs(tops(host)) do
     for _, id in ipairs(probes.list(top)) do
       local path = top .. "/" .. id
-      local stat = eyes.lstat(path)
       local is_known = eyes.lstat(host.state_dir .. "/containers/" .. id)
+      local stat = eyes.lstat(path) -- after that: one that just ended has no group any more
       -- the kernel's own files have dots, and so have groups that are not containers'
       if stat and stat.type == "directory" and not id:find(".", 1, true) and not is_known then
         found[#found + 1] = path
