@@ -25,7 +25,8 @@ describe("landlock #system", function()
     dir = support.tmpdir()
     dir:mkdir("root/bin")
     support.must { "cp", support.program "reach", dir.path .. "/root/bin/reach" }
-    for _, name in ipairs { "sh", "cat", "ls", "mv", "ln", "rm", "mkdir", "mknod", "mkfifo" } do
+    for _, name in ipairs { "sh", "cat", "ls", "mv", "ln", "rm", "mkdir", "mknod", "mkfifo",
+      "mount", "umount" } do
       support.must { "cp", "/bin/busybox", dir.path .. "/root/bin/" .. name }
     end
   end)
@@ -292,6 +293,17 @@ describe("landlock #system", function()
         assert.equal("yes no", answers(linked, { "cat /out/file", "cat /in/file" }))
       end)
       os.remove(dir.path .. "/root/link")
+    end)
+
+    -- The kernel lets nobody under rules about files change what paths mean, whatever its rights.
+    since(1, "leaves root with all capabilities and no filter no way round", function()
+      local ways = { "cat /proc/1/root/out/file", "cat /proc/self/root/out/file",
+        "mount -t tmpfs none /in", "mount -o bind /out /in", "umount /dev/shm" }
+      local all = { capabilities = "all", seccomp = "unconfined" }
+      local confined = { read = { "/in", "/proc" }, execute = { "/bin" } }
+      assert.equal("no no no no no", answers(confined, ways, all))
+      all = { capabilities = "all", seccomp = "unconfined" }
+      assert.equal("yes yes yes yes", answers(nil, table.move(ways, 2, 5, 1, {}), all))
     end)
 
     since(1, "holds for the children", function()
