@@ -2,6 +2,7 @@
 
 local cjson = require("cjson")
 local ctr = require("luactr")
+local lfs = require("lfs")
 local support = require("support")
 local sys = require("luactr.core").sys
 local world = require("support.world")
@@ -236,6 +237,15 @@ describe("verbs for detached containers #cli", function()
       local name = start("exec sleep 100")
       assert_fails(luactr("rm", name), 125, "luactr stop " .. name)
       assert.equal(0, luactr("rm", "-f", name).code)
+    end)
+
+    it("to run a monitor from memory where the host forbids it, and say so", function()
+      support.needs("file:/proc/sys/vm/memfd_noexec")
+      if lfs.attributes(require("luactr.core").init_path) then return end -- the installed one runs
+      local result = support.run { "unshare", "--pid", "--mount", "--fork", "sh", "-c",
+        "mount -t proc proc /proc && echo 2 >/proc/sys/vm/memfd_noexec && exec \"$@\"", "sh",
+        support.luactr_program, "run", "-d", "--name", support.name("cli-memfd"), recipe, "exit 0" }
+      assert_fails(result, 125, "start the monitor\n  EACCES (Permission denied): vm.memfd_noexec")
     end)
 
     it("a recipe without a container", function()

@@ -28,9 +28,12 @@ describe("cmake --install #slow", function()
     assert.equal(0, result.code, result.stderr)
   end)
 
-  it("installs the init for kernels that execute no memfd", function()
-    assert.equal("r-xr-xr-x", lfs.attributes(prefix .. "/libexec/luactr/init", "permissions"))
-  end)
+  for _, program in ipairs { "init", "monitor" } do
+    it("installs the " .. program .. " for kernels that execute no memfd", function()
+      local file = prefix .. "/libexec/luactr/" .. program
+      assert.equal("r-xr-xr-x", lfs.attributes(file, "permissions"))
+    end)
+  end
 
   -- Every file below a directory.
   local function each_file(path, visit)
@@ -63,6 +66,7 @@ describe("cmake --install #slow", function()
     each_file(prefix.path, visit)
     visit(support.build .. "/luactr")
     visit(support.build .. "/luactr-init")
+    visit(support.build .. "/luactr-monitor")
     assert.is_true(count > 50)
   end)
 

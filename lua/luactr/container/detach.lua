@@ -56,6 +56,9 @@ local function held_by(run)
   return held
 end
 
+-- What fails as another operation does, for the same causes.
+local OPERATIONS <const> = { ["start the monitor"] = "spawn" }
+
 --- In place of core.spawn: the monitor spawns.
 ---@param launch table of core.spawn
 ---@param box luactr.container
@@ -71,7 +74,8 @@ function M.spawn(launch, box, run)
   launch.group, launch.freezer = run.cgroup, freezer_path(run.cgroup and box.plan.cgroup)
   launch.state, launch.streams = run.entry.directory, run.logs
   launch.held, launch.limits, launch.log = held_by(run), box.spec.limits, box.spec.log
-  return core.monitor.start(launch)
+  local monitor, message, errno, what = core.monitor.start(launch)
+  return monitor, message, errno, OPERATIONS[what] or what
 end
 
 -- ---- what other processes read
