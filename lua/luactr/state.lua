@@ -66,6 +66,21 @@ local function containers_directory(host)
   return containers
 end
 
+--- The directory of all containers, for who only looks: nil where there is none, and an error where
+--- it cannot be trusted. What a stranger has put there must neither be believed nor cleaned up.
+---@param host luactr.host
+---@return string? path
+---@return luactr.error?
+function M.containers(host)
+  if not checked[host.state_dir] then
+    local fine, err = check_owner(host.state_dir, host.uid)
+    if not fine then
+      return nil, err.code ~= "ENOENT" and err or nil
+    end
+  end
+  return host.state_dir .. "/containers"
+end
+
 -- ---- state.json
 
 local function json_string(text)
@@ -242,8 +257,8 @@ end
 ---@param host luactr.host
 ---@return { id: string, what: "removed"|"lost" }[] swept "lost" is kept as such
 function M.sweep(host)
-  local containers, swept = host.state_dir .. "/containers", {}
-  for _, found in ipairs(sys.readdir(containers) or {}) do
+  local containers, swept = M.containers(host), {}
+  for _, found in ipairs(containers and sys.readdir(containers) or {}) do
     local path = containers .. "/" .. found.name
     local directory <close> = open_locked(path)
     local cleaned, why

@@ -216,6 +216,22 @@ return ctr.container { name = "victim", rootfs = ctr.rootfs.host { "true" }, com
     end)
   end
 
+  -- Leftovers are removed, so whose they are decides what is.
+  for _, verb in ipairs { "ps", "gc", "rm", "inspect", "logs", "kill", "stop", "stats", "wait" } do
+    it("is not cleaned up by luactr " .. verb .. " when it is somebody else's", function()
+      as_attacker(("mkdir -m 777 %s && ln -s %s %s/containers"):format(PATH, place.host, PATH))
+      place.canary:watch()
+      local words = { "env", "-u", "XDG_RUNTIME_DIR", support.luactr_program, verb, user = VICTIM }
+      if verb ~= "ps" and verb ~= "gc" then words[#words + 1] = "dir" end
+      local ran = support.run(words)
+      assert.equal("", table.concat(place.canary:harm(ran.stdout .. ran.stderr), "\n"))
+      if verb ~= "gc" then
+        assert.equal(125, ran.code)
+        assert.matches("cannot be trusted", ran.stderr)
+      end
+    end)
+  end
+
   it("is made where nobody was first", function()
     local ran, harm = run()
     assert.same({ 0, "" }, { ran.code, harm }, ran.stderr)

@@ -43,8 +43,12 @@ function M.run(request)
   if #request.arguments > 0 then
     return output.usage("ps takes no names: see luactr inspect NAME", M)
   end
-  local list = {}
-  for _, found in ipairs(require("luactr.container.found").all()) do
+  local list, all, err = {}, require("luactr.container.found").all()
+  if err then
+    output.complain(err)
+    return require("luactr.cli").FAILED
+  end
+  for _, found in ipairs(all) do
     local word = found:state()
     if word and (word ~= "exited" or request.options.all) then
       list[#list + 1] = {

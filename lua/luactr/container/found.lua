@@ -287,14 +287,15 @@ end
 --- All containers there are, oldest first; what killed luactrs left is removed first.
 ---@param host? luactr.host
 ---@return luactr.found[]
+---@return luactr.error? err when what is there cannot be trusted
 function M.all(host)
   host = host or facts()
   state.sweep(host)
-  local found = {}
-  for i, record in ipairs(list.all(host)) do
+  local found, records, err = {}, list.all(host)
+  for i, record in ipairs(records) do
     found[i] = setmetatable({ id = record.id, host = host, record = record }, Found)
   end
-  return found
+  return found, err
 end
 
 return M

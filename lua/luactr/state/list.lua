@@ -105,12 +105,19 @@ function M.state(host, record)
   end
 end
 
+--- The names in the directory of all containers; none, and an error, if it cannot be trusted.
+local function names(host)
+  local containers, err = state.containers(host)
+  return containers and sys.readdir(containers) or {}, err
+end
+
 --- All containers, oldest first. One whose state cannot be read yet is just being made.
 ---@param host luactr.host
 ---@return luactr.state.record[]
+---@return luactr.error? err when what is there cannot be trusted
 function M.all(host)
-  local list = {}
-  for _, found in ipairs(sys.readdir(directory_of(host)) or {}) do
+  local list, directories, err = {}, names(host)
+  for _, found in ipairs(directories) do
     list[#list + 1] = M.read(host, found.name, "state.json")
   end
   table.sort(list, function(a, b)
@@ -119,7 +126,7 @@ function M.all(host)
     end
     return a.created < b.created
   end)
-  return list
+  return list, err
 end
 
 local function failure(code, message, remedy)
@@ -134,8 +141,11 @@ end
 ---@return luactr.state.record?
 ---@return luactr.error? code "ENOENT", or "ENOTUNIQ" for a beginning of several
 function M.find(host, name)
-  local known, matches = {}, {}
-  for _, found in ipairs(sys.readdir(directory_of(host)) or {}) do
+  local known, matches, directories, err = {}, {}, names(host)
+  if err then
+    return nil, err
+  end
+  for _, found in ipairs(directories) do
     if found.name == name then
       matches = { name }
       break
