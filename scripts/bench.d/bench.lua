@@ -19,11 +19,12 @@ local QUOTA_SECONDS <const> = 10
 
 -- The lines that a program prints; raises when it fails.
 local function lines_of(argv)
-  local sys = ctr.sys
+  local sys, words = ctr.sys, { "env" }
+  for i, word in ipairs(argv) do words[i + 1] = tostring(word) end
   local reader, writer = assert(sys.pipe())
   local child <close> = assert(sys.clone({}, function()
     assert(sys.dup2(writer, 1))
-    return sys.exec("/usr/bin/env", { "env", table.unpack(argv) })
+    return sys.exec("/usr/bin/env", words)
   end))
   writer:close()
   local text = ""
@@ -242,6 +243,29 @@ local function start()
   end
 end
 
+-- Somebody who may do nothing, with a state directory where root's is.
+local STRANGER <const> = 65534
+local STRANGER_RUNTIME <const> = "/run/luactr-bench"
+
+-- Both change their user by the same program; without limits, which nobody delegates.
+local function as_user(uid)
+  return { "setpriv", "--reuid", tostring(uid), "--regid", tostring(uid), "--clear-groups", "--",
+    "env", "XDG_RUNTIME_DIR=" .. STRANGER_RUNTIME, luactr, "run", here .. "/rootless.lua" }
+end
+
+local function rootless()
+  local sys = ctr.sys
+  sys.mkdir(STRANGER_RUNTIME, "0700")
+  local _ <close> = setmetatable({}, { __close = function()
+    lines_of { "rm", "-rf", STRANGER_RUNTIME }
+  end })
+  assert(sys.chown(STRANGER_RUNTIME, STRANGER, STRANGER))
+  details.rootless = race({ { name = "root", argv = as_user(0) },
+    { name = "rootless", argv = as_user(STRANGER) } }, START_ROUNDS)
+  add("rootless: a start without root / as root",
+    details.rootless.rootless.median / details.rootless.root.median, "ratio", 1.3)
+end
+
 --- Programs that time their own rounds, in turn; name -> summary.
 local function turns(programs)
   local times = {}
@@ -386,7 +410,7 @@ end
 ---- the report
 
 local MEASURES <const> = { start = start, loop = loop, heap = heap, quota = quota, memory = memory,
-  scale = scale }
+  scale = scale, rootless = rootless }
 
 local function verdict(row)
   if not row.bar then return "" end

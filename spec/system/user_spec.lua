@@ -101,6 +101,25 @@ describe("a user by name #system", function()
     assert.same({ "77", "78" }, { ids(ctr.bind(dir .. "/other/passwd", "//etc/./passwd")) })
   end)
 
+  it("is found without openat2, through no link at all", function()
+    local dir <close> = support.tmpdir()
+    dir:write("root/etc/passwd", "app:x:77:78::/o:/bin/sh\n")
+    local recipe = dir:write("recipe.lua", ([[
+      local ctr = require "luactr"
+      return ctr.container { rootfs = %q, user = "app", command = { "/bin/true" } }
+    ]]):format(dir .. "/root"))
+    local function explained()
+      return support.luactr { "explain", recipe, without = { "openat2" } }
+    end
+    assert.is_truthy(explained().stdout:find("setresuid(77, 77, 77)", 1, true))
+    assert(os.rename(dir .. "/root/etc/passwd", dir .. "/root/etc/other"))
+    assert(sys.symlink("other", dir .. "/root/etc/passwd"))
+    assert.is_truthy(explained().stderr:find('user "app" is not known', 1, true))
+    assert(os.rename(dir .. "/root/etc", dir .. "/root/other"))
+    assert(sys.symlink(dir .. "/root/other", dir .. "/root/etc"))
+    assert.is_truthy(explained().stderr:find('user "app" is not known', 1, true))
+  end)
+
   describe("of a hostile root file system", function()
     it("is not looked up outside of it", function()
       for _, link in ipairs { "%s/secret", "../../secret", "../../../../../../..%s/secret" } do
