@@ -38,17 +38,17 @@ void lctr_monitor_init(struct lctr_monitor *monitor) {
 struct child {
     int image;
     int socket;
+    char *argv[3];
     int error;
 };
 
 __attribute__((noreturn, no_sanitize("address", "undefined"))) static void child_main(void *arg) {
     struct child *c = arg;
-    static char *const argv[] = {(char *)"luactr-monitor", NULL};
     static char *const environment[] = {NULL};
     int result = c->socket == MONITOR_SOCKET ? k_fcntl(c->socket, F_SETFD, 0)
                                              : k_dup3(c->socket, MONITOR_SOCKET, 0);
     if (result >= 0)
-        result = k_execveat(c->image, argv, environment, AT_EMPTY_PATH);
+        result = k_execveat(c->image, c->argv, environment, AT_EMPTY_PATH);
     c->error = result;
     k_exit(127);
 }
@@ -222,7 +222,8 @@ int lctr_monitor_start(struct lctr_monitor *monitor, struct lctr_monitor_start *
         return -errno;
     cleanup_fd ours = pair[0];
     cleanup_fd theirs = pair[1];
-    struct child child = {.image = image, .socket = theirs};
+    struct child child = {
+        .image = image, .socket = theirs, .argv = {(char *)"luactr-monitor", (char *)start->name}};
     long pid = clone_blocked(&child);
     if (pid < 0)
         return (int)pid;

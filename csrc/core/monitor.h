@@ -77,6 +77,7 @@ struct lctr_monitor {
 struct lctr_monitor_start {
     struct monitor_job *job; /* what follows is filled in */
     const struct lctr_launch *launch;
+    const char *name; /* the container's, for ps(1) */
     int state;
     int streams[MONITOR_STREAMS]; /* -1 for one that is not logged */
     const int *held;

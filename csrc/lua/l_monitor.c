@@ -23,7 +23,8 @@ static struct lctr_monitor *check_open(lua_State *L) {
     return monitor;
 }
 
-/* ---- start{ as spawn, group =, state =, streams =, held =, limits =, log =, freezer = } */
+/* ---- start{ as spawn, name =, group =, state =, streams =, held =, limits =, log =, freezer = }
+ */
 
 #define OPTIONS 1
 
@@ -100,7 +101,9 @@ static int l_start(lua_State *L) {
     lua_settop(L, OPTIONS);
     struct monitor_job *job = lua_newuserdatauv(L, sizeof *job, 0);
     memset(job, 0, sizeof *job);
-    struct lctr_monitor_start start = {.job = job, .launch = &launch};
+    lua_getfield(L, OPTIONS, "name");
+    struct lctr_monitor_start start = {
+        .job = job, .launch = &launch, .name = luaL_checkstring(L, -1)};
     l_readlaunch(L, &launch, fds);
     read_limits(L, job);
     read_cgroup(L, job);

@@ -258,15 +258,15 @@ end
 ---@return { id: string, what: "removed"|"lost" }[] swept "lost" is kept as such
 function M.sweep(host)
   local containers, swept = M.containers(host), {}
-  for _, found in ipairs(containers and sys.readdir(containers) or {}) do
-    local path = containers .. "/" .. found.name
+  for _, id in ipairs(containers and core.supervise.unowned(containers) or {}) do
+    local path = containers .. "/" .. id
     local directory <close> = open_locked(path)
     local cleaned, why
     if directory then
-      cleaned, why = clean(directory, found.name, host)
+      cleaned, why = clean(directory, id, host)
     end
     if cleaned and sys.rmdir(path) or why == "lost" then
-      swept[#swept + 1] = { id = found.name, what = why or "removed" }
+      swept[#swept + 1] = { id = id, what = why or "removed" }
     end
   end
   return swept

@@ -38,7 +38,8 @@ describe("core.monitor #core", function()
         env = {} }
     end
     local options = {
-      plan = core.plan.encode(list, {}), flags = launch.flags.all, fds = {}, state = directory,
+      plan = core.plan.encode(list, {}), flags = launch.flags.all, fds = {},
+      name = "spec", state = directory,
       streams = {}, held = {}, limits = {}, log = { size = 65536, files = 2 },
     }
     for key, value in pairs(fields or {}) do options[key] = value end
@@ -60,7 +61,9 @@ describe("core.monitor #core", function()
 
   it("starts, says so, and leaves a record of the end", function()
     local monitor = assert(start { "exit 7" })
-    local pidfd <close> = assert(sys.pidfd_open(monitor:monitor_pid()))
+    local pid = monitor:monitor_pid()
+    local pidfd <close> = assert(sys.pidfd_open(pid))
+    assert.equal("luactr-monitor\0spec\0", support.read("/proc/" .. pid .. "/cmdline"))
     assert.equal("started", (monitor:launch()))
     assert(monitor:commit())
     await(pidfd)

@@ -108,6 +108,32 @@ describe("core.supervise #core", function()
     end)
   end)
 
+  describe("unowned()", function()
+    it("names the directories that nobody holds a lock on", function()
+      local dir <close> = support.tmpdir()
+      local held = assert(sys.open(dir:mkdir "held", { "rdonly", "directory" }))
+      assert(supervise.lock(held))
+      dir:mkdir "free"
+      dir:write("file", "")
+      assert(sys.symlink("free", dir.path .. "/link"))
+      assert.same({ "free" }, supervise.unowned(dir.path))
+      held:close()
+      local names = supervise.unowned(dir.path)
+      table.sort(names)
+      assert.same({ "free", "held" }, names)
+    end)
+
+    it("finds as many as there are", function()
+      local dir <close> = support.tmpdir()
+      for i = 1, 500 do dir:mkdir("a-name-that-is-not-short-" .. i) end
+      assert.equal(500, #supervise.unowned(dir.path))
+    end)
+
+    it("finds none where there is no directory", function()
+      assert.same({}, supervise.unowned("/no/such"))
+    end)
+  end)
+
   describe("lock()", function()
     it("is held by one open file and ends with it", function()
       local dir <close> = support.tmpdir()

@@ -71,6 +71,7 @@ function M.spawn(launch, box, run)
       action = "leave it to a monitor", cause = why, checked = true, where = box.spec.where,
     }
   end
+  launch.name = box.id
   launch.group, launch.freezer = run.cgroup, freezer_path(run.cgroup and box.plan.cgroup)
   launch.state, launch.streams = run.entry.directory, run.logs
   launch.held, launch.limits, launch.log = held_by(run), box.spec.limits, box.spec.log
