@@ -262,6 +262,11 @@ local function stranger_runs_luactr()
   return support.run(probe).code == 0
 end
 
+-- Before Linux 6.3 a tmpfs takes no id maps, and an overlay takes none yet.
+local function maps_files()
+  return require("luactr.cli.probes").idmapped("/tmp") == true
+end
+
 -- A need is "name" or "name:argument"; a row returns true when the host has it.
 local NEEDS <const> = {
   root = privileged,
@@ -270,6 +275,7 @@ local NEEDS <const> = {
   layout = function(name) return support.layout() == name end,
   program = function(name) return program_path(name) ~= nil end,
   stranger = stranger_runs_luactr,
+  idmapped = maps_files,
   file = function(path) return lfs.attributes(path, "mode") ~= nil end,
 }
 
@@ -283,7 +289,8 @@ function support.lacks(...)
 end
 
 --- In an `it`: the rest is pending, with the reason, unless the host meets all the needs:
---- "root", "user" (not root), "stranger" (somebody else can run luactr), "controller:memory",
+--- "root", "user" (not root), "stranger" (somebody else can run luactr),
+--- "idmapped" (files of temporary directories can be), "controller:memory",
 --- "layout:v2", "program:busybox", "file:/dev/kvm".
 function support.needs(...)
   local lacking = support.lacks(...)

@@ -7,7 +7,7 @@ local sys = require("luactr.sys")
 local world = require("support.world")
 
 local plain_it = it
-local it = support.it(plain_it, pending, "root")
+local it = support.it(plain_it, pending, "root", "idmapped")
 
 local BUSYBOX <const> = "/bin/busybox"
 local UNABLE <const> =
