@@ -39,6 +39,12 @@ describe("lua/recipes #system", function()
     assert.matches("^Hello", run("hello"))
   end)
 
+  it("background: is found, followed and asked to end", function()
+    local text = run("background")
+    assert.matches("stdout: line 1\nstdout: line 2\nstdout: line 3\n", text)
+    assert.matches("exited with 3, after %d+%.%d s\n$", text)
+  end)
+
   it("chroot: bash, ls and pwd work, and clear is not found", function()
     local text = run("chroot")
     assert.matches("%$ pwd\n/\n", text)
