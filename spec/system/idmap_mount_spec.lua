@@ -126,6 +126,20 @@ describe("idmapped mounts #system", function()
     assert.is_truthy(err.remedy:find("chown"))
   end)
 
+  it("say that there is no such path, or no such call", function()
+    local result, err = run(dir, { mounts = { ctr.bind(dir .. "/none", "/d") } }, "true")
+    assert.is_nil(result)
+    assert.same({ "ENOENT", "there is no " .. dir .. "/none on this host" }, { err.code, err.cause })
+    local recipe = dir:write("recipe.lua", ([[
+      local ctr = require "luactr"
+      return ctr.container { rootfs = %q, idmap = "auto", command = { "/bin/busybox", "true" } }
+    ]]):format(dir .. "/root"))
+    local said = support.luactr { recipe, without = { "open_tree" } }
+    assert.equal(125, said.code)
+    assert.is_truthy(said.stderr:find("the kernel is older than Linux 5.12, so luactr cannot open",
+      1, true), said.stderr)
+  end)
+
   local refused <const> = {
     { { idmap = false }, { idmap = true }, "mounts[1]: idmap has no users to map to: "
       .. "the container has no user namespace of its own" },

@@ -104,6 +104,12 @@ end
 
 -- ---- opening
 
+local UNOPENED <const> = {
+  ENOENT = "there is no %s on this host",
+  ENOTDIR = "a part of %s is no directory",
+  ENOSYS = "the kernel is older than Linux 5.12, so luactr cannot open %s for a root of other users",
+}
+
 local function clone(tree)
   local flags = { "clone" }
   flags[#flags + 1] = tree.recursive and "recursive" or nil
@@ -119,8 +125,9 @@ local function clone(tree)
     end
     fd:close()
   end
-  return nil, { op = "open_tree", path = tree.source, errno = errno,
-    action = message:match("^(.*): ") }
+  local cause = UNOPENED[sys.errname(errno)]
+  return nil, { op = "open_tree", path = tree.source, errno = errno, checked = cause ~= nil,
+    action = message:match("^(.*): "), cause = cause and cause:format(tree.source) }
 end
 
 --- Open the trees of a plan. They are given to the run, which closes them.
