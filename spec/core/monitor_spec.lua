@@ -13,7 +13,7 @@ local it = support.it(it, pending, "root")
 local PATIENCE <const> = 10 -- seconds
 local MEET <const> = { op = "rendezvous", number = core.plan.rendezvous.start }
 
-describe("core.monitor #core", function()
+describe("core.monitor #core #spawn", function()
   local dir, directory
 
   setup(world.adopt_orphans)
