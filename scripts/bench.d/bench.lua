@@ -386,9 +386,9 @@ local IDLE <const> = math.tointeger(os.getenv("BENCH_IDLE")) or 500
 local function time_of(argv)
   local times = {}
   for i = 1, START_ROUNDS do
-    local start = ctr.sys.clock_gettime()
+    local began = ctr.sys.clock_gettime()
     lines_of(argv)
-    times[i] = math.floor((ctr.sys.clock_gettime() - start) * 1e9)
+    times[i] = math.floor((ctr.sys.clock_gettime() - began) * 1e9)
   end
   return summary(times).median
 end

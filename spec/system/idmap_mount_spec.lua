@@ -129,7 +129,8 @@ describe("idmapped mounts #system", function()
   it("say that there is no such path, or no such call", function()
     local result, err = run(dir, { mounts = { ctr.bind(dir .. "/none", "/d") } }, "true")
     assert.is_nil(result)
-    assert.same({ "ENOENT", "there is no " .. dir .. "/none on this host" }, { err.code, err.cause })
+    assert.same({ "ENOENT", "there is no " .. dir .. "/none on this host" },
+      { err.code, err.cause })
     local recipe = dir:write("recipe.lua", ([[
       local ctr = require "luactr"
       return ctr.container { rootfs = %q, idmap = "auto", command = { "/bin/busybox", "true" } }

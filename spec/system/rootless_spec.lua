@@ -118,6 +118,28 @@ describe("a container without root #system", function()
     end)
   end
 
+  -- user_namespaces(7): a user that could leave a group could read what is kept from that group.
+  it("leaves no group, and so gains nothing that the group is kept from", function()
+    local dir <close> = support.tmpdir()
+    local kept <const> = 54321
+    local file = dir:write("file", "secret\n", "0604")
+    assert(sys.chown(file, 0, kept))
+    local runtime = dir:mkdir "run"
+    assert(sys.chown(runtime, USER, USER))
+    local path = dir:write("recipe.lua", ([[
+      local ctr = require "luactr"
+      return ctr.container { rootfs = ctr.rootfs.host { "cat" }, seccomp = "unconfined",
+        mounts = { ctr.bind(%q, "/file") }, command = { "cat", "/file" } }
+    ]]):format(file))
+    local function read_in(groups)
+      return support.run { "setpriv", "--reuid", NUMBER, "--regid", NUMBER, groups, "env",
+        "XDG_RUNTIME_DIR=" .. runtime, support.luactr_program, path }
+    end
+    assert.equal("secret\n", read_in("--clear-groups").stdout)
+    local refused = read_in("--groups=" .. kept)
+    assert.same({ "", "cat: /file: Permission denied\n" }, { refused.stdout, refused.stderr })
+  end)
+
   it("copies programs of the host into its own directory", function()
     local result = run_recipe [[
       local ctr = require "luactr"

@@ -107,7 +107,7 @@ end
 local UNOPENED <const> = {
   ENOENT = "there is no %s on this host",
   ENOTDIR = "a part of %s is no directory",
-  ENOSYS = "the kernel is older than Linux 5.12, so luactr cannot open %s for a root of other users",
+  ENOSYS = "the kernel is older than Linux 5.12, so luactr cannot open %s for another root",
 }
 
 local function clone(tree)
