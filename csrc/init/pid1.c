@@ -11,18 +11,19 @@ static void payload_main(void *state) {
     steps_run(in, in->index + 1);
 }
 
-/* Nobody needs to see or change anything here, and nothing needs rights but kill(2). */
+/* Nobody needs to see or change anything here, and nothing needs rights but kill(2). The status
+ * pipe closes last: who sees its end finds all of this done. */
 static void shed(const struct init *in) {
     const struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     const struct __user_cap_data_struct only_kill[2] = {
         {.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
     const struct __user_cap_data_struct none[2] = {0};
     k_prctl(PR_SET_DUMPABLE, 0, 0, 0); /* once more, for fs.suid_dumpable has a say in setuid */
-    fds_close_from(in, 0, in->sync, in->sync);
     k_munmap(in->plan, in->plan->size);
     if (k_capset(&header, only_kill) < 0)
         k_capset(&header, none);
     k_prctl(PR_SET_NAME, (unsigned long)"luactr-init", 0, 0);
+    fds_close_from(in, 0, in->sync, in->sync);
 }
 
 static uint64_t microseconds(struct __kernel_old_timeval time) {
