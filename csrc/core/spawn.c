@@ -322,6 +322,15 @@ int lctr_process_signal(struct lctr_process *p, int signal) {
     return syscall(SYS_pidfd_send_signal, p->pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 }
 
+int lctr_process_at_exec(struct lctr_process *p) {
+    struct plan_header header;
+    if (p->plan < 0)
+        return -ESRCH;
+    if (pread(p->plan, &header, sizeof header, 0) != sizeof header)
+        return -EIO;
+    return header.begun == header.steps;
+}
+
 int lctr_process_step(struct lctr_process *p, uint32_t index, struct plan_step *step) {
     off_t at = (off_t)(sizeof(struct plan_header) + index * sizeof *step);
     if (p->plan < 0)

@@ -77,6 +77,9 @@ int lctr_process_settle(struct lctr_process *p, int64_t timeout_ms);
 /* Wait for the end and reap, at most this long (negative: for ever): -ETIMEDOUT. Idempotent. */
 int lctr_process_wait(struct lctr_process *p, int64_t timeout_ms);
 
+/* 1 once the last step, the exec, has begun, else 0. To be asked before the launch is decided. */
+int lctr_process_at_exec(struct lctr_process *p);
+
 /* The record of step `index` with what the init has noted in it. To be asked after the launch is
  * decided. */
 int lctr_process_step(struct lctr_process *p, uint32_t index, struct plan_step *step);

@@ -260,6 +260,15 @@ int l_stepskipped(lua_State *L, struct lctr_process *p) {
     return 1;
 }
 
+/* at_exec() -> whether the last step, the exec, has begun, while the launch is not decided */
+static int l_at_exec(lua_State *L) {
+    int result = lctr_process_at_exec(check_open(L));
+    if (result < 0)
+        return l_pushfail(L, -result, "at_exec", NULL);
+    lua_pushboolean(L, result);
+    return 1;
+}
+
 static int l_step_time(lua_State *L) {
     return l_steptime(L, check_open(L));
 }
@@ -292,6 +301,7 @@ static const luaL_Reg methods[] = {{"pid", l_pid},
                                    {"settle", l_settle},
                                    {"wait", l_wait},
                                    {"close", l_close},
+                                   {"at_exec", l_at_exec},
                                    {"step_time", l_step_time},
                                    {"step_skipped", l_step_skipped},
                                    {NULL, NULL}};

@@ -63,6 +63,7 @@ end
 
 ---@class luactr.notify
 ---@field fd? any nil once nobody is left who could call
+---@field early? table a call of the command that came before the init's report
 ---@field errors { call: string, message: string }[] of handlers
 local Notify = {}
 Notify.__index = Notify
@@ -84,6 +85,20 @@ end
 Notify.__close = Notify.close
 Notify.__gc = Notify.close
 
+local function name_of(call)
+  local name, abi = require("luactr.spec.seccomp.syscalls").find(call.audit, call.number)
+  call.name = name or "system call " .. call.number
+  call.abi = abi and abi.name or string.format("0x%x", call.audit)
+end
+
+local EXECS <const> = { execve = true, execveat = true }
+
+--- Once the init has come to its exec, every other call is the command's.
+local function is_of_command(call, process)
+  name_of(call)
+  return not EXECS[call.name] and process:at_exec()
+end
+
 --- As if nobody listened: the call fails with ENOSYS. What was wrong goes into the result.
 function Notify:complain(call, problem)
   notify.answer(call.listener, call.id, -1, sys.errno.ENOSYS)
@@ -92,14 +107,10 @@ function Notify:complain(call, problem)
   end
 end
 
-local function name_of(call)
-  local name, abi = require("luactr.spec.seccomp.syscalls").find(call.audit, call.number)
-  call.name = name or "system call " .. call.number
-  call.abi = abi and abi.name or string.format("0x%x", call.audit)
-end
-
 function Notify:handle(call)
-  name_of(call)
+  if not call.name then
+    name_of(call)
+  end
   call.listener = self.fd
   local handler = self.handlers[call.name]
   if not handler then
@@ -119,13 +130,16 @@ function Notify:handle(call)
 end
 
 --- Answer what waits.
-function Notify:serve()
+---@param process? luactr.process that the init has not reported of: answer no call of the command
+function Notify:serve(process)
   for _ = 1, AT_ONCE do
-    if not self.fd then
+    if not self.fd or self.early then
       return
     end
     local call, _, errno = notify.receive(self.fd)
-    if call then
+    if call and process and is_of_command(call, process) then
+      self.early = call
+    elseif call then
       self:handle(call)
     elseif errno == sys.errno.EPIPE then
       return self:close()
@@ -135,18 +149,29 @@ function Notify:serve()
   end
 end
 
---- Answer until the init has something to say: its exec is a system call like others.
+--- Answer until the init has something to say: its exec is a system call like others. The command
+--- may be quicker than PID 1's report; its call waits, for a handler may rely on a container that
+--- has started.
 ---@param process luactr.process
 function Notify:serve_launch(process)
-  while self.fd and process:statusfd() do
+  while self.fd and not self.early and process:statusfd() do
     local status, sync = { fd = process:statusfd() }, { fd = process:syncfd() }
     local sources = { status, sync, { fd = self.fd } }
     core.supervise.poll(sources)
     if status.ready or sync.ready then
       return
     elseif sources[3].ready then
-      self:serve()
+      self:serve(process)
     end
+  end
+end
+
+--- The command's call that came before the report.
+function Notify:serve_early()
+  local call = self.early
+  if call then
+    self.early = nil
+    self:handle(call)
   end
 end
 

@@ -188,6 +188,9 @@ local function prepare(job)
   for _, capture in ipairs(job.captures) do
     capture.act = read_capture
   end
+  if job.notify then
+    job.notify:serve_early()
+  end
 end
 
 --- Nothing can write any more: PID 1 is gone and its namespace with it. What the pipes still hold
