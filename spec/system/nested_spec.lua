@@ -17,13 +17,18 @@ local INNER <const> = [[
     command = { "cat", "/proc/self/uid_map" }, %s }
 ]]
 
--- What an inner luactr says in a container with these fields; `inner` are fields of its recipe.
+-- What an inner luactr says in a container with these fields; `inner` are fields of its recipe. The
+-- checkout may lie in a directory that only root may enter.
 local function nested(fields, inner)
+  local dir <close> = support.tmpdir()
+  local luactr = dir.path .. "/luactr"
+  support.must { "cp", support.luactr_program, luactr }
+  assert(sys.chmod(dir.path, "0755"))
   local raw = {
-    rootfs = ctr.rootfs.host { "cat", support.luactr_program }, seccomp = "unconfined",
+    rootfs = ctr.rootfs.host { "cat", luactr }, seccomp = "unconfined",
     masked_paths = {}, readonly_paths = {}, stdout = "capture", stderr = "capture",
     mounts = { ctr.tmpfs("/run", "16M"), ctr.file("/inner.lua", INNER:format(inner or "")) },
-    command = { support.luactr_program, "/inner.lua" },
+    command = { luactr, "/inner.lua" },
   }
   for name, value in pairs(fields) do raw[name] = value end
   local result = assert(ctr.run(raw))
