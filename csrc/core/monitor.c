@@ -141,6 +141,7 @@ static void fill_job(const struct lctr_monitor_start *start) {
     job->slots = (uint32_t)launch->fd_count;
     job->cpus = sysconf(_SC_NPROCESSORS_ONLN);
     job->born_in = -1;
+    strncpy(job->name, start->name, sizeof job->name - 1);
     for (size_t i = 0; i < job->group.count; i++)
         if (launch->cgroup >= 0 && job->group.dir[i].fd == launch->cgroup)
             job->born_in = (int32_t)i;

@@ -16,7 +16,8 @@
 #define MONITOR_MAGIC     0x6e6f6d6cu /* "lmon" */
 #define MONITOR_FDS_MAX   (PLAN_MAX_SLOTS + CGROUP_HIERARCHIES + 32)
 #define MONITOR_FDS_CHUNK 128 /* of one message; the kernel takes 253 */
-#define MONITOR_SOCKET    3   /* where the monitor finds its end */
+#define MONITOR_NAME_MAX  72
+#define MONITOR_SOCKET    3 /* where the monitor finds its end */
 
 enum monitor_stream { MONITOR_STDOUT, MONITOR_STDERR, MONITOR_STREAMS };
 
@@ -37,6 +38,7 @@ struct monitor_job {
     int64_t cpus;      /* of the host */
     uint64_t log_size; /* of one file */
     uint32_t log_files;
+    char name[MONITOR_NAME_MAX];   /* the container's */
     char freezer[CGROUP_PATH_MAX]; /* a directory that may be made later, or "" */
     struct cgroup group;           /* its descriptors count as given */
 };

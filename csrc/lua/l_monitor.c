@@ -2,6 +2,8 @@
  */
 #include "core/monitor.h"
 
+#include "core/events.h"
+
 #include "l_cgroup.h"
 #include "l_spawn.h"
 #include "l_util.h"
@@ -191,7 +193,16 @@ static int l_notify(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"start", l_start}, {"notify", l_notify}, {NULL, NULL}};
+/* event(directory, line): append to the events of a state directory */
+static int l_event(lua_State *L) {
+    int directory = l_checkfd(L, 1);
+    size_t length;
+    const char *line = luaL_checklstring(L, 2, &length);
+    return l_pushresult(L, lctr_events_add(directory, line, length), "write", EVENTS_FILE);
+}
+
+static const luaL_Reg functions[] = {
+    {"start", l_start}, {"notify", l_notify}, {"event", l_event}, {NULL, NULL}};
 
 int l_open_monitor(lua_State *L) {
     l_newclass(L, CLASS, methods, meta);

@@ -84,6 +84,8 @@ int job_receive(struct monitor *m) {
     take_cgroup(m, fds + m->job->slots);
     m->state = fds[m->job->slots + m->group.count];
     take_sources(m, fds + m->job->slots + m->group.count + 1);
+    for (size_t i = 0; i < sizeof m->name; i++)
+        m->name[i] = m->job->name[i];
     for (size_t i = 0; i < sizeof m->freezer; i++)
         m->freezer[i] = m->job->freezer[i];
     m->wall_us = m->job->wall_us;

@@ -147,6 +147,7 @@ static int give_up(struct monitor *m, int error) {
     struct pollfd caller = {.fd = m->caller, .events = POLLIN};
     if (m->process.pid)
         kill_container(m);
+    event_refused(m);
     lctr_process_close(&m->process);
     if (poll(&caller, 1, 0) > 0) {
         lctr_cgroup_destroy(&m->group);
@@ -173,6 +174,7 @@ int launch(struct monitor *m) {
         return refuse(m, error, "clone");
     const struct monitor_event spawned = {
         .kind = MONITOR_SPAWNED, .pid = m->process.pid, .monitor = getpid()};
+    event_tell(m, "create");
     error = shed(m);
     if (!error)
         error = say(m, &spawned, m->process.plan);
@@ -188,5 +190,6 @@ int launch(struct monitor *m) {
     m->caller = -1;
     lctr_fd_cleanup(&m->process.plan); /* the caller has read the init's notes */
     m->process.plan = -1;
+    event_tell(m, "start");
     return 0;
 }

@@ -11,6 +11,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -87,6 +89,18 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 
 int fstat(int fd, struct stat *stat) {
     return INT_CALL(__NR_fstat, fd, stat);
+}
+
+int fstatat(int dir, const char *restrict path, struct stat *restrict stat, int flags) {
+    return INT_CALL(__NR_newfstatat, dir, path, stat, flags);
+}
+
+int flock(int fd, int operation) {
+    return INT_CALL(__NR_flock, fd, operation);
+}
+
+int eventfd(unsigned count, int flags) {
+    return INT_CALL(__NR_eventfd2, count, flags);
 }
 
 int fchmod(int fd, mode_t mode) {

@@ -34,6 +34,7 @@ struct monitor {
     const int *fds; /* that came with the job, in its order */
     struct lctr_process process;
     struct cgroup group;
+    char name[MONITOR_NAME_MAX];
     char freezer[CGROUP_PATH_MAX];
     struct source sources[MONITOR_SOURCES];
     struct log log;
@@ -53,7 +54,10 @@ struct monitor {
     struct fired fired;
     struct cgroup_meter meters[CGROUP_METERS_MAX];
     size_t meter_count;
-    bool settled; /* the command has ended */
+    bool settled;  /* the command has ended */
+    int oom;       /* tells of memory that ran out, or -1 */
+    int oom_looks; /* that are still to be taken */
+    int64_t oom_kills;
 };
 
 int64_t clock_us(int clock);
@@ -67,6 +71,12 @@ int launch(struct monitor *m);
 /* watch.c: until it has ended. */
 void watch(struct monitor *m);
 void kill_container(struct monitor *m);
+
+/* event.c: tell of it in the log of events. */
+void event_tell(const struct monitor *m, const char *event);
+void event_refused(const struct monitor *m);
+bool event_oom(struct monitor *m); /* false when no more were killed than it has told */
+void event_exit(const struct monitor *m);
 
 /* record.c: reserve the space on the disk, fill it. */
 int record_open(int state);

@@ -1,6 +1,7 @@
 #include "monitor.h"
 
 #include "core/cgroup_file.h"
+#include "core/cgroup_oom.h"
 #include "core/cgroup_process.h"
 #include "core/fd.h"
 
@@ -17,6 +18,8 @@
 #define CHUNK                16384
 #define SHORTEST_INTERVAL_US 5000
 #define MICROSECONDS         1000000
+#define OOM_LOOKS            20
+#define OOM_INTERVAL_MS      10
 
 /* ---- the end of all processes */
 
@@ -151,12 +154,25 @@ static int open_signals(void) {
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-enum { EXIT, NEWS, SIGNALS, FIRST_SOURCE, POLLED = FIRST_SOURCE + MONITOR_SOURCES };
+/* v1 tells before it kills. */
+static void look_for_oom(struct monitor *m, bool told) {
+    if (told)
+        m->oom_looks = OOM_LOOKS;
+    if (m->oom_looks)
+        m->oom_looks = event_oom(m) ? 0 : m->oom_looks - 1;
+}
+
+static int sooner(int a, int b) {
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+enum { EXIT, NEWS, SIGNALS, OOM, FIRST_SOURCE, POLLED = FIRST_SOURCE + MONITOR_SOURCES };
 
 static void fill(const struct monitor *m, struct pollfd *fds, int signals) {
     fds[EXIT] = (struct pollfd){.fd = m->process.pidfd, .events = POLLIN};
     fds[NEWS] = (struct pollfd){.fd = m->settled ? -1 : m->process.sync, .events = POLLIN};
     fds[SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
+    fds[OOM] = (struct pollfd){.fd = m->oom, .events = POLLIN | POLLPRI};
     for (int i = 0; i < MONITOR_SOURCES; i++)
         fds[FIRST_SOURCE + i] = (struct pollfd){.fd = m->sources[i].fd, .events = POLLIN};
 }
@@ -167,18 +183,21 @@ static void finish(struct monitor *m) {
         m->meter_count = lctr_cgroup_meters(&m->group, false, m->meters);
     m->finished_us = clock_us(CLOCK_MONOTONIC);
     m->finished_at_us = clock_us(CLOCK_REALTIME);
+    event_oom(m);
     lctr_cgroup_destroy(&m->group);
     if (*m->freezer)
         lctr_cgroup_remove(m->freezer, true);
     drain(m); /* nothing can write any more */
     log_flush(&m->log, m->finished_at_us);
+    event_exit(m);
 }
 
 void watch(struct monitor *m) {
     cleanup_fd signals = open_signals();
     struct pollfd fds[POLLED];
+    m->oom = lctr_cgroup_oom_open(&m->group);
     do {
-        int timeout = enforce(m);
+        int timeout = sooner(enforce(m), m->oom_looks ? OOM_INTERVAL_MS : -1);
         fill(m, fds, signals);
         if (poll(fds, POLLED, timeout) <= 0)
             fds[EXIT].revents = 0;
@@ -186,6 +205,7 @@ void watch(struct monitor *m) {
             pass_signal(m, signals);
         if (fds[NEWS].revents)
             settle(m);
+        look_for_oom(m, fds[OOM].revents != 0);
         for (int i = 0; i < MONITOR_SOURCES; i++)
             if (fds[FIRST_SOURCE + i].revents)
                 take_output(m, &m->sources[i]);

@@ -6,6 +6,7 @@
 ---@field run fun(spec: luactr.container_spec): luactr.result?, luactr.error? both in one
 ---@field find fun(name: string): luactr.found?, luactr.error? a container of any process
 ---@field list fun(): luactr.found[] all containers
+---@field events fun(options?: luactr.events_options): (fun(): luactr.event?)?, luactr.error?
 ---@field resolv_conf fun(fields: luactr.resolv_conf): table files that tell who the host is
 ---@field hosts fun(addresses: table<string, string>): table
 ---@field timezone fun(zone: string): table
@@ -217,6 +218,7 @@ local LAZY <const> = {
   sys = function() return require "luactr.sys" end,
   find = function() return require("luactr.container.found").find end,
   list = function() return require("luactr.container.found").all end,
+  events = function() return require("luactr.container.events").read end,
   version = function() return require("luactr.core").version end,
 }
 

@@ -50,6 +50,7 @@ end
 
 local checked = {} -- state directories that this process has looked at
 
+--- The directory of all containers; it is made where there is none.
 local function containers_directory(host)
   local base = host.state_dir
   local containers = base .. "/containers"
@@ -65,6 +66,8 @@ local function containers_directory(host)
   end
   return containers
 end
+
+M.make = containers_directory
 
 --- The directory of all containers, for who only looks: nil where there is none, and an error where
 --- it cannot be trusted. What a stranger has put there must neither be believed nor cleaned up.

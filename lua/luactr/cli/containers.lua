@@ -110,6 +110,18 @@ function M.bytes(bytes)
   return bytes and tostring(bytes) or "-"
 end
 
+--- A moment that a person wrote: how long ago, or a time as records have it; nil, why.
+---@param text string
+---@return number|string|nil
+---@return string? problem
+function M.since(text)
+  if text:find("^%d%d%d%d%-%d%d%-%d%d") then
+    return text
+  end
+  local ago, problem = require("luactr.units").time(text)
+  return ago and require("luactr.core").sys.clock_gettime("realtime") - ago, problem
+end
+
 --- A span that a person wrote, "90s" or 90; nil, why.
 ---@param text string
 ---@return number? seconds

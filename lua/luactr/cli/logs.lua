@@ -32,13 +32,7 @@ function READ.lines(text)
   return nil, "number expected"
 end
 
-function READ.since(text)
-  if text:find("^%d%d%d%d%-%d%d%-%d%d") then
-    return text
-  end
-  local ago, problem = require("luactr.units").time(text)
-  return ago and require("luactr.core").sys.clock_gettime("realtime") - ago, problem
-end
+READ.since = containers.since
 
 local function read_options(given)
   local options = { follow = given.follow }

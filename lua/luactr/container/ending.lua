@@ -111,7 +111,10 @@ function M.remove(found, options)
   if found.record.detached and not await_owner(found, PATIENCE) then
     return failure(found, "EBUSY", "remove", "its monitor is still at work")
   end
-  if is_gone(found) or state.remove(found.host, found.id) then
+  if is_gone(found) then
+    return true
+  elseif state.remove(found.host, found.id) then
+    require("luactr.container.events").add(found.host, found.id, "rm")
     return true
   end
   return await_removal(found)

@@ -120,6 +120,14 @@ local function cgroup_call(found, what, method)
   return nil, require("luactr.error").from_sys(message, errno, what)
 end
 
+--- Tell of what was done, if it was.
+local function tell(found, event, done, err)
+  if done and found.record.detached then
+    require("luactr.container.events").add(found.host, found.id, event)
+  end
+  return done, err
+end
+
 --- Stop all its processes where they are, by the freezer.
 ---@return boolean? done
 ---@return luactr.error?
@@ -127,7 +135,7 @@ function Found:pause()
   if self:state() == "paused" then
     return failure(self, "EALREADY", "pause", "it is paused already")
   end
-  return cgroup_call(self, "pause", "freeze")
+  return tell(self, "pause", cgroup_call(self, "pause", "freeze"))
 end
 
 ---@return boolean? done
@@ -136,7 +144,7 @@ function Found:resume()
   if self:state() == "running" then
     return failure(self, "EALREADY", "resume", "it is not paused")
   end
-  return cgroup_call(self, "resume", "thaw")
+  return tell(self, "resume", cgroup_call(self, "resume", "thaw"))
 end
 
 --- What it has used so far: the meters of its cgroup.
@@ -155,12 +163,13 @@ function Found:update(limits)
   if not cgroup then
     return nil, err
   end
-  local config, done = config_of(self)
+  local config = config_of(self)
+  local done
   done, err = require("luactr.container.update").found(self, limits, config, cgroup)
   if done then
     list.write(self.host, self.id, "config.json", config)
   end
-  return done, err
+  return tell(self, "update", done, err)
 end
 
 --- Its processes, with their pids on both sides.

@@ -21,6 +21,7 @@ local function bury(directory, id, host)
   if file and file:write(string.format('{"lost":true,"finished_at":%.6f}\n', now)) then
     sys.rename("exit.json.new", "exit.json", directory)
   end
+  require("luactr.container.events").add(host, id, "exit", { reason = "lost" })
 end
 
 --- Bring a directory in order that is locked by us, so that its monitor is gone.

@@ -36,6 +36,14 @@ local function with_integers(value)
   return math.type(value) == "float" and math.tointeger(value) or value
 end
 
+--- JSON that luactr wrote; nil when it is not whole.
+---@param text string
+---@return table?
+function M.decode(text)
+  local fine, value = pcall(require("cjson").decode, text)
+  return fine and type(value) == "table" and with_integers(value) or nil
+end
+
 --- The JSON in a file of a container; nil when there is none.
 ---@param host luactr.host
 ---@param id string
@@ -45,8 +53,7 @@ function M.read(host, id, name)
   local path = string.format("%s/%s/%s", directory_of(host), id, name)
   local file <close> = sys.open(path, sys.O_RDONLY | sys.O_NOFOLLOW)
   local text = file and file:read(LONGEST)
-  local fine, value = pcall(require("cjson").decode, text or "")
-  return fine and type(value) == "table" and with_integers(value) or nil
+  return M.decode(text or "")
 end
 
 --- Put a file in place of one that others may be reading.

@@ -1,0 +1,14 @@
+/* To be told when the kernel kills in a cgroup for want of memory. */
+#ifndef LUACTR_CORE_CGROUP_OOM_H
+#define LUACTR_CORE_CGROUP_OOM_H
+
+#include "core/cgroup.h"
+
+/* A descriptor that poll(2) reports (POLLIN or POLLPRI) when the group has run out of memory, or
+ * -errno; -ENODEV: its memory is not counted. */
+int lctr_cgroup_oom_open(struct cgroup *group);
+
+/* How many were killed so far, or -errno; makes `fd` wait for the next time. */
+int64_t lctr_cgroup_oom_kills(struct cgroup *group, int fd);
+
+#endif

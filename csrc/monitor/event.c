@@ -1,0 +1,134 @@
+/* Lines of the log of events, see core/events.h and luactr.events. */
+#include "monitor.h"
+
+#include "core/cgroup_file.h"
+#include "core/cgroup_oom.h"
+#include "core/events.h"
+#include "core/fd.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 512
+#define STATE_ABOVE    "../.." /* of the container's directory */
+#define MICROSECONDS   1000000
+
+struct line {
+    char buffer[LINE_MAX_BYTES];
+    struct text text;
+};
+
+/* No name or word of ours has a character that JSON escapes. */
+static void string(struct line *line, const char *key, const char *value) {
+    text_string(&line->text, ",\"");
+    text_string(&line->text, key);
+    text_string(&line->text, "\":\"");
+    text_string(&line->text, value);
+    text_string(&line->text, "\"");
+}
+
+static void number(struct line *line, const char *key, int64_t value) {
+    text_string(&line->text, ",\"");
+    text_string(&line->text, key);
+    text_string(&line->text, "\":");
+    text_number(&line->text, value);
+}
+
+static void begin(struct line *line, const struct monitor *m, const char *event) {
+    line->text = (struct text){line->buffer, line->buffer + sizeof line->buffer};
+    text_string(&line->text, "{\"time\":");
+    text_fraction(&line->text, clock_us(CLOCK_REALTIME), MICROSECONDS);
+    string(line, "name", m->name);
+    string(line, "event", event);
+}
+
+/* An event that cannot be told is no reason to do anything else. */
+static void tell(struct line *line, const struct monitor *m) {
+    cleanup_fd directory = openat(m->state, STATE_ABOVE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    text_string(&line->text, "}\n");
+    if (directory >= 0)
+        lctr_events_add(directory, line->buffer, (size_t)(line->text.at - line->buffer));
+}
+
+void event_tell(const struct monitor *m, const char *event) {
+    struct line line;
+    begin(&line, m, event);
+    if (m->process.pid)
+        number(&line, "pid", m->process.pid);
+    tell(&line, m);
+}
+
+void event_refused(const struct monitor *m) {
+    struct line line;
+    begin(&line, m, "exit");
+    string(&line, "reason", "start_failed");
+    tell(&line, m);
+}
+
+/* ---- how it ended, in the words of luactr.result */
+
+static int64_t metered(const struct monitor *m, const char *name) {
+    for (size_t i = 0; i < m->meter_count; i++)
+        if (strcmp(m->meters[i].name, name) == 0)
+            return m->meters[i].count;
+    return 0;
+}
+
+/* The signal that kill or stop sent last; 0: none. */
+static int64_t sent(const struct monitor *m) {
+    char text[64];
+    int64_t value = 0;
+    if (lctr_cgroup_read(m->state, "sent.json", text, sizeof text) < 0)
+        return 0;
+    const char *at = strchr(text, ':');
+    for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
+        value = value * 10 + (*at - '0');
+    return value;
+}
+
+static const char *reason(const struct monitor *m, int status) {
+    bool signaled = WIFSIGNALED(status);
+    bool killed = signaled ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 128 + SIGKILL;
+    if (m->fired.reason)
+        return m->fired.reason;
+    if (signaled && sent(m) == WTERMSIG(status))
+        return "killed";
+    if (killed && metered(m, "oom_kills") > 0)
+        return "oom";
+    if (status != 0 && metered(m, "pids_events") > 0)
+        return "pids";
+    return signaled ? "signal" : "exit";
+}
+
+void event_exit(const struct monitor *m) {
+    struct line line;
+    const struct lctr_process *p = &m->process;
+    int status = p->told ? p->payload.status : p->init.status;
+    begin(&line, m, "exit");
+    string(&line, "reason", reason(m, status));
+    if (WIFSIGNALED(status))
+        number(&line, "signal", WTERMSIG(status));
+    else
+        number(&line, "exit_code", WEXITSTATUS(status));
+    tell(&line, m);
+}
+
+/* ---- memory that ran out */
+
+bool event_oom(struct monitor *m) {
+    struct line line;
+    int64_t kills = lctr_cgroup_oom_kills(&m->group, m->oom);
+    if (kills <= m->oom_kills)
+        return false;
+    m->oom_kills = kills;
+    begin(&line, m, "oom");
+    number(&line, "kills", kills);
+    tell(&line, m);
+    return true;
+}
