@@ -94,6 +94,7 @@
     X(TSC, "tsc", "mode:u")                                                                        \
     X(PERSONALITY, "personality", "persona:u")                                                     \
     X(KEYRING, "session_keyring", "")                                                              \
+    X(EXEC_LABEL, "exec_label", "lsm:s label:s")                                                   \
     X(SETGROUPS, "setgroups", "groups:n")                                                          \
     X(SETGID, "setresgid", "gid:u")                                                                \
     X(SETUID, "setresuid", "uid:u")                                                                \

@@ -19,7 +19,8 @@ declare -A packages=(
   [test]="lua-busted lua-filesystem busybox-static util-linux iproute2 procps uidmap"
   [lint]="lua-check clang-format clang-tidy"
   [sanitize]="libasan8 libubsan1 valgrind libc6-dbg"
-  [vm]="qemu-system-x86 qemu-system-common linux-image-cloud-amd64 busybox-static cpio kmod"
+  [vm]="qemu-system-x86 qemu-system-common linux-image-cloud-amd64 busybox-static cpio kmod
+        apparmor"
   [bench]="crun runc bubblewrap conmon hyperfine"
 )
 

@@ -143,6 +143,8 @@ int owner_set_directory(int dir, uint32_t mode, bool exact, const union plan_arg
 /* ---- procfs.c */
 int procfs_prepare(struct init *in); /* before the old root goes */
 int procfs_open(struct init *in);    /* in->proc */
+int procfs_write(struct init *in, const char *path, const char *value);
+int procfs_read(struct init *in, const char *path, char *text, size_t size); /* adds a NUL */
 
 /* ---- process.c */
 int process_arm(struct init *in); /* set the parent-death signal, die if it came too late */
@@ -197,7 +199,7 @@ step_function step_fsmount, step_unmount, step_tmpcopyup, step_open_tree, step_p
     step_console, step_pivot_root, step_chroot;
 step_function step_init;
 step_function step_sched_setaffinity, step_set_mempolicy, step_setpriority, step_sched_setattr,
-    step_ioprio_set, step_core_scheduling, step_tsc, step_session_keyring;
+    step_ioprio_set, step_core_scheduling, step_tsc, step_session_keyring, step_exec_label;
 step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_umask,
     step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,
     step_capset, step_cap_ambient, step_securebits, step_no_new_privs, step_landlock_create_ruleset,

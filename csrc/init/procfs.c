@@ -34,17 +34,17 @@ int procfs_open(struct init *in) {
 int procfs_prepare(struct init *in) {
     for (uint32_t i = in->index; i < in->plan->steps; i++) {
         uint32_t kind = plan_steps(in)[i].kind;
-        if (kind == STEP_SYSCTL || kind == STEP_OOM_SCORE_ADJ)
+        if (kind == STEP_SYSCTL || kind == STEP_OOM_SCORE_ADJ || kind == STEP_EXEC_LABEL)
             return procfs_open(in);
     }
     return 0;
 }
 
 /* Whatever lies at the path has to be a file of procfs. */
-static int open_file(struct init *in, const char *path) {
+static int open_file(struct init *in, const char *path, uint64_t flags) {
     struct statx st;
     struct statfs fs;
-    int fd = path_walk(in, in->proc, path, O_WRONLY, 0);
+    int fd = path_walk(in, in->proc, path, flags, 0);
     if (fd < 0)
         return at(in, AUX_TARGET, fd);
     bool real =
@@ -54,9 +54,9 @@ static int open_file(struct init *in, const char *path) {
     return real ? fd : at(in, AUX_VERIFY, -ENXIO);
 }
 
-static int write_procfs(struct init *in, const char *path, const char *value) {
+int procfs_write(struct init *in, const char *path, const char *value) {
     int result = procfs_open(in);
-    int fd = result < 0 ? result : open_file(in, path);
+    int fd = result < 0 ? result : open_file(in, path, O_WRONLY);
     if (fd < 0)
         return fd;
     long written = k_write(fd, value, text_length(value));
@@ -64,10 +64,23 @@ static int write_procfs(struct init *in, const char *path, const char *value) {
     return written < 0 ? (int)written : 0;
 }
 
+int procfs_read(struct init *in, const char *path, char *text, size_t size) {
+    int result = procfs_open(in);
+    int fd = result < 0 ? result : open_file(in, path, O_RDONLY);
+    if (fd < 0)
+        return fd;
+    long length = k_read(fd, text, size - 1);
+    k_close(fd);
+    if (length < 0)
+        return (int)length;
+    text[length] = '\0';
+    return 0;
+}
+
 int step_oom_score_adj(struct init *in, const union plan_arg *a) {
     char value[24];
     text_append_number(value, sizeof value, 0, (int64_t)a[0].u);
-    return write_procfs(in, "self/oom_score_adj", value);
+    return procfs_write(in, "self/oom_score_adj", value);
 }
 
 /* As sysctl(8) reads a key: dots separate, unless the first separator is a slash; then a dot
@@ -100,5 +113,5 @@ int step_sysctl(struct init *in, const union plan_arg *a) {
     key_to_path(path + prefix);
     if (leads_up(path))
         return at(in, AUX_TARGET, -EINVAL);
-    return write_procfs(in, path, plan_text(in, &a[1]));
+    return procfs_write(in, path, plan_text(in, &a[1]));
 }

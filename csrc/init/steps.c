@@ -49,6 +49,7 @@ static step_function *const functions[] = {
     [STEP_TSC] = step_tsc,
     [STEP_PERSONALITY] = step_personality,
     [STEP_KEYRING] = step_session_keyring,
+    [STEP_EXEC_LABEL] = step_exec_label,
     [STEP_SETGROUPS] = step_setgroups,
     [STEP_SETGID] = step_setresgid,
     [STEP_SETUID] = step_setresuid,

@@ -33,6 +33,7 @@ local FILES <const> = {
   sched_setaffinity = "scheduling", set_mempolicy = "scheduling", setpriority = "scheduling",
   sched_setattr = "scheduling", ioprio_set = "scheduling", core_scheduling = "scheduling",
   tsc = "scheduling", session_keyring = "scheduling", securebits = "scheduling",
+  exec_label = "label",
   landlock_path = "landlock", landlock_restrict_self = "landlock",
   id_map = "process", unshare = "process", sethostname = "process", setdomainname = "process",
 }

@@ -90,6 +90,7 @@ local readers = {
   terminal = function()
     return sys().isatty(0) and sys().isatty(1)
   end,
+  lsm = function() return require "luactr.lsm" end,
   ids = function() return require("luactr.idmap.facts").new() end,
   -- Users and groups by name, from the files of the root file system.
   accounts = function(facts)
@@ -119,6 +120,7 @@ local readers = {
 ---@field is_shared fun(path: string): boolean? whether the mount there propagates
 ---@field initramfs boolean / cannot be pivoted from
 ---@field environment table<string, string>
+---@field lsm table<string, fun(label: string): boolean?, string?> "apparmor" and "selinux"
 ---@field ids luactr.idmap.facts
 ---@field accounts fun(spec: luactr.spec): table?, table user and groups by number, or nil, problems
 ---@field terminal boolean stdin and stdout are a terminal

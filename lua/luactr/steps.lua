@@ -18,7 +18,7 @@ local RESERVED <const> = {
   cap_ambient = "capabilities", securebits = "securebits", no_new_privs = "no_new_privileges",
   sched_setaffinity = "cpu_affinity", set_mempolicy = "memory_policy", setpriority = "nice",
   sched_setattr = "scheduler", ioprio_set = "io_priority", core_scheduling = "core_scheduling",
-  tsc = "tsc", session_keyring = "keyring",
+  tsc = "tsc", session_keyring = "keyring", exec_label = "apparmor and selinux",
   landlock_create_ruleset = "landlock", landlock_path = "landlock",
   landlock_port = "landlock", landlock_restrict_self = "landlock",
   chdir = "cwd", seccomp = "seccomp", exec = "command",

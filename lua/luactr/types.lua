@@ -72,6 +72,8 @@
 ---@field no_new_privileges? boolean exec never gains privilege
 ---@field seccomp? "default"|"strict"|"unconfined"|luactr.profile|table system call filter
 ---@field landlock? luactr.landlock paths, ports and processes that the command may reach
+---@field apparmor? string AppArmor profile
+---@field selinux? string SELinux label
 ---@field rlimits? table<string, integer|string|{ soft?: integer|string, hard: integer|string }> per-process limits of setrlimit(2)
 ---@field sysctl? table<string, string|integer|boolean> kernel parameters of its namespaces
 ---@field oom_score_adj? integer who dies first when memory is short

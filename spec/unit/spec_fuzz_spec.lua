@@ -25,6 +25,10 @@ local layout <const> = require("luactr.cgroup").detect()
 
 for _, host in ipairs(hosts) do
   host.accounts = function() return { uid = 5, gid = 5 }, {} end
+  host.lsm = {
+    apparmor = function() return true end,
+    selinux = function() return nil, "this kernel runs without SELinux" end,
+  }
   host.environment, host.cgroup, host.stage = { TERM = "vt100" }, layout, "/run/luactr/stage"
 end
 

@@ -76,4 +76,9 @@ function M.tsc() return "prctl(PR_SET_TSC, PR_TSC_SIGSEGV)" end
 
 function M.session_keyring() return "keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)" end
 
+function M.exec_label(s)
+  return string.format("write(own procfs, thread-self/attr/%sexec, %q), read it back",
+    s.lsm == "apparmor" and "apparmor/" or "", s.label)
+end
+
 return M

@@ -47,6 +47,7 @@ local TEMPLATES <const> = {
   tsc = "forbid to read the time stamp counter",
   personality = "set the personality",
   session_keyring = "start a session keyring",
+  exec_label = "ask {lsm} for {label}",
   securebits = "set securebits",
   setresgid = "become group {gid}",
   setresuid = "become user {uid}",

@@ -81,6 +81,13 @@ local function keyring(spec)
   return word == "new" and { { op = "session_keyring", from = "keyring" } } or {}
 end
 
+local function labels(spec, _, host)
+  if not (spec.apparmor or spec.selinux) then
+    return {}
+  end
+  return require("luactr.security.label").steps(spec, host)
+end
+
 -- ---- user and groups
 
 --- On the host's root, neither root nor in a user namespace: what it is now, it stays.
@@ -278,7 +285,7 @@ end
 
 local PARTS <const> = {
   session, streams, other_descriptors, landlock_rules, rlimits, umask, scheduling, personality,
-  keyring, early_landlock, early_filter, groups, group, bounding, user, sets, directory,
+  keyring, labels, early_landlock, early_filter, groups, group, bounding, user, sets, directory,
   no_new_privileges, late_landlock, late_filter,
 }
 

@@ -256,6 +256,7 @@ M.sysctl = check.lazy("table of name = value", PROCESS, "sysctl")
 M.personality = check.lazy("linux, linux32, no_aslr, read_implies_exec, uname26, or a list of them",
   PROCESS, "personality")
 M.securebits = check.lazy("list of names of capabilities(7)", PROCESS, "securebits")
+M.label = check.string { what = "label", max = 4000, pattern = "^%g[^%c]*$" } -- a line of procfs
 M.keyring = check.enum { "new", "inherit" }
 M.nice = check.integer { min = -20, max = 19 }
 

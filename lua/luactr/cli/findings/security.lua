@@ -69,7 +69,7 @@ local function apparmor(_, eyes)
   elseif enabled then
     return false, "switched off at boot", "boot with apparmor=1 lsm=...,apparmor"
   end
-  return false, "not in this kernel: the field apparmor is refused"
+  return false, "not in this kernel: apparmor = \"...\" is refused"
 end
 
 local MODES <const> = { ["0"] = "permissive: it only records", ["1"] = "enforcing" }
@@ -82,7 +82,7 @@ local function selinux(_, eyes)
     return false, "in the kernel, but without a policy", "mount -t selinuxfs none /sys/fs/selinux, "
       .. "and load a policy"
   end
-  return false, "not in this kernel, or switched off: the field selinux is refused"
+  return false, "not in this kernel, or switched off: selinux = \"...\" is refused"
 end
 
 -- ---- settings
