@@ -290,6 +290,7 @@ local function publish(box, run, host)
   local record = {
     name = box.spec.name, created = sys.clock_gettime("realtime"), command = box.spec.command,
     pid = pid, start = state.start_time(pid), cgroup = box.plan.cgroup and box.plan.cgroup.path,
+    labels = next(box.spec.labels) and box.spec.labels,
   }
   state.sweep_once(host)
   if run.options.detach then

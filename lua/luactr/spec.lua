@@ -124,7 +124,7 @@ M.fields = {
   { name = "hooks", type = any, unsupported = LATER, oci = "hooks",
     help = "callbacks of OCI's lifecycle" },
   { name = "labels", type = values.labels, default = {}, oci = "annotations",
-    help = "names for programs that list containers" },
+    help = "names for programs that list containers; `ps --label` asks for them" },
   { name = "steps", type = check["function"](),
     help = "function(p): steps of your own, after the mounts" },
 }

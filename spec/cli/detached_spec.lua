@@ -13,6 +13,7 @@ local RECIPE <const> = [[
 local ctr = require "luactr"
 return ctr.container {
   rootfs = ctr.rootfs.host { "sh", "sleep", "seq" }, stop_timeout = 1,
+  labels = { of = "specs", note = "" },
   command = { "sh", "-c", ... },
 }
 ]]
@@ -97,6 +98,22 @@ describe("verbs for detached containers #cli", function()
     assert.equal(0, luactr("kill", "-s", "USR1", name).code)
     assert.equal(128 + 10, luactr("wait", name).code)
     assert_fails(luactr("kill", "-s", "NOSUCH", name), 2, "unknown signal NOSUCH")
+  end)
+
+  it("list by label", function()
+    local name = start("exec sleep 100")
+    for _, labels in ipairs { { "of" }, { "of=specs" }, { "note=" }, { "note", "of=specs" } } do
+      local words = {}
+      for i, label in ipairs(labels) do words[2 * i - 1], words[2 * i] = "--label", label end
+      assert.is_truthy(row(name, table.unpack(words)), table.concat(labels, " "))
+    end
+    for _, label in ipairs { "specs", "of=", "of=others", "=specs" } do
+      assert.is_nil(row(name, "--label", label), label)
+    end
+    assert.is_nil(row(name, "--label", "of", "--label", "if"))
+    for _, seen in ipairs(cjson.decode(luactr("ps", "--json", "--label", "of").stdout)) do
+      assert.same({ of = "specs", note = "" }, seen.labels)
+    end
   end)
 
   it("pause and resume", function()

@@ -181,6 +181,14 @@ describe("luactr.container #system", function()
     end)
   end)
 
+  it("has the names that were asked for, and the host keeps its own", function()
+    local host = sys.gethostname()
+    local result = run("cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname",
+      { hostname = "box", domainname = "example" })
+    assert.equal("box\nexample\n", result.stdout)
+    assert.equal(host, sys.gethostname())
+  end)
+
   it("passes on nothing of the environment but what is asked for", function()
     local result = run("env", { env = { MINE = "1" }, hostname = "box" })
     local names = {}

@@ -9,6 +9,7 @@ local M = {}
 ---@field help string
 ---@field value? string the option's value is optional, --json or --json=FILE; this is its name
 ---@field argument? string the option has a value, --name NAME or --name=NAME; this is its name
+---@field many? boolean it may be given several times; then a list
 
 local COMMON <const> = {
   { "-v --verbose", help = "print each step with its time (as LUACTR_LOG=1 does)" },
@@ -23,7 +24,7 @@ local function add_rows(parser, rows)
     if row.value then
       parser:option(row[1], row.help):argname(row.value):args("?")
     elseif row.argument then
-      parser:option(row[1], row.help):argname(row.argument)
+      parser:option(row[1], row.help):argname(row.argument):count(row.many and "*" or "?")
     else
       parser:flag(row[1], row.help)
     end

@@ -12,6 +12,7 @@ List the containers that run, in the foreground of a luactr or detached; with -a
 have ended and are kept until `luactr rm`.]],
   options = {
     { "-a --all", help = "also those that have ended" },
+    { "--label", argument = "NAME[=VALUE]", many = true, help = "only those with this label" },
     { "--json", help = "a list of records" },
   },
 }
@@ -37,6 +38,18 @@ local function row_of(seen, now)
   }
 end
 
+--- Whether a container has all of the labels that are asked for.
+local function has_labels(record, wanted)
+  for _, label in ipairs(wanted) do
+    local name, value = label:match("^([^=]*)=?(.*)$")
+    local has = record.labels and record.labels[name]
+    if not has or label:find("=", 1, true) and has ~= value then
+      return false
+    end
+  end
+  return true
+end
+
 ---@param request luactr.cli.request
 ---@return integer status
 function M.run(request)
@@ -50,10 +63,12 @@ function M.run(request)
   end
   for _, found in ipairs(all) do
     local word = found:state()
-    if word and (word ~= "exited" or request.options.all) then
+    local shown = word and (word ~= "exited" or request.options.all)
+    if shown and has_labels(found.record, request.options.label or {}) then
       list[#list + 1] = {
         id = found.id, state = word, created = found.record.created, pid = found.record.pid,
         detached = found.record.detached or false, command = found.record.command,
+        labels = found.record.labels,
         result = word == "exited" and found:result() or nil,
       }
     end

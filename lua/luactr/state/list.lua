@@ -18,6 +18,7 @@ local PRIVATE <const> = 384 -- 0600
 ---@field owner { pid: integer, start: integer } its monitor, or the luactr in the foreground
 ---@field detached? boolean
 ---@field command? string[]
+---@field labels? table<string, string>
 ---@field freezer? string file that tells whether it is paused
 
 ---@alias luactr.state.word "starting"|"running"|"paused"|"stopping"|"exited"
