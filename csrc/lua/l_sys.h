@@ -25,6 +25,7 @@ struct l_name {
 extern const struct l_name l_clone_names[];
 extern const struct l_name l_open_names[];
 extern const struct l_name l_resolve_names[];
+extern const struct l_name l_rename_names[];
 extern const struct l_name l_at_names[];
 extern const struct l_name l_mount_names[];
 extern const struct l_name l_umount_names[];

@@ -66,6 +66,8 @@ const struct l_name l_at_names[] = {
     END,
 };
 
+const struct l_name l_rename_names[] = {N(RENAME_, NOREPLACE), N(RENAME_, EXCHANGE), END};
+
 const struct l_name l_mount_names[] = {
     N(MS_, RDONLY),
     N(MS_, NOSUID),
@@ -246,32 +248,15 @@ static const struct l_name other_names[] = {N(RLIM_, INFINITY), END};
 
 static const struct l_name *const families[] = {
     /* ORDER FAMILY */
-    l_clone_names,
-    l_open_names,
-    l_resolve_names,
-    l_at_names,
-    l_mount_names,
-    l_umount_names,
-    l_mount_attr_names,
-    l_fsopen_names,
-    l_fsmount_names,
-    l_fsconfig_names,
-    l_open_tree_names,
-    l_move_mount_names,
-    l_wait_names,
-    l_file_type_names,
-    l_seek_names,
-    l_memfd_names,
-    l_seal_names,
-    l_securebit_names,
-    l_seccomp_names,
-    l_landlock_fs_names,
-    l_landlock_net_names,
-    l_landlock_scope_names,
-    l_landlock_restrict_names,
-    l_rlimit_names,
-    l_clock_names,
-    other_names,
+    l_clone_names,        l_open_names,           l_resolve_names,
+    l_at_names,           l_rename_names,         l_mount_names,
+    l_umount_names,       l_mount_attr_names,     l_fsopen_names,
+    l_fsmount_names,      l_fsconfig_names,       l_open_tree_names,
+    l_move_mount_names,   l_wait_names,           l_file_type_names,
+    l_seek_names,         l_memfd_names,          l_seal_names,
+    l_securebit_names,    l_seccomp_names,        l_landlock_fs_names,
+    l_landlock_net_names, l_landlock_scope_names, l_landlock_restrict_names,
+    l_rlimit_names,       l_clock_names,          other_names,
 };
 
 /* ---- names to numbers */

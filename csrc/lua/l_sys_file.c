@@ -42,7 +42,8 @@ static int l_rename(lua_State *L) {
     const char *from = l_checkcstring(L, 1);
     const char *to = l_checkcstring(L, 2);
     int dir = l_optfd(L, 3, AT_FDCWD);
-    int result = renameat(dir, from, dir, to);
+    unsigned int flags = (unsigned int)l_checkintflags(L, 4, l_rename_names);
+    int result = renameat2(dir, from, dir, to, flags);
     return l_pushdone(L, result, errno, "rename", from);
 }
 

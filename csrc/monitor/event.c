@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -40,11 +41,27 @@ static void number(struct line *line, const char *key, int64_t value) {
     text_number(&line->text, value);
 }
 
+/* The container's name is its directory's, which `luactr rename` changes while we run. */
+static const char *current_name(const struct monitor *m, char link[PATH_MAX]) {
+    char path[32] = "";
+    struct text text = {path, path + sizeof path - 1};
+    text_string(&text, "/proc/self/fd/");
+    text_number(&text, m->state);
+    ssize_t length = readlink(path, link, PATH_MAX - 1);
+    link[length > 0 ? length : 0] = '\0';
+    const char *name = m->name;
+    for (const char *at = link; *at; at++)
+        if (*at == '/')
+            name = at + 1;
+    return name;
+}
+
 static void begin(struct line *line, const struct monitor *m, const char *event) {
+    char link[PATH_MAX];
     line->text = (struct text){line->buffer, line->buffer + sizeof line->buffer};
     text_string(&line->text, "{\"time\":");
     text_fraction(&line->text, clock_us(CLOCK_REALTIME), MICROSECONDS);
-    string(line, "name", m->name);
+    string(line, "name", current_name(m, link));
     string(line, "event", event);
 }
 

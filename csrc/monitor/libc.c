@@ -132,6 +132,10 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to) {
     return INT_CALL(__NR_renameat, from_dir, from, to_dir, to);
 }
 
+ssize_t readlink(const char *path, char *buffer, size_t size) {
+    return CALL(__NR_readlinkat, AT_FDCWD, path, buffer, size);
+}
+
 int chdir(const char *path) {
     return INT_CALL(__NR_chdir, path);
 }

@@ -158,6 +158,25 @@ function M.open(compiled)
   return handle, fine
 end
 
+local MOST_BESIDE <const> = 100
+
+--- The same beside one of the name: a container that was renamed keeps the cgroup from its start.
+---@param compiled luactr.cgroup.compiled gets the name that is free
+---@return luactr.cgroup? handle
+---@return table|string[] err
+function M.open_beside(compiled)
+  local id, handle, err = compiled.id, nil, nil
+  for number = 2, MOST_BESIDE do
+    compiled.id = id .. "~" .. number -- no container has such a name
+    compiled.path = require("luactr.cgroup.compile").TOP .. "/" .. compiled.id
+    handle, err = M.open(compiled)
+    if handle or err.code ~= "EEXIST" then
+      break
+    end
+  end
+  return handle, err
+end
+
 --- The group of a container that another luactr process made. Closing it only lets go of it.
 ---@param compiled luactr.cgroup.compiled
 ---@return luactr.cgroup? handle

@@ -217,6 +217,9 @@ local function open_cgroup(box, run)
     return true
   end
   local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
+  if not cgroup and err.code == "EEXIST" then
+    cgroup, err = require("luactr.cgroup").open_beside(box.plan.cgroup)
+  end
   if not cgroup then
     return nil, err
   end

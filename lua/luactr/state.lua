@@ -225,6 +225,11 @@ local function open_locked(path)
   return directory
 end
 
+local function remove_cgroup(directory, id, host)
+  local name = require("luactr.state.kept").cgroup_name(directory, id)
+  return require("luactr.cgroup").remove(host.cgroup, name)
+end
+
 --- Remove what a dead owner left, all but the directory itself, which is locked by us now. False
 --- and "kept" or "lost": a detached container left it, until somebody removes it; "busy": the owner
 --- is just dying, and holds the cgroup still.
@@ -233,7 +238,7 @@ local function clean(directory, id, host)
   if config then
     return false, require("luactr.state.kept").settle(directory, id, host)
   end
-  local removed, _, errno = require("luactr.cgroup").remove(host.cgroup, id)
+  local removed, _, errno = remove_cgroup(directory, id, host)
   if not removed and errno == sys.errno.EBUSY then
     return false, "busy"
   end
@@ -251,7 +256,7 @@ function M.remove(host, id)
   if not directory then
     return nil
   end
-  require("luactr.cgroup").remove(host.cgroup, id)
+  remove_cgroup(directory, id, host)
   empty(directory, sys.stat(directory).dev)
   return sys.rmdir(path)
 end

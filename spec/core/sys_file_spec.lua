@@ -56,6 +56,7 @@ describe("luactr.sys files #core", function()
     assert(sys.link("f", "g", at))
     assert.equal(2, sys.stat("g", 0, at).nlink)
     assert(sys.rename("g", "h", at))
+    assert.equal(sys.errno.EEXIST, select(3, sys.rename("h", "f", at, "noreplace")))
     local names = {}
     for _, entry in ipairs(assert(sys.readdir(at))) do names[entry.name] = entry.type end
     assert.same({ d = "directory", s = "symlink", f = "file", h = "file" }, names)

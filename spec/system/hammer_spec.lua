@@ -51,6 +51,7 @@ describe("containers that many work on #system #slow", function()
     on("pause"), on("resume"), on("stats"), on("stop", 0.05), on("remove"),
     on("remove", { force = true }), on("inspect"), on("logs"), on("kill", "USR1"), on("processes"),
     function() return ctr.list() end,
+    function(name) return on("rename", prefix .. math.random(NAMES))(name) end,
     function(name) -- a luactr that is killed while it starts one
       local child <close> = assert(sys.clone({}, function()
         box(name, "exec sleep 100"):start { detach = true }

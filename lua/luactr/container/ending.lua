@@ -46,6 +46,11 @@ function M.wait(found, timeout)
   if result then
     return result
   end
+  local name = require("luactr.container.rename").current(found)
+  if name and name ~= found.id then
+    found.id = name
+    return M.wait(found, timeout)
+  end
   return failure(found, "ENOENT", "wait for", "it was removed")
 end
 

@@ -13,7 +13,7 @@ local MOST_WORDS <const> = 8
 local PAST <const>, PRESENT <const> = "events.1", "events"
 
 ---@alias luactr.event.kind "create"|"start"|"exec"|"oom"|"pause"|"resume"|"update"|"exit"|
----"restart"|"rm"
+---"rename"|"restart"|"rm"
 
 ---@class luactr.event
 ---@field time number seconds since the epoch
@@ -23,6 +23,7 @@ local PAST <const>, PRESENT <const> = "events.1", "events"
 ---@field command? string[] exec: its first words
 ---@field kills? integer oom: how many there were so far
 ---@field reason? luactr.reason exit: as in the result
+---@field from? string rename: the name before
 ---@field exit_code? integer exit
 ---@field signal? integer exit
 

@@ -74,6 +74,9 @@ end
 function Found:inspect()
   local config = config_of(self) or {}
   local record = self.record
+  if config.spec then
+    config.spec.name = self.id -- a rename leaves the file as it is
+  end
   return {
     id = self.id, state = self:state(), created = record.created, pid = record.pid,
     detached = record.detached or false, owner = record.owner, command = record.command,
@@ -170,6 +173,14 @@ function Found:update(limits)
     list.write(self.host, self.id, "config.json", config)
   end
   return tell(self, "update", done, err)
+end
+
+--- Give it another name; what it writes from now on has that.
+---@param name string
+---@return boolean? done
+---@return luactr.error? code "EEXIST" when another has the name
+function Found:rename(name)
+  return require("luactr.container.rename").rename(self, name)
 end
 
 --- Its processes, with their pids on both sides.

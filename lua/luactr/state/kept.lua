@@ -5,16 +5,27 @@ local sys <const> = require("luactr.core").sys
 local M = {}
 
 local PRIVATE <const> = 384 -- 0600
+local LONGEST <const> = 1 << 24
 
 local function exists(directory, name)
   local file <close> = sys.open(name, sys.O_PATH, 0, { dir = directory })
   return file ~= nil
 end
 
+--- The name of a container's cgroup, which is not the container's when it was renamed.
+---@param directory luactr.fd
+---@param id string
+---@return string
+function M.cgroup_name(directory, id)
+  local file <close> = sys.open("state.json", sys.O_RDONLY | sys.O_NOFOLLOW, 0, { dir = directory })
+  local record = require("luactr.state.list").decode(file and file:read(LONGEST) or "")
+  return record and record.cgroup and record.cgroup:match("[^/]+$") or id
+end
+
 --- A monitor that was killed has left no record of the end, and perhaps a cgroup. The record tells
 --- that the end is not known.
 local function bury(directory, id, host)
-  require("luactr.cgroup").remove(host.cgroup, id)
+  require("luactr.cgroup").remove(host.cgroup, M.cgroup_name(directory, id))
   local flags <const> = sys.O_WRONLY | sys.O_CREAT | sys.O_TRUNC
   local file <close> = sys.open("exit.json.new", flags, PRIVATE, { dir = directory })
   local now = sys.clock_gettime("realtime")

@@ -119,6 +119,15 @@ local function names(host)
   return containers and sys.readdir(containers) or {}, err
 end
 
+--- The state of one, under the name that its directory has by now.
+local function record_of(host, id)
+  local record = M.read(host, id, "state.json")
+  if record then
+    record.id = id
+  end
+  return record
+end
+
 --- All containers, oldest first. One whose state cannot be read yet is just being made.
 ---@param host luactr.host
 ---@return luactr.state.record[]
@@ -126,7 +135,7 @@ end
 function M.all(host)
   local list, directories, err = {}, names(host)
   for _, found in ipairs(directories) do
-    list[#list + 1] = M.read(host, found.name, "state.json")
+    list[#list + 1] = record_of(host, found.name)
   end
   table.sort(list, function(a, b)
     if a.created == b.created then
@@ -168,7 +177,7 @@ function M.find(host, name)
     return failure("ENOTUNIQ", string.format("%q is the beginning of %s", name,
       table.concat(matches, ", ")), "more of the name")
   end
-  local record = matches[1] and M.read(host, matches[1], "state.json")
+  local record = matches[1] and record_of(host, matches[1])
   if record then
     return record
   end

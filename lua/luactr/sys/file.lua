@@ -35,9 +35,9 @@ M.rmdir = core.rmdir
 ---@type fun(path: string, dir?: luactr.anyfd): true?, string?, integer?
 M.unlink = core.unlink
 
---- Give a file another name; what had that name is replaced. EXDEV between file systems.
---- rename(2)
----@type fun(from: string, to: string, dir?: luactr.anyfd): true?, string?, integer?
+--- Give a file another name; what had that name is replaced. EXDEV between file systems. Flags are
+--- RENAME_*: "noreplace", "exchange". rename(2)
+---@type fun(from: string, to: string, dir?: luactr.anyfd, flags?: luactr.flags): true?, string?, integer?
 M.rename = core.rename
 
 --- Give a file one more name. link(2)
