@@ -45,6 +45,7 @@
     X(CGROUP_ATTACH, "cgroup_attach", "procs:f")                                                   \
     X(UNSHARE, "unshare", "flags:u")                                                               \
     X(SETNS, "setns", "ns:f flags:u")                                                              \
+    X(TIME_NAMESPACE, "time_namespace", "offsets:S")                                               \
     X(PARENT_DEATH_SIGNAL, "parent_death_signal", "signal:u")                                      \
     X(OOM_SCORE_ADJ, "oom_score_adj", "value:i")                                                   \
     X(SETHOSTNAME, "sethostname", "name:s")                                                        \

@@ -214,6 +214,7 @@ local CUSTOM <const> = {
   quota = "string|integer|{ size?: string|integer, inodes?: integer }",
   landlock = "luactr.landlock",
   seccomp = "\"default\"|\"strict\"|\"unconfined\"|luactr.profile|table",
+  clock = "{ monotonic?: string|number, boottime?: string|number }",
   securebits = "string[]",
   scheduler = "string|{ policy: string, nice?: integer, priority?: integer, flags?: string[], " ..
     "runtime?: string|number, deadline?: string|number, period?: string|number }",

@@ -35,6 +35,19 @@ local function is_shared(path)
   return nil
 end
 
+--- Whether luactr may make a namespace, in a user namespace of its own or not: true, or false and
+--- why. Tried, since sysctls, quotas, filters and security modules can all say no.
+local function may_unshare(flag, in_user_namespace)
+  local s = sys()
+  local child <close>, _, errno = s.clone(in_user_namespace and { "newuser" } or {}, function()
+    local made, _, code = s.unshare(flag)
+    return made and 0 or code
+  end)
+  local ended = child and child:wait()
+  errno = errno or (ended and ended.code ~= 0 and ended.code or nil)
+  return errno == nil, errno and s.errname(errno) or nil
+end
+
 local readers = {
   uid = function() return sys().geteuid() end,
   gid = function() return sys().getegid() end,
@@ -84,6 +97,7 @@ local readers = {
   end,
   cwd = function() return sys().getcwd() end,
   is_shared = function() return is_shared end,
+  may_unshare = function() return may_unshare end,
   environment = function()
     return setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
   end,
@@ -118,6 +132,7 @@ local readers = {
 ---@field cgroup table layout of luactr.cgroup.detect
 ---@field cwd string
 ---@field is_shared fun(path: string): boolean? whether the mount there propagates
+---@field may_unshare fun(flag: integer, in_user_namespace: boolean): boolean, string?
 ---@field initramfs boolean / cannot be pivoted from
 ---@field environment table<string, string>
 ---@field lsm table<string, fun(label: string): boolean?, string?> "apparmor" and "selinux"

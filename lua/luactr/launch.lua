@@ -108,11 +108,18 @@ local function hold_descriptors(box, run)
   for number, where in pairs(box.spec.fds) do
     given["fd " .. number] = where.fd
   end
+  for kind, to in pairs(box.spec.namespaces) do
+    if type(to) == "table" and to.fd then
+      given[require("luactr.namespaces.join").slot(kind, to)] = to.fd
+    end
+  end
   run.held = {}
   for name, fd in pairs(given) do
-    local copy, message, errno = sys.dup(fd)
+    local copy, _, errno = sys.dup(fd)
     if not copy then
-      return nil, sys_failure(box, message, errno, "open", name)
+      local closed = errno == sys.errno.EBADF or nil
+      return nil, failure(box, { op = "open", path = name, errno = errno, checked = closed,
+        action = "take the " .. name, cause = closed and "it is closed" })
     end
     run.held[name] = run:pass(copy)
   end
@@ -120,7 +127,7 @@ local function hold_descriptors(box, run)
 end
 
 --- The fd for each slot of the plan, in the order of the slots.
-local function open_slots(box, run)
+local function open_slots(box, run, host)
   local opened = run.cgroup and run.cgroup:attach_fds() or {}
   for _, stream in ipairs(stdio.STREAMS) do
     if box.slots[stream] then
@@ -145,6 +152,16 @@ local function open_slots(box, run)
       return nil, failure(box, fields)
     end
     for slot, fd in pairs(trees) do
+      opened[slot] = fd
+    end
+  end
+  if box.plan.joins then
+    local namespaces, fields = require("luactr.container.join").open(box.plan.joins, run, host)
+    if not namespaces then
+      fields.where = require("luactr.source").where(box.spec.where, fields.from)
+      return nil, failure(box, fields)
+    end
+    for slot, fd in pairs(namespaces) do
       opened[slot] = fd
     end
   end
@@ -263,8 +280,8 @@ local function spawner(run)
   return run.options.detach and require("luactr.container.detach").spawn or core.spawn
 end
 
-local function spawn(box, run)
-  local fds, err = open_slots(box, run)
+local function spawn(box, run, host)
+  local fds, err = open_slots(box, run, host)
   if not fds then
     return nil, err
   end
@@ -421,7 +438,7 @@ function M.start(box, host, options)
       return nil, explain(box, host, err)
     end
   end
-  run.loose = not run.cgroup and box.plan.spec.namespaces.pid == "host"
+  run.loose = not run.cgroup and box.plan.spec.namespaces.pid ~= "new"
   run.started, run.started_at = sys.clock_gettime(), sys.clock_gettime("realtime")
   return run
 end

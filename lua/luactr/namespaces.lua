@@ -14,7 +14,24 @@ local function sys()
   return require("luactr.core").sys
 end
 
----@param namespaces table<string, "new"|"host">
+--- What of it depends on the host: "auto" and "try".
+---@param spec luactr.spec
+---@param host luactr.host
+---@return table<string, string|table> namespaces each "new", "host" or one to join
+---@return string[] warnings
+function M.settle(spec, host)
+  local settled, tries = {}, false
+  for kind, word in pairs(spec.namespaces) do
+    settled[kind] = word
+    tries = tries or word == "try"
+  end
+  if settled.user == "auto" then
+    settled.user = host.privileged and not spec.idmap and "host" or "new"
+  end
+  return settled, tries and require("luactr.namespaces.join").try(settled, host) or {}
+end
+
+---@param namespaces table<string, string|table> settled
 ---@return integer flags for clone
 function M.flags(namespaces)
   local flags, constants = 0, sys()
@@ -24,6 +41,27 @@ function M.flags(namespaces)
     end
   end
   return flags
+end
+
+--- Namespaces of others: the user namespace before those that it owns.
+function M.join(_, _, plan)
+  return plan.joins and require("luactr.namespaces.join").steps(plan.joins) or {}
+end
+
+---@param namespaces table<string, string|table> settled
+---@return boolean
+function M.has_joins(namespaces)
+  for _, word in pairs(namespaces) do
+    if type(word) == "table" then
+      return true
+    end
+  end
+  return false
+end
+
+--- Its clocks can be set until somebody is in it: the init makes it and is the first.
+function M.time(spec)
+  return spec.namespaces.time == "new" and require("luactr.namespaces.join").time(spec) or {}
 end
 
 function M.wait_for_id_maps(spec)
@@ -50,9 +88,8 @@ function M.identity(spec)
   local steps = {}
   if spec.namespaces.uts == "new" then
     steps[1] = { op = "sethostname", name = spec.hostname, from = "hostname" }
-  end
-  if spec.domainname then
-    steps[#steps + 1] = { op = "setdomainname", name = spec.domainname, from = "domainname" }
+    steps[2] = spec.domainname and
+      { op = "setdomainname", name = spec.domainname, from = "domainname" } or nil
   end
   return steps
 end

@@ -185,12 +185,15 @@ end
 local PHASES <const> = {
   { name = "initial cpus", title = "Choose the CPUs of the start", steps = initial_cpus },
   { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
+  { name = "join", title = "Join namespaces of others", module = "luactr.namespaces",
+    call = "join" },
   { name = "identity maps", title = "Wait for the user and group maps",
     module = "luactr.namespaces", call = "wait_for_id_maps" },
   { name = "parent", title = "Die with luactr", module = "luactr.namespaces",
     call = "die_with_parent" },
   { name = "cgroup namespace", title = "See the cgroup as the root of all",
     module = "luactr.namespaces", call = "unshare_cgroup" },
+  { name = "clocks", title = "Set the clocks", module = "luactr.namespaces", call = "time" },
   { name = "identity", title = "Take a name", module = "luactr.namespaces", call = "identity" },
   { name = "network", title = "Network", module = "luactr.namespaces", call = "loopback" },
   { name = "early sources", title = "Open what stays connected with the host",
@@ -276,13 +279,8 @@ local function settle(spec, host)
   settled.id = spec.id or spec.name or "container"
   settled.hostname = spec.hostname or settled.id:sub(1, 64)
   settled.tty = wants_tty(spec, host)
-  if spec.namespaces.user == "auto" then
-    settled.namespaces = {}
-    for kind, word in pairs(spec.namespaces) do
-      settled.namespaces[kind] = word
-    end
-    settled.namespaces.user = host.privileged and not spec.idmap and "host" or "new"
-  end
+  local warnings
+  settled.namespaces, warnings = require("luactr.namespaces").settle(spec, host)
   if spec.capabilities.bounding == "all" then
     settled.capabilities = all_capabilities(spec.capabilities, host,
       settled.namespaces)
@@ -292,7 +290,7 @@ local function settle(spec, host)
   if not fine then
     return nil, failure(spec, "user", problems)
   end
-  return settled
+  return settled, warnings
 end
 
 local function contribute(phase, spec, host, plan)
@@ -393,6 +391,7 @@ end
 ---@field id_maps? luactr.idmap.maps
 ---@field trees? luactr.idmap.tree[] mounts that the parent opens
 ---@field quotas? table[] of luactr.spec.quota
+---@field joins? luactr.namespaces.join[] namespaces that the parent opens
 ---@field tty boolean
 ---@field warnings string[]
 ---@field has_landlock? boolean rules are made, which the process has to enter
@@ -404,13 +403,13 @@ end
 ---@return luactr.plan?
 ---@return table? error
 function M.compile(spec, host)
-  local err
-  spec, err = settle(spec, host)
-  if not spec then
+  local settled, err = settle(spec, host)
+  if not settled then
     return nil, err
   end
-  local plan = { id = spec.id, slots = {}, steps = {}, phases = {}, warnings = {}, tty = spec.tty,
-    spec = spec }
+  spec = settled
+  local plan = { id = spec.id, slots = {}, steps = {}, phases = {}, warnings = err,
+    tty = spec.tty, spec = spec }
   local fine
   fine, err = compile_cgroup(plan, spec, host)
   if not fine then
@@ -420,7 +419,11 @@ function M.compile(spec, host)
   if not fine then
     return nil, err
   end
-  plan.flags = require("luactr.namespaces").flags(spec.namespaces)
+  local namespaces = require "luactr.namespaces"
+  plan.flags = namespaces.flags(spec.namespaces)
+  if namespaces.has_joins(spec.namespaces) then
+    plan.joins = require("luactr.namespaces.join").list(spec)
+  end
   fine, err = compile_id_maps(plan, spec, host)
   if not fine then
     return nil, err

@@ -9,7 +9,8 @@ local M = {}
 local RESERVED <const> = {
   rendezvous = "luactr alone", parent_death_signal = "luactr alone", propagation = "luactr alone",
   open_tree = "mounts", unmount = "box:unmount",
-  cgroup_attach = "limits", setns = "namespaces", unshare = "namespaces", root_bind = "rootfs",
+  cgroup_attach = "limits", setns = "namespaces", time_namespace = "clock",
+  unshare = "namespaces", root_bind = "rootfs",
   root_tmpfs = "rootfs", console = "tty", pivot_root = "rootfs", chroot = "rootfs", init = "init",
   guard_terminal = "luactr alone",
   setsid = "luactr alone", controlling_tty = "tty", dup = "stdin, stdout and stderr",

@@ -33,10 +33,11 @@ local LAYERS <const> = {
   { name = "sys", modules = { "luactr.sys", "luactr.sys.*" }, uses = { "core", "base", "sys" } },
   { name = "spec", uses = { "core", "base", "spec", "rootfs", "mount" }, pure = true,
     modules = { "luactr.spec", "luactr.spec.*", "luactr.steps", "luactr.namespaces",
+      "luactr.namespaces.*",
       "luactr.idmap", "luactr.types" } },
   { name = "plan", pure = true, modules = { "luactr.plan", "luactr.explain", "luactr.explain.*" },
     uses = { "core", "base", "spec", "cgroup", "rootfs", "mount", "network", "security", "oci" } },
-  { name = "host", modules = { "luactr.host", "luactr.source", "luactr.account",
+  { name = "host", modules = { "luactr.host", "luactr.lsm", "luactr.source", "luactr.account",
       "luactr.account.*", "luactr.idmap.*" },
     uses = { "core", "base", "sys", "spec", "cgroup" } },
   -- contributors: none requires another

@@ -7,12 +7,12 @@ local NO_LIMIT <const> = -1
 local NAMESPACE_LIMITS <const> = {
   user = "max_user_namespaces", mount = "max_mnt_namespaces", pid = "max_pid_namespaces",
   uts = "max_uts_namespaces", ipc = "max_ipc_namespaces", network = "max_net_namespaces",
-  cgroup = "max_cgroup_namespaces",
+  cgroup = "max_cgroup_namespaces", time = "max_time_namespaces",
 }
 
 local NAMESPACE_FILES <const> = {
   user = "user", mount = "mnt", pid = "pid", uts = "uts", ipc = "ipc", network = "net",
-  cgroup = "cgroup",
+  cgroup = "cgroup", time = "time",
 }
 
 -- ---- namespaces

@@ -81,4 +81,10 @@ function M.exec_label(s)
     s.lsm == "apparmor" and "apparmor/" or "", s.label)
 end
 
+function M.time_namespace(s)
+  local offsets = s.offsets and "write(\"/proc/self/timens_offsets\", \""
+    .. s.offsets:gsub("\n", "\\n") .. "\"), " or ""
+  return "unshare(CLONE_NEWTIME), " .. offsets .. "setns(/proc/self/ns/time_for_children)"
+end
+
 return M

@@ -34,7 +34,7 @@ end
 
 -- Names in the order of their bits; what has no name is printed as a number.
 local FAMILIES <const> = {
-  CLONE_ = { "NEWNS", "NEWCGROUP", "NEWUTS", "NEWIPC", "NEWUSER", "NEWPID", "NEWNET" },
+  CLONE_ = { "NEWNS", "NEWCGROUP", "NEWUTS", "NEWIPC", "NEWUSER", "NEWPID", "NEWNET", "NEWTIME" },
   MS_ = {
     "RDONLY", "NOSUID", "NODEV", "NOEXEC", "SYNCHRONOUS", "REMOUNT", "MANDLOCK", "DIRSYNC",
     "NOSYMFOLLOW", "NOATIME", "NODIRATIME", "BIND", "MOVE", "REC", "SILENT", "UNBINDABLE",

@@ -23,7 +23,8 @@ end
 ---@param raw table as given
 ---@param problems luactr.problems
 function M.settle(spec, raw, problems)
-  spec.namespaces = namespaces(spec, rawget(raw, "namespaces") or {})
+  local asked = rawget(raw, "namespaces")
+  spec.namespaces = asked == "all" and spec.namespaces or namespaces(spec, asked or {})
   for _, name in ipairs(OF_A_ROOT) do
     if rawget(raw, name) ~= nil then
       problems:add(name,

@@ -22,12 +22,14 @@ local function tty_with_redirected_output(spec)
 end
 
 local function names_without_uts(spec)
-  if spec.namespaces and spec.namespaces.uts ~= "host" then
+  local uts = spec.namespaces and spec.namespaces.uts
+  if uts == "new" or uts == "try" then
     return
   end
   for _, name in ipairs { "hostname", "domainname" } do
     if spec[name] then
-      return name, "needs a uts namespace of its own: it would rename the host"
+      return name, "needs a uts namespace of its own: it would rename "
+        .. (uts == "host" and "the host" or "others")
     end
   end
 end
@@ -39,6 +41,7 @@ local SYSCTL_HOMES <const> = {
   { "^fs%.mqueue%.", "ipc" }, { "^net%.", "network" }, { "^user%.", "user" },
 }
 
+--- The kind of namespace that a kernel parameter belongs to; nil for the host's.
 local function sysctl_home(key)
   local dotted = key:gsub("/", ".")
   for _, home in ipairs(SYSCTL_HOMES) do
@@ -51,13 +54,16 @@ end
 local function sysctl_of_the_host(spec)
   for key in pairs(spec.sysctl or {}) do
     local home = sysctl_home(key)
+    local of = spec.namespaces and spec.namespaces[home]
     if not home then
       return "sysctl." .. key, "is not namespaced: it would change the host"
     elseif home == "user" and spec.namespaces and spec.namespaces.user ~= "new" then
       -- "auto" is the host's for root
       return "sysctl." .. key, "needs namespaces.user = \"new\", or it is the host's"
-    elseif spec.namespaces and spec.namespaces[home] == "host" then
+    elseif of == "host" or of == "try" then
       return "sysctl." .. key, string.format("needs a namespace of its own: %s is the host's", home)
+    elseif type(of) == "table" then
+      return "sysctl." .. key, string.format("needs a namespace of its own: %s is another's", home)
     end
   end
 end
@@ -97,6 +103,23 @@ local RULES <const> = {
   tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
 }
 
+--- A clock that is ahead is ahead in a time namespace only.
+local function settle_clock(spec, raw, problems)
+  if not spec.clock or not spec.namespaces or spec.namespaces.time == "new" then
+    return
+  end
+  local said = check.is_plain(rawget(raw, "namespaces")) and rawget(raw.namespaces, "time")
+  if said then
+    problems:add("clock", "needs a time namespace of its own: namespaces.time = \"new\"")
+  end
+  local settled = {}
+  for kind, word in pairs(spec.namespaces) do
+    settled[kind] = word
+  end
+  settled.time = "new"
+  spec.namespaces = settled
+end
+
 --- `network` is the short word for namespaces.network: whichever was said decides both.
 local function settle_network(spec, raw, problems)
   local namespaces = spec.namespaces
@@ -104,6 +127,9 @@ local function settle_network(spec, raw, problems)
     return
   elseif rawget(raw, "network") == nil then
     spec.network = namespaces.network == "host" and "host" or "none"
+    return
+  elseif type(namespaces.network) == "table" then
+    problems:add("network", "says the same as namespaces.network, which joins another")
     return
   end
   local word = spec.network == "host" and "host" or "new"
@@ -126,6 +152,7 @@ function M.apply(spec, raw, problems)
     require("luactr.spec.bare").settle(spec, raw, problems)
   end
   settle_network(spec, raw, problems)
+  settle_clock(spec, raw, problems)
   for _, rule in ipairs(RULES) do
     local path, message = rule(spec, raw)
     if path then

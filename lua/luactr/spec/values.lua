@@ -111,62 +111,18 @@ end
 
 M.env = check.custom("table of NAME = value, or list of \"NAME=value\"", check_env)
 
--- ---- namespaces: { network = "host" } or the list of new ones -> kind to "new", "host", "auto"
+-- ---- namespaces: see namespaces.lua
 
 M.namespace_defaults = {
   mount = "new", pid = "new", uts = "new", ipc = "new", network = "new", cgroup = "new",
   user = "auto", time = "host",
 }
 
---- A namespace for which one of the two words is refused.
-local function only(refused, why)
-  return check.enum({ "new", "host" }, {
-    convert = function(word)
-      if word == refused then
-        return nil, why
-      end
-      return word
-    end,
-  })
-end
+local NAMESPACES <const> = "luactr.spec.namespaces"
 
-local either <const> = check.enum { "new", "host" }
-
-local namespace_table <const> = check.record {
-  { name = "mount", type = either },
-  { name = "pid", type = either },
-  { name = "uts", type = either },
-  { name = "ipc", type = either },
-  { name = "network", type = either },
-  { name = "cgroup", type = either },
-  { name = "user", type = check.enum { "new", "host", "auto" } },
-  { name = "time", type = only("new", "not supported yet") },
-}
-
-for _, row in ipairs(namespace_table.fields) do
-  row.default = M.namespace_defaults[row.name]
-end
-
-local namespace_list <const> = check.list(
-  check.enum { "mount", "pid", "uts", "ipc", "network", "cgroup", "user" }, {
-    convert = function(kinds)
-      local result = {}
-      for kind in pairs(M.namespace_defaults) do
-        result[kind] = "host"
-      end
-      result.mount = "new" -- there is no container without it
-      for _, kind in ipairs(kinds) do
-        result[kind] = "new"
-      end
-      return result
-    end,
-  })
-
-M.namespaces = check.custom("table of kind = \"new\" or \"host\", or list of the new ones",
-  function(value, path, problems)
-    local is_list = check.is_plain(value) and rawlen(value) > 0
-    return problems:check(is_list and namespace_list or namespace_table, value, path)
-  end)
+M.namespaces = check.lazy("table of kind = \"new\", \"host\", \"try\" or one to join; list of the "
+  .. "new ones; \"all\"", NAMESPACES, "namespaces")
+M.clock = check.lazy("{ monotonic =, boottime = }", NAMESPACES, "clock")
 
 M.network = check.custom("\"none\" or \"host\"", function(value, path, problems)
   if value ~= "none" and value ~= "host" then
