@@ -26,6 +26,10 @@ local function status(pid)
   }
 end
 
+M.status = status
+
+--- The pids of all processes that there are here.
+---@return integer[]
 local function all_pids()
   local pids = {}
   for _, entry in ipairs(sys.readdir("/proc")) do
@@ -33,6 +37,8 @@ local function all_pids()
   end
   return pids
 end
+
+M.all_pids = all_pids
 
 --- Without a cgroup: everything in PID 1's pid namespace, or below it.
 local function members_of_namespace(leader)

@@ -183,6 +183,18 @@ function Found:rename(name)
   return require("luactr.container.rename").rename(self, name)
 end
 
+--- Its processes as a tree, down through the containers in it: PID 1 and whoever was put beside it.
+---@param seen? luactr.tree.seen one look at the host for several containers
+---@return luactr.tree.process[]?
+---@return luactr.error?
+function Found:tree(seen)
+  local pid = self:pid()
+  if not pid then
+    return not_running(self, "look into")
+  end
+  return require("luactr.container.tree").of(pid, seen)
+end
+
 --- Its processes, with their pids on both sides.
 ---@return luactr.process[]?
 ---@return luactr.error?
