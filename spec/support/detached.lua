@@ -58,4 +58,6 @@ function Detached:close()
   self.dir:close()
 end
 
+Detached.__close = Detached.close
+
 return Detached

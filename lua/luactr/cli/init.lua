@@ -11,7 +11,7 @@ M.FAILED = 125 -- luactr could not do it
 M.verbs = {
   "run", "ps", "logs", "stop", "kill", "pause", "resume", "update", "wait", "rename", "rm",
   "inspect", "tree", "stats", "events", "gc",
-  "check", "explain", "doctor", "version", "help",
+  "check", "explain", "doctor", "completion", "version", "help",
 }
 
 M.default_verb = "run"

@@ -13,6 +13,7 @@ have ended and are kept until `luactr rm`.]],
   options = {
     { "-a --all", help = "also those that have ended" },
     { "--label", argument = "NAME[=VALUE]", many = true, help = "only those with this label" },
+    { "-q --quiet", help = "only the names" },
     { "--json", help = "a list of records" },
   },
 }
@@ -75,6 +76,13 @@ function M.run(request)
   end
   if request.options.json then
     return output.print(#list == 0 and "[]\n" or output.json(list))
+  end
+  if request.options.quiet then
+    local names = {}
+    for i, seen in ipairs(list) do
+      names[i] = seen.id .. "\n"
+    end
+    return output.print(table.concat(names))
   end
   local now, rows = require("luactr.core").sys.clock_gettime("realtime"), {}
   for i, seen in ipairs(list) do

@@ -1,0 +1,134 @@
+-- `luactr completion`: real shells complete with its scripts.
+
+local cli = require("luactr.cli")
+local detached = require("support.detached")
+local support = require("support")
+local world = require("support.world")
+
+local it, root_it = it, support.it(it, pending, "root")
+
+-- What bash completes for the words of a line, the last of which is being typed.
+local DRIVE <const> = [[
+  eval "$(luactr completion bash)"
+  complete -p luactr >/dev/null || exit 1
+  COMP_WORDS=("$@")
+  COMP_CWORD=$(( $# - 1 ))
+  _luactr
+  printf '%s\n' "${COMPREPLY[@]}"
+]]
+
+local function complete(...)
+  local argv = { "bash", "--norc", "-c", DRIVE, "bash", "luactr", ... }
+  argv.env = { PATH = support.build .. ":" .. os.getenv("PATH") }
+  local result = support.run(argv)
+  assert.same({ 0, "" }, { result.code, result.stderr })
+  local list = {}
+  for line in result.stdout:gmatch("[^\n]+") do
+    list[#list + 1] = line
+  end
+  return list
+end
+
+local function has(list, word)
+  for _, known in ipairs(list) do
+    if known == word then return true end
+  end
+  return false
+end
+
+describe("luactr completion bash #cli", function()
+  setup(world.adopt_orphans)
+  after_each(world.check)
+
+  it("knows all verbs", function()
+    local list = complete("")
+    assert.same(cli.verbs, list)
+    assert.same({ "resume", "rename" }, complete("re"))
+  end)
+
+  it("knows all options of each verb", function()
+    for _, name in ipairs(cli.verbs) do
+      local list = complete(name, "-")
+      for _, row in ipairs(cli.verb(name).options) do
+        for option in row[1]:gmatch("%S+") do
+          assert.is_true(has(list, option), name .. " " .. option)
+        end
+      end
+    end
+  end)
+
+  it("knows signals, verbs and shells where they are expected", function()
+    assert.same({ "TERM" }, complete("kill", "--signal", "TE"))
+    assert.same({ "inspect" }, complete("help", "insp"))
+    assert.same({ "zsh" }, complete("completion", "z"))
+    assert.same({}, complete("stop", "--time", ""))
+    assert.same({ "--follow" }, complete("-v", "logs", "--f"))
+  end)
+
+  root_it("knows the names of containers, whether they run or not", function()
+    world.check()
+    local here <close> = detached.open()
+    local one, two = here:start("sleep 100", "one"), here:start("exit 0", "two")
+    assert.equal(0, here.luactr("wait", two).code)
+    for _, verb in ipairs { "stop", "logs", "rm", "inspect", "tree", "rename" } do
+      local list = complete(verb, "spec-")
+      assert.is_true(has(list, one) and has(list, two), verb)
+      assert.same({ two }, complete(verb, two))
+    end
+    assert.same({ one }, complete("logs", "-f", one:sub(1, -2)))
+  end)
+
+  it("leaves files to the shell", function()
+    assert.same({}, complete("run", "lua/"))
+    assert.same({}, complete("lua/recipes/h"))
+  end)
+end)
+
+describe("luactr completion #cli", function()
+  local function script(shell)
+    local result = support.luactr { "completion", shell }
+    assert.same({ 0, "" }, { result.code, result.stderr })
+    return result.stdout
+  end
+
+  for _, shell in ipairs { "bash", "zsh", "fish" } do
+    local row = "program:" .. shell
+    support.it(it, pending, row)("is a script that " .. shell .. " reads", function()
+      local dir <close> = support.tmpdir()
+      local path = dir:write("script", script(shell))
+      local result = support.run { shell, "-n", path }
+      assert.same({ 0, "" }, { result.code, result.stderr })
+    end)
+
+    it("names all verbs and options for " .. shell, function()
+      local text = script(shell)
+      for _, name in ipairs(cli.verbs) do
+        assert.is_truthy(text:find(name, 1, true), name)
+        for _, option in ipairs(cli.verb(name).options) do
+          local long = option[1]:match("%-%-(%S+)$")
+          assert.is_truthy(text:find(long, 1, true), name .. " " .. long)
+        end
+      end
+    end)
+  end
+
+  for _, words in ipairs { {}, { "tcsh" }, { "bash", "zsh" } } do
+    it("refuses " .. #words .. " shells that it does not know", function()
+      local result = support.luactr { "completion", table.unpack(words) }
+      assert.equal(2, result.code)
+      assert.matches("which shell? bash, zsh, fish", result.stderr, 1, true)
+    end)
+  end
+end)
+
+describe("luactr ps --quiet #cli", function()
+  setup(world.adopt_orphans)
+  after_each(world.check)
+
+  root_it("prints names only", function()
+    world.check()
+    local here <close> = detached.open()
+    local name = here:start("sleep 100", "quiet")
+    assert.matches("%f[^\n\0]" .. name:gsub("%-", "%%-") .. "\n", here.luactr("ps", "-q").stdout)
+  end)
+end)
