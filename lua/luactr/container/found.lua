@@ -114,7 +114,8 @@ local function cgroup_call(found, what, method)
   if not cgroup then
     return nil, err
   end
-  local done, message, errno = cgroup[method](cgroup)
+  local act = cgroup[method] or method
+  local done, message, errno = act(cgroup)
   if done then
     return done
   elseif not found:is_running() then -- it has ended meanwhile
@@ -150,11 +151,19 @@ function Found:resume()
   return tell(self, "resume", cgroup_call(self, "resume", "thaw"))
 end
 
---- What it has used so far: the meters of its cgroup.
+local function read_meters(cgroup)
+  local meters, message, errno = cgroup:meters()
+  if meters then
+    meters.pressure = cgroup:pressure()
+  end
+  return meters, message, errno
+end
+
+--- What it has used so far: the meters of its cgroup, with its pressure where the host tells.
 ---@return table? meters
 ---@return luactr.error?
 function Found:stats()
-  return cgroup_call(self, "meter", "meters")
+  return cgroup_call(self, "meter", read_meters)
 end
 
 --- Change limits; those that are not named stay as they are.
