@@ -30,7 +30,6 @@ PS1="chroot:\w\$ " exec bash --norc]]
 end
 
 return ctr.container {
-  name = "chroot",
   rootfs = ctr.rootfs.host { "bash", "ls", "pwd", copy = true },
   namespaces = { pid = "host", uts = "host", ipc = "host", network = "host", cgroup = "host" },
   command = { "/bin/bash", "-c", script },

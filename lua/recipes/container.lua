@@ -1,7 +1,7 @@
 #!/usr/bin/env luactr
 --- A container (section 4 of the article): its own root, its own views, 40 % of a CPU.
 --
---   luactr lua/recipes/container.lua [SECONDS]
+--   luactr lua/recipes/container.lua [SECONDS [NAME]]
 --
 -- chroot.lua, namespaces.lua and cpu-quota.lua in one. bash is PID 1; we type into it through a
 -- pipe and start an endless loop in its background, then another. Each process has one number
@@ -10,11 +10,11 @@
 local ctr = require "luactr"
 
 io.stdout:setvbuf("no")
-local sys, seconds = ctr.sys, tonumber(arg and arg[1]) or 3
+local sys, seconds, name = ctr.sys, tonumber(arg and arg[1]) or 3, arg and arg[2]
 
 local function container(stdin)
   return ctr.container {
-    name = "democontainer",
+    name = name or "democontainer",
     rootfs = ctr.rootfs.host { "bash", "ls", "pwd", "ps" },
     mounts = { ctr.file("/bin/eatcpu", "#!/bin/bash\nwhile :; do :; done\n", { mode = "0755" }) },
     hostname = "container",
@@ -31,9 +31,9 @@ local function show_processes(box)
   print(string.format("\n  %-20s outside\n  %-20s %d luactr", "inside", "", sys.getpid()))
   for _, process in ipairs(box:processes()) do
     depth[process.pid] = depth[process.parent] + 1
-    local indent, name = ("  "):rep(depth[process.pid]), process.command
-    print(string.format("%-22s %s%d %s", indent .. process.pid .. " " .. name, indent,
-      process.host_pid, name))
+    local indent, command = ("  "):rep(depth[process.pid]), process.command
+    print(string.format("%-22s %s%d %s", indent .. process.pid .. " " .. command, indent,
+      process.host_pid, command))
   end
 end
 

@@ -14,7 +14,6 @@ local sys = ctr.sys
 
 local function container(options)
   return ctr.container {
-    name = "namespaces",
     rootfs = ctr.rootfs.host { "bash", "hostname", "ps" },
     hostname = "container",
     init = false,

@@ -85,7 +85,7 @@ describe("lua/recipes #system", function()
 
   it("container: 40 %, shared by its loops; one number inside, another outside", function()
     support.needs("controller:cpu")
-    local text = run("container", "2")
+    local text = run("container", "2", support.name("demo"))
     local whole = numbers(text, "the container: ([%d.]+) %%")
     assert_between(4, whole[1], 52)
     assert_between(4, whole[2], 52)
