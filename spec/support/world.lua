@@ -10,7 +10,7 @@
 local lfs = require("lfs")
 local system = require("system")
 
-local PATIENCE <const> = 3.0 -- seconds
+local PATIENCE <const> = 10.0 -- seconds
 local PAUSE <const> = 0.02
 
 local world = {}
