@@ -12,6 +12,8 @@
 #define PREFIX_MAX 64 /* time, stream and tag */
 #define FILE_NAME  24
 
+#define ROOM_TO_GO_ON ((off_t)2 * LOG_BUFFER)
+
 static int open_file(int dir, const char *name) {
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     return fd < 0 ? -errno : fd;
@@ -103,16 +105,30 @@ static int tell_loss(struct log *log, int64_t time_us) {
     return write_whole(log, line, (size_t)(text.at - line));
 }
 
+/* What did not fit may be followed by something shorter that does, and the log would have hole
+ * after hole: it goes on when there is room for much, or where the file system does not say. */
+static int look_for_room(struct log *log) {
+    if (fallocate(log->fd, FALLOC_FL_KEEP_SIZE, log->size, ROOM_TO_GO_ON) < 0)
+        return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : -errno;
+    return ftruncate(log->fd, log->size) < 0 ? -errno : 0; /* only a look */
+}
+
+static int go_on(struct log *log, int64_t time_us) {
+    int error = look_for_room(log);
+    if (!error)
+        error = tell_loss(log, time_us);
+    if (error)
+        return error;
+    log->untold = 0;
+    return write_whole(log, log->buffer, log->used);
+}
+
 void log_flush(struct log *log, int64_t time_us) {
-    if (log->used == 0 && log->untold == 0)
+    if (log->used == 0)
         return;
     if (log->size > 0 && log->size + (int64_t)log->used > log->max)
         rotate(log);
-    int error = log->untold ? tell_loss(log, time_us) : 0;
-    if (!error) {
-        log->untold = 0;
-        error = write_whole(log, log->buffer, log->used);
-    }
+    int error = log->untold ? go_on(log, time_us) : write_whole(log, log->buffer, log->used);
     if (error) {
         log->lost += log->buffered;
         log->untold += log->buffered;
@@ -120,6 +136,12 @@ void log_flush(struct log *log, int64_t time_us) {
     }
     log->used = 0;
     log->buffered = 0;
+}
+
+void log_end(struct log *log, int64_t time_us) {
+    log_flush(log, time_us);
+    if (log->untold && tell_loss(log, time_us) == 0)
+        log->untold = 0;
 }
 
 static void add_record(struct log *log, const char *prefix, size_t length, const char *data,

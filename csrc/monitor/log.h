@@ -5,7 +5,8 @@
  * the stream goes on with. The newline at the end of a record is the text's own only with F.
  *
  * log is the newest file, then log.1 and so on. When the disk takes no more, output is thrown away
- * and counted, so that the container goes on; the count is told as soon as there is room. */
+ * and counted, so that the container goes on; the count is told when there is room again, and at
+ * the latest at the container's end. */
 #ifndef LUACTR_MONITOR_LOG_H
 #define LUACTR_MONITOR_LOG_H
 
@@ -36,5 +37,8 @@ void log_add(struct log *log, const char *stream, int64_t time_us, const char *d
 
 /* Bring what was noted to the file. */
 void log_flush(struct log *log, int64_t time_us);
+
+/* The same, and whatever room there is for a last word on what is missing. */
+void log_end(struct log *log, int64_t time_us);
 
 #endif

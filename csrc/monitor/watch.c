@@ -188,7 +188,7 @@ static void finish(struct monitor *m) {
     if (*m->freezer)
         lctr_cgroup_remove(m->freezer, true);
     drain(m); /* nothing can write any more */
-    log_flush(&m->log, m->finished_at_us);
+    log_end(&m->log, m->finished_at_us);
     event_exit(m);
 }
 

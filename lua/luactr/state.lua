@@ -115,7 +115,7 @@ function ENCODE.table(value)
     return "[" .. table.concat(parts, ",") .. "]"
   end
   for key, entry in pairs(value) do
-    parts[#parts + 1] = json_string(key) .. ":" .. json(entry)
+    parts[#parts + 1] = json_string(tostring(key)) .. ":" .. json(entry)
   end
   return "{" .. table.concat(parts, ",") .. "}"
 end
