@@ -82,6 +82,16 @@ describe("a detached container #system", function()
     assert.equal("killed", assert(found:stop()).reason)
   end)
 
+  it("has the descriptors that the recipe names, whatever their numbers are", function()
+    local reader, writer = sys.pipe()
+    local found = start("echo through >&7", { fds = { [7] = writer } })
+    writer:close()
+    assert.equal("through\n", reader:read(20))
+    assert.is_table(found:inspect().spec.fds["7"])
+    reader:close()
+    assert(found:wait())
+  end)
+
   it("outlives the process that started it", function()
     local child <close> = assert(sys.clone({}, function()
       start("sleep 0.2; echo late; exit 3")
@@ -327,8 +337,22 @@ describe("a detached container #system", function()
       local pidfd <close> = assert(sys.pidfd_open(found.record.owner.pid))
       sys.kill(found.record.owner.pid, sys.signals.KILL)
       require("luactr.core").supervise.poll({ { fd = pidfd, events = "r" } }, PATIENCE)
-      ctr.list()
-      assert.same({ "exited", "lost" }, { found:state(), found:result().reason })
+      local result = assert(found:wait())
+      assert.same({ "exited", "lost" }, { found:state(), result.reason })
+    end)
+
+    it("is waited for and removed while others look at what there is", function()
+      local child <close> = assert(sys.clone({}, function()
+        while true do ctr.list() end
+      end))
+      for _ = 1, 20 do
+        local found = start("sleep 100")
+        sys.kill(found.record.owner.pid, sys.signals.KILL)
+        assert.equal("lost", assert(found:wait()).reason)
+        assert(found:remove())
+      end
+      child:signal("KILL")
+      assert(sys.waitid(child))
     end)
 
     for moment = 1, 20 do

@@ -23,6 +23,44 @@ local function await_owner(found, timeout)
   return not pidfd or poll_for(pidfd, timeout)
 end
 
+--- Removed by somebody, and perhaps followed by another of the same name.
+local function is_gone(found)
+  local record = list.read(found.host, found.id, "state.json")
+  if record then
+    return record.created ~= found.record.created
+  end
+  return not sys.stat(found.host.state_dir .. "/containers/" .. found.id)
+end
+
+--- Until act() returns something; nil when that takes too long.
+local function retry(act)
+  local deadline = sys.clock_gettime() + PATIENCE
+  repeat
+    local result, err = act()
+    if result or err then
+      return result, err
+    end
+    sys.nanosleep(PAUSE)
+  until sys.clock_gettime() > deadline
+end
+
+--- The result of one that has ended: a killed monitor leaves it to us, or to another luactr that is
+--- at it just now. Nothing when it is not there yet.
+local function settled(found)
+  state.sweep(found.host)
+  local result = found:result()
+  if result then
+    return result
+  end
+  local name = require("luactr.container.rename").current(found)
+  if name and name ~= found.id then
+    found.id = name
+    return M.wait(found)
+  elseif is_gone(found) then
+    return failure(found, "ENOENT", "wait for", "it was removed")
+  end
+end
+
 ---@param found luactr.found
 ---@param timeout? number seconds
 ---@return luactr.result?
@@ -41,17 +79,11 @@ function M.wait(found, timeout)
     return failure(found, "ENODATA", "wait for",
       "it ran in the foreground: the luactr there has the result")
   end
-  state.sweep(found.host) -- a killed monitor leaves the record to us
-  local result = found:result()
-  if result then
-    return result
+  local result, err = retry(function() return settled(found) end)
+  if result or err then
+    return result, err
   end
-  local name = require("luactr.container.rename").current(found)
-  if name and name ~= found.id then
-    found.id = name
-    return M.wait(found, timeout)
-  end
-  return failure(found, "ENOENT", "wait for", "it was removed")
+  return failure(found, "EBUSY", "wait for", "another luactr holds it")
 end
 
 ---@param found luactr.found
@@ -80,25 +112,15 @@ function M.stop(found, signal, timeout)
   return result, err
 end
 
---- Removed by somebody, and perhaps followed by another of the same name.
-local function is_gone(found)
-  local record = list.read(found.host, found.id, "state.json")
-  if record then
-    return record.created ~= found.record.created
+--- Others hold it for a moment when they look whether anybody owns it; who ran it in the foreground
+--- cleans up.
+local function take_away(found)
+  if is_gone(found) then
+    return true
+  elseif state.remove(found.host, found.id) then
+    require("luactr.container.events").add(found.host, found.id, "rm")
+    return true
   end
-  return not sys.stat(found.host.state_dir .. "/containers/" .. found.id)
-end
-
---- Who ran it in the foreground cleans up.
-local function await_removal(found)
-  local deadline = sys.clock_gettime() + PATIENCE
-  while not is_gone(found) do
-    if sys.clock_gettime() > deadline then
-      return failure(found, "EBUSY", "remove", "another luactr holds it")
-    end
-    sys.nanosleep(PAUSE)
-  end
-  return true
 end
 
 ---@param found luactr.found
@@ -116,13 +138,10 @@ function M.remove(found, options)
   if found.record.detached and not await_owner(found, PATIENCE) then
     return failure(found, "EBUSY", "remove", "its monitor is still at work")
   end
-  if is_gone(found) then
-    return true
-  elseif state.remove(found.host, found.id) then
-    require("luactr.container.events").add(found.host, found.id, "rm")
+  if retry(function() return take_away(found) end) then
     return true
   end
-  return await_removal(found)
+  return failure(found, "EBUSY", "remove", "another luactr holds it")
 end
 
 return M
