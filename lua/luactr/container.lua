@@ -1,6 +1,7 @@
 --- The container object: what ctr.container returns. Inert until started; a box can run again and
 --- again, one life at a time.
 local core = require "luactr.core"
+local poll = require "luactr.poll"
 
 local sys <const> = core.sys
 
@@ -19,6 +20,11 @@ local host -- facts, read once
 local function facts()
   host = host or require("luactr.host").facts()
   return host
+end
+
+--- One of several has luactr's terminal only if it says so.
+local function facts_for_start()
+  return poll.in_task() and setmetatable({ terminal = false }, { __index = facts() }) or facts()
 end
 
 --- Told of each box: when it is made, and before it starts. The command line looks in here; what a
@@ -73,7 +79,7 @@ local function job_for(box, run)
   end
   return {
     process = run.process, started = run.started, captures = captures, relay = run.relay,
-    notify = run.notify,
+    notify = run.notify, changed = poll.event(),
     limits = box.spec.limits, signals = run.signals,
     kill = function() kill_all(run) end,
     cpu_seconds = function() return run.cgroup and run.cgroup:totals().cpu_seconds end,
@@ -98,7 +104,7 @@ function Box:start(options)
   if options and options.detach then
     return require("luactr.container.detach").start(self, facts(), options)
   end
-  local run, err = require("luactr.launch").start(self, facts(), options)
+  local run, err = require("luactr.launch").start(self, facts_for_start(), options)
   if not run then
     self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))
     return nil, err
@@ -143,7 +149,7 @@ function Box:wait(timeout)
   local run = self.life
   local ending, message, errno = require("luactr.supervise").wait(run.job, timeout)
   if ending then
-    return finish(self, run, ending)
+    return self.life == run and finish(self, run, ending) or self.result
   end
   return nil, require("luactr.error").new {
     errno = errno or sys.errno.ETIMEDOUT, op = "wait",
@@ -258,7 +264,10 @@ function Box:update(limits)
   if not wanted then
     error(err, 2)
   end
-  return update.apply(self, wanted, facts())
+  local done
+  done, err = update.apply(self, wanted, facts())
+  poll.tell(self.life.job.changed) -- who watches may have to look earlier
+  return done, err
 end
 
 --- Mount in it while it runs: a table as the spec's `mounts` has them, or what a constructor gives.
@@ -314,6 +323,8 @@ function Box:close()
   self.life = nil
   if run and run.owner == sys.getpid() then
     kill_all(run)
+    run.job.closed = true
+    poll.tell(run.job.changed)
     run:close()
   end
 end

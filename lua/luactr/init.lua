@@ -7,6 +7,13 @@
 ---@field find fun(name: string): luactr.found?, luactr.error? a container of any process
 ---@field list fun(): luactr.found[] all containers
 ---@field events fun(options?: luactr.events_options): (fun(): luactr.event?)?, luactr.error?
+---@field all fun(...): luactr.group several that end together, see luactr.loop.group
+---@field any fun(...): luactr.group
+---@field spawn fun(fn: function, ...): luactr.task
+---@field every fun(interval: string|number, fn: fun(timer: luactr.task)): luactr.task
+---@field after fun(delay: string|number, fn: function): luactr.task
+---@field sleep fun(time: string|number)
+---@field loop luactr.loop run()
 ---@field resolv_conf fun(fields: luactr.resolv_conf): table files that tell who the host is
 ---@field hosts fun(addresses: table<string, string>): table
 ---@field timezone fun(zone: string): table
@@ -211,7 +218,18 @@ local function identity(name)
   return function() return require("luactr.mount.identity")[name] end
 end
 
+local function task(name)
+  return function() return require("luactr.loop.task")[name] end
+end
+
+local function group(name)
+  return function() return require("luactr.loop.group")[name] end
+end
+
 local LAZY <const> = {
+  all = group "all", any = group "any",
+  spawn = task "spawn", every = task "every", after = task "after", sleep = task "sleep",
+  loop = function() return require "luactr.loop" end,
   resolv_conf = identity "resolv_conf", hosts = identity "hosts",
   timezone = identity "timezone", machine_id = identity "machine_id",
   rootfs = function() return require "luactr.rootfs" end,

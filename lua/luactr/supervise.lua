@@ -1,6 +1,7 @@
 --- Watch a container in the foreground: wait for its end, collect its output, enforce the limits
 --- that no cgroup knows (wall_time, cpu_time, output), pass signals on.
 local core = require "luactr.core"
+local poll = require "luactr.poll"
 
 local M = {}
 
@@ -71,6 +72,9 @@ end
 ---@field fired? { reason: string, value: number, limit: number }
 ---@field truncated? boolean
 ---@field ending? table of process:wait
+---@field changed luactr.loop.event told when those who watch have to look again
+---@field closed? boolean by somebody else, while it was watched
+---@field watcher? luactr.task|true who polls for it now; true: the main program
 
 local function fire(job, reason, value, limit)
   if not job.fired then
@@ -164,6 +168,9 @@ end
 --- What to poll for now: entries { fd, events, act }.
 local function sources_of(job)
   local sources = { job.exit_source, not job.settled and job.news_source or nil }
+  if poll.is_shared() then
+    sources[#sources + 1] = job.changes
+  end
   for _, capture in ipairs(job.captures) do
     if capture.fd then
       sources[#sources + 1] = capture
@@ -182,6 +189,7 @@ local function sources_of(job)
 end
 
 local function prepare(job)
+  job.changes = { event = job.changed, act = function() end }
   job.exit_source = { fd = job.process:pidfd(), events = "r", act = reap }
   job.news_source = { fd = job.process:syncfd(), events = "r", act = take_news }
   job.signal_source = job.signals and { fd = job.signals:fileno(), events = "r", act = take_signal }
@@ -214,7 +222,7 @@ end
 local function needs_no_loop(job)
   local limits = job.limits
   return #job.captures == 0 and not job.relay and not job.signals and not job.notify
-    and not limits.wall_time and not limits.cpu_time
+    and not limits.wall_time and not limits.cpu_time and not poll.is_shared()
 end
 
 local function wait_only(job, timeout)
@@ -228,26 +236,55 @@ local function wait_only(job, timeout)
   return job.ending, message, errno
 end
 
+local function closed()
+  return nil, "it was closed", core.sys.errno.ECANCELED
+end
+
 local function loop(job, deadline)
   prepare(job)
   while not job.ending do
     local time = now()
     local due = earlier(enforce(job, time), deadline)
     local sources = sources_of(job)
-    local count, message, errno = core.supervise.poll(sources, due and due - time)
+    local count, message, errno = poll.wait(sources, due and math.max(due - time, 0))
     if not count then
       return nil, message, errno
     end
-    for i = 1, count > 0 and #sources or 0 do
-      if sources[i].ready then
+    for i = 1, count > 0 and not job.closed and #sources or 0 do
+      if sources[i].ready and not job.closed then
         sources[i].act(job, sources[i])
       end
     end
-    if count == 0 and deadline and now() >= deadline and not job.ending then
+    if job.closed then
+      return closed()
+    elseif count == 0 and deadline and now() >= deadline and not job.ending then
       return nil, "timeout"
     end
   end
   return job.ending
+end
+
+--- Stop being the one who watches, however that comes: another may go on.
+local function leave(job)
+  return setmetatable({}, { __close = function()
+    job.watcher = nil
+    poll.tell(job.changed)
+  end })
+end
+
+local function watch(job, deadline)
+  local _ <close> = not job.watcher and leave(job) or nil
+  job.watcher = job.watcher or poll.loop and poll.loop.current() or true
+  local ending, message, errno = loop(job, deadline)
+  if ending then
+    drain(job)
+  end
+  return ending, message, errno
+end
+
+--- Whether another task than the caller's watches. The caller itself may be called by what it does.
+local function is_watched(job)
+  return job.watcher and job.watcher ~= (poll.loop and poll.loop.current() or true)
 end
 
 --- Wait until the container has ended.
@@ -255,15 +292,24 @@ end
 ---@param timeout? number seconds
 ---@return table? ending of process:wait
 ---@return string? message "timeout"
+---@return integer? errno
 function M.wait(job, timeout)
   if needs_no_loop(job) then
     return wait_only(job, timeout)
   end
-  local ending, message, errno = loop(job, timeout and now() + timeout)
-  if ending then
-    drain(job)
+  local deadline = timeout and now() + timeout
+  while is_watched(job) do
+    poll.wait({ { event = job.changed } }, deadline and math.max(deadline - now(), 0))
+    if job.closed then
+      return closed()
+    elseif deadline and now() >= deadline and not job.ending then
+      return nil, "timeout"
+    end
   end
-  return ending, message, errno
+  if job.ending then
+    return job.ending
+  end
+  return watch(job, deadline)
 end
 
 return M

@@ -1,7 +1,19 @@
 --- A recipe without its containers: what it would run, for check and explain.
 local M = {}
 
-local STOP <const> = {} -- raised in place of a start
+-- Raised in place of a start. A task that ends so has nothing to say.
+local function stop()
+  return require("luactr.error").new { code = "ECANCELED", message = "not started" }
+end
+
+--- The first container in a group.
+local function first_of(group)
+  for _, item in ipairs(group.items) do
+    if require("luactr.container").is(item) then
+      return item
+    end
+  end
+end
 
 --- Run a recipe up to the first container that it returns or starts. A recipe that is a program
 --- runs for real until then.
@@ -14,13 +26,15 @@ function M.run(path, arguments)
   local box
   container.watch.start = function(starting)
     box = starting
-    error(STOP)
+    error(stop())
   end
   local outcome, err = require("luactr.cli.recipe").run(path, arguments)
   if box then
     return box
   elseif outcome and outcome.container then
     return outcome.container
+  elseif outcome and outcome.group then
+    return first_of(outcome.group)
   end
   return nil, err or (outcome and outcome.error)
 end

@@ -61,45 +61,22 @@ end
 
 -- ---- running
 
-local function is_own(source)
-  return source:find("^@luactr/") or source:find("^@.*/lua/luactr/")
-end
-
---- The recipe's part of the stack: functions of C and of luactr say nothing to its author.
-local function traceback(level)
-  local lines = {}
-  while true do
-    local frame = debug.getinfo(level, "Sln")
-    if not frame then
-      return lines
-    end
-    if frame.what ~= "C" and not is_own(frame.source) then
-      local where = string.format("%s:%d", frame.short_src, frame.currentline)
-      local name = frame.what == "main" and "the recipe" or frame.name
-      lines[#lines + 1] = name and string.format("%s in %s", where, name) or where
-    end
-    level = level + 1
-  end
-end
-
---- What a raised value becomes. An error object already says where the recipe is at fault.
 local function on_error(value)
-  if require("luactr.error").is(value) then
-    return value
-  end
-  local is_text = type(value) == "string" or type(value) == "number"
-  return new_error {
-    code = "ERAISED", op = "run", stack = traceback(3),
-    message = is_text and tostring(value) or "the recipe raised a " .. type(value),
-  }
+  return require("luactr.raised").object(value) -- a tail call: no level more in the traceback
 end
 
 local function is_result(value)
   return type(value) == "table" and type(value.reason) == "string"
 end
 
+local function is_group(value)
+  local group = package.loaded["luactr.loop.group"]
+  return group and group.is(value)
+end
+
 ---@class luactr.cli.outcome
 ---@field container? luactr.container that the recipe returned
+---@field group? luactr.group that it returned
 ---@field alone? boolean the recipe made no other
 ---@field result? luactr.result that it returned
 ---@field status? integer that it returned
@@ -118,8 +95,15 @@ local function watch()
   return seen
 end
 
+local function has_tasks()
+  local poll = require "luactr.poll"
+  return poll.loop ~= nil and poll.loop.is_busy()
+end
+
 local function nothing_returned(seen)
-  if seen.made > 0 and seen.started == 0 then
+  if has_tasks() then
+    return {}
+  elseif seen.made > 0 and seen.started == 0 then
     return nil, new_error {
       code = "ENOTRUN", op = "run",
       message = "the recipe made a container, but did nothing with it",
@@ -135,7 +119,8 @@ local function wrong_value(value)
   return nil, new_error {
     code = "ERETURNED", op = "run",
     message = "the recipe returned a " .. type(value) .. ", which luactr cannot run",
-    remedy = "return a container (return ctr.container { ... }), a result, a status or nothing",
+    remedy = "return a container (return ctr.container { ... }), several (return ctr.all(a, b)), a "
+      .. "result, a status or nothing",
   }
 end
 
@@ -153,6 +138,8 @@ local function outcome_of(seen, value, err)
     return { result = value }
   elseif type(value) == "table" and require("luactr.container").is(value) then
     return { container = value, alone = seen.made == 1 }
+  elseif is_group(value) then
+    return { group = value }
   end
   return wrong_value(value)
 end
@@ -174,6 +161,7 @@ function M.run(path, arguments)
   set_search_path(path)
   arg = table.move(arguments, 1, #arguments, 1, { [0] = path }) -- luacheck: ignore 121
   local seen = watch()
+  require("luactr.poll").guarded = true
   local fine, value, second = xpcall(chunk, on_error, table.unpack(arguments))
   if not fine then
     return nil, value

@@ -6,6 +6,15 @@ local function output()
   return require "luactr.cli.output"
 end
 
+local function several()
+  return require "luactr.cli.several"
+end
+
+--- Most recipes do one thing.
+local function has_loop()
+  return require("luactr.poll").loop ~= nil
+end
+
 local M = {
   name = "run",
   summary = "run a recipe (the verb may be left out)",
@@ -30,7 +39,10 @@ local NOT_EXECUTABLE <const>, NOT_FOUND <const>, SIGNAL_BASE <const> = 126, 127,
 ---@param err luactr.error
 ---@return integer
 local function status_of_error(err)
-  if err.code == "EUSAGE" then
+  local status = several().status_of_signal(err)
+  if status then
+    return status
+  elseif err.code == "EUSAGE" then
     return cli.USAGE
   elseif err.op ~= "exec" then
     return cli.FAILED
@@ -102,7 +114,9 @@ local function complain(err)
 end
 
 local function fail(err)
-  complain(err)
+  if not several().status_of_signal(err) then -- who sent it knows
+    complain(err)
+  end
   return { reason = "start_failed", error = err }, status_of_error(err)
 end
 
@@ -115,10 +129,10 @@ local EXPLAINED <const> = {
   pids = "a fork was refused at limits.pids",
 }
 
-local function run_container(box)
-  local result, err = box:run { forward_signals = true }
-  if not result then
-    return fail(err)
+--- Say of an ending what its status does not say; the status.
+local function finish_result(result)
+  if result.error then
+    return select(2, fail(result.error))
   end
   for _, warning in ipairs(result.warnings or {}) do
     output().warn(warning)
@@ -129,7 +143,40 @@ local function run_container(box)
   if EXPLAINED[result.reason] then
     output().warn(string.format("%s: %s", result.reason, EXPLAINED[result.reason]))
   end
-  return result, M.status_of_result(result)
+  return M.status_of_result(result)
+end
+
+local function run_container(box)
+  require("luactr.poll").guarded = false -- signals are the container's
+  if has_loop() then
+    several().release_signals()
+  end
+  local result, err = box:run { forward_signals = true }
+  if not result then
+    return fail(err)
+  end
+  return result, finish_result(result)
+end
+
+local function run_group(group)
+  local record, status = several().run_group(group, finish_result)
+  if not record then
+    return fail(status)
+  end
+  return record, status
+end
+
+--- A program that has ended, or has left tasks that are not at their end.
+local function run_tasks(outcome)
+  local err = has_loop() and several().run_tasks()
+  if err then
+    return fail(err)
+  elseif outcome.result then
+    return outcome.result, M.status_of_result(outcome.result)
+  elseif outcome.hint then
+    output().warn(outcome.hint)
+  end
+  return { reason = "exit", exit_code = outcome.status or 0 }, outcome.status or 0
 end
 
 local function detach(box)
@@ -174,12 +221,10 @@ local function finish(outcome, options)
       message = "only a container can run detached, and the recipe returned none" })
   elseif outcome.error then
     return fail(outcome.error)
-  elseif outcome.result then
-    return outcome.result, M.status_of_result(outcome.result)
-  elseif outcome.hint then
-    output().warn(outcome.hint)
+  elseif outcome.group then
+    return run_group(outcome.group)
   end
-  return { reason = "exit", exit_code = outcome.status or 0 }, outcome.status or 0
+  return run_tasks(outcome)
 end
 
 ---@param request luactr.cli.request
@@ -200,6 +245,7 @@ function M.run(request)
   else
     result, status = fail(err)
   end
+  status = has_loop() and several().close(status) or status
   report(sink, result)
   if outcome and outcome.alone then
     os.exit(status) -- nothing is held any more; to free all memory piece by piece only takes time

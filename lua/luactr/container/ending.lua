@@ -3,6 +3,7 @@
 local core = require "luactr.core"
 local found_module = require "luactr.container.found"
 local list = require "luactr.state.list"
+local poll = require "luactr.poll"
 local state = require "luactr.state"
 
 local sys <const> = core.sys
@@ -14,7 +15,7 @@ local PAUSE <const> = 0.01 -- between looks at what nobody tells of
 local PATIENCE <const> = 10 -- for a monitor that has nothing left to wait for
 
 local function poll_for(pidfd, timeout)
-  return core.supervise.poll({ { fd = pidfd, events = "r" } }, timeout) > 0
+  return poll.wait({ { fd = pidfd, events = "r" } }, timeout) > 0
 end
 
 --- Until nobody owns the container any more. False when that takes longer.
@@ -40,7 +41,7 @@ local function retry(act)
     if result or err then
       return result, err
     end
-    sys.nanosleep(PAUSE)
+    poll.sleep(PAUSE)
   until sys.clock_gettime() > deadline
 end
 

@@ -124,7 +124,7 @@ local function follow(reader)
     if event then
       return event
     end
-    core.supervise.poll({ { fd = reader.notify, events = "r" } })
+    require("luactr.poll").wait({ { fd = reader.notify, events = "r" } })
     while reader.notify:read(CHUNK) do end
   end
 end

@@ -131,7 +131,7 @@ local function await_change(reader, found)
   local pidfd <close> = sys.pidfd_open(found.record.owner.pid)
   local sources = { { fd = reader.notify, events = "r" } }
   sources[2] = pidfd and { fd = pidfd, events = "r" }
-  core.supervise.poll(sources, pidfd and 60 or 0)
+  require("luactr.poll").wait(sources, pidfd and 60 or 0)
   while reader.notify:read(CHUNK) do end
 end
 
