@@ -77,9 +77,10 @@ int l_pushfd(lua_State *L, const int *fd, int error, const char *op, const char 
 
 static void (*const parts[])(lua_State *L) = {
     /* ORDER SYS */
-    l_sys_constants, l_sys_fd,         l_sys_file,     l_sys_mount, l_sys_namespace,
-    l_sys_process,   l_sys_clone,      l_sys_resource, l_sys_ids,   l_sys_security,
-    l_sys_landlock,  l_sys_capability, l_sys_terminal, l_sys_quota, l_sys_probe,
+    l_sys_constants, l_sys_fd,       l_sys_file,     l_sys_mount,
+    l_sys_namespace, l_sys_process,  l_sys_clone,    l_sys_resource,
+    l_sys_ids,       l_sys_security, l_sys_landlock, l_sys_capability,
+    l_sys_terminal,  l_sys_quota,    l_sys_probe,    l_sys_attributes,
 };
 
 int l_open_sys(lua_State *L) {

@@ -114,6 +114,7 @@ void l_pushexit(lua_State *L, const struct l_exit *how);
 void l_sys_constants(lua_State *L);
 void l_sys_fd(lua_State *L);
 void l_sys_file(lua_State *L);
+void l_sys_attributes(lua_State *L);
 void l_sys_mount(lua_State *L);
 void l_sys_namespace(lua_State *L);
 void l_sys_process(lua_State *L);

@@ -143,10 +143,7 @@ const struct l_name l_file_type_names[] = {
 };
 
 const struct l_name l_seek_names[] = {
-    N(SEEK_, SET),
-    N(SEEK_, CUR),
-    N(SEEK_, END),
-    END,
+    N(SEEK_, SET), N(SEEK_, CUR), N(SEEK_, END), N(SEEK_, DATA), N(SEEK_, HOLE), END,
 };
 
 const struct l_name l_memfd_names[] = {

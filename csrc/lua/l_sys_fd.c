@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -75,6 +76,15 @@ static int l_ftruncate(lua_State *L) {
     return l_pushdone(L, result, errno, "ftruncate", NULL);
 }
 
+/* sendfile(to, from, count): in the kernel, from the offset of one to that of the other */
+static int l_sendfile(lua_State *L) {
+    int to = l_checkfd(L, 1);
+    int from = l_checkfd(L, 2);
+    size_t count = (size_t)l_checkrange(L, 3, 0, LUA_MAXINTEGER);
+    ssize_t result = TEMP_FAILURE_RETRY(sendfile(to, from, NULL, count));
+    return l_pushnumber(L, result, errno, "sendfile");
+}
+
 /* ---- descriptors */
 
 static int l_pipe(lua_State *L) {
@@ -138,6 +148,7 @@ static const luaL_Reg functions[] = {{"open", l_open},
                                      {"write", l_fd_write},
                                      {"lseek", l_lseek},
                                      {"ftruncate", l_ftruncate},
+                                     {"sendfile", l_sendfile},
                                      {"pipe", l_pipe},
                                      {"dup", l_dup},
                                      {"dup2", l_dup2},

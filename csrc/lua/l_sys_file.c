@@ -51,7 +51,7 @@ static int l_link(lua_State *L) {
     const char *existing = l_checkcstring(L, 1);
     const char *path = l_checkcstring(L, 2);
     int dir = l_optfd(L, 3, AT_FDCWD);
-    int result = linkat(dir, existing, dir, path, 0);
+    int result = linkat(dir, existing, l_optfd(L, 4, dir), path, 0);
     return l_pushdone(L, result, errno, "link", path);
 }
 
@@ -164,7 +164,7 @@ static void set_time(lua_State *L, const char *key, const struct statx_timestamp
 }
 
 static void push_stat(lua_State *L, const struct statx *file) {
-    lua_createtable(L, 0, 16);
+    lua_createtable(L, 0, 18);
     lua_pushstring(L, type_name(file->stx_mode));
     lua_setfield(L, -2, "type");
     set_integer(L, "mode", file->stx_mode & 07777);
@@ -179,6 +179,8 @@ static void push_stat(lua_State *L, const struct statx *file) {
     set_time(L, "atime", &file->stx_atime);
     set_time(L, "mtime", &file->stx_mtime);
     set_time(L, "ctime", &file->stx_ctime);
+    lua_pushinteger(L, file->stx_mtime.tv_sec * 1000000000 + file->stx_mtime.tv_nsec);
+    lua_setfield(L, -2, "mtime_ns");
     if (file->stx_mask & STATX_MNT_ID) /* Linux 5.8 */
         set_integer(L, "mnt_id", file->stx_mnt_id);
     if (file->stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <sys/fsuid.h>
 #include <unistd.h>
 
 /* The id of argument `arg`, which must be there. */
@@ -77,6 +78,25 @@ static int l_setresgid(lua_State *L) {
     return l_pushdone(L, result, errno, "setresgid", NULL);
 }
 
+/* The calls tell the id from before, and whether they did anything only when asked again. */
+static int l_setfsuid(lua_State *L) {
+    uid_t uid = check_id(L, 1);
+    uid_t before = (uid_t)setfsuid(uid);
+    if ((uid_t)setfsuid((uid_t)-1) != uid)
+        return l_pushfail(L, EPERM, "setfsuid", NULL);
+    lua_pushinteger(L, before);
+    return 1;
+}
+
+static int l_setfsgid(lua_State *L) {
+    gid_t gid = check_id(L, 1);
+    gid_t before = (gid_t)setfsgid(gid);
+    if ((gid_t)setfsgid((gid_t)-1) != gid)
+        return l_pushfail(L, EPERM, "setfsgid", NULL);
+    lua_pushinteger(L, before);
+    return 1;
+}
+
 static int l_setgroups(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -108,19 +128,12 @@ static int l_getgroups(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"getuid", l_getuid},
-                                     {"geteuid", l_geteuid},
-                                     {"getgid", l_getgid},
-                                     {"getegid", l_getegid},
-                                     {"getresuid", l_getresuid},
-                                     {"getresgid", l_getresgid},
-                                     {"setuid", l_setuid},
-                                     {"setgid", l_setgid},
-                                     {"setresuid", l_setresuid},
-                                     {"setresgid", l_setresgid},
-                                     {"setgroups", l_setgroups},
-                                     {"getgroups", l_getgroups},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"getuid", l_getuid},       {"geteuid", l_geteuid},     {"getgid", l_getgid},
+    {"getegid", l_getegid},     {"getresuid", l_getresuid}, {"getresgid", l_getresgid},
+    {"setuid", l_setuid},       {"setgid", l_setgid},       {"setresuid", l_setresuid},
+    {"setresgid", l_setresgid}, {"setfsuid", l_setfsuid},   {"setfsgid", l_setfsgid},
+    {"setgroups", l_setgroups}, {"getgroups", l_getgroups}, {NULL, NULL}};
 
 void l_sys_ids(lua_State *L) {
     luaL_setfuncs(L, functions, 0);

@@ -26,6 +26,7 @@ describe("luactr.sys descriptors #core", function()
       { "write", "EBADF", plain, "x" },
       { "lseek", "EBADF", NO_FD, 0 },
       { "ftruncate", "EINVAL", plain, 0 },
+      { "sendfile", "EBADF", NO_FD, plain, 1 },
       { "dup", "EBADF", NO_FD },
       { "dup2", "EBADF", NO_FD, 1 },
       { "set_cloexec", "EBADF", NO_FD, true },
@@ -123,6 +124,22 @@ describe("luactr.sys descriptors #core", function()
     assert.equal(6, sys.lseek(memory, 1, "cur"))
     assert(sys.ftruncate(memory, 7))
     assert.equal(7, sys.lseek(memory, 0, "end"))
+  end)
+
+  it("find data and holes, and copy inside the kernel", function()
+    local from <close> = assert(sys.memfd_create("spec"))
+    sys.lseek(from, 1 << 20)
+    from:write("data")
+    sys.ftruncate(from, 2 << 20)
+    assert.equal(1 << 20, sys.lseek(from, 0, "data"))
+    assert.is_true(sys.lseek(from, 1 << 20, "hole") < 2 << 20)
+    local to <close> = assert(sys.memfd_create("spec"))
+    sys.lseek(from, 1 << 20)
+    assert.equal(4, sys.sendfile(to, from, 4))
+    sys.lseek(to, 0)
+    assert.equal("data", to:read())
+    local _, _, errno = sys.lseek(from, 2 << 20, "data")
+    assert.equal("ENXIO", sys.errname(errno))
   end)
 
   it("seal memory for good", function()

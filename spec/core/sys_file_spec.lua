@@ -27,6 +27,11 @@ describe("luactr.sys files #core", function()
       { "chdir", "ENOTDIR", "/dev/null" },
       { "fchdir", "EBADF", 9999 },
       { "chroot", "ENOTDIR", "/dev/null" },
+      { "utimens", "ENOENT", "/no/such", 0, 0 },
+      { "getxattr", "ENODATA", "/", "user.luactr-none" },
+      { "setxattr", "ENOENT", "/no/such", "user.x", "" },
+      { "removexattr", "ENOENT", "/no/such", "user.x" },
+      { "listxattr", "ENOENT", "/no/such" },
     } do
       local value, message, errno = sys[case[1]](table.unpack(case, 3))
       assert.is_nil(value, case[1])
@@ -44,6 +49,46 @@ describe("luactr.sys files #core", function()
       assert.equal(case[2], sys.errname(errno), message)
     end
     assert.error(function() sys.set_project_quota(proc, 0, 0, 0) end)
+  end)
+
+  it("have times in nanoseconds", function()
+    local dir <close> = support.tmpdir()
+    local path = dir:write("file", "")
+    assert(sys.symlink("file", dir.path .. "/link"))
+    assert(sys.utimens(path, nil, 1700000000123456789))
+    assert(sys.utimens(dir.path .. "/link", nil, -5, "symlink_nofollow"))
+    assert.equal(1700000000123456789, sys.stat(path).mtime_ns)
+    assert.equal(-5, sys.stat(dir.path .. "/link", "symlink_nofollow").mtime_ns)
+    local fd <close> = assert(sys.open(path))
+    assert(sys.utimens(fd, 7, nil))
+    assert.equal(1700000000123456789, sys.stat(fd).mtime_ns)
+    assert.equal(7e-9, sys.stat(fd).atime)
+  end)
+
+  it("have extended attributes", function()
+    local fd <close> = assert(sys.memfd_create("spec"))
+    local dir <close> = support.tmpdir()
+    local path = dir:write("file", "")
+    for _, file in ipairs { path, fd } do
+      local set, _, errno = sys.setxattr(file, "user.spec", "a\0b")
+      if set then
+        assert.equal("a\0b", sys.getxattr(file, "user.spec"))
+        assert.same({ "user.spec" }, sys.listxattr(file))
+        assert(sys.removexattr(file, "user.spec"))
+        assert.same({}, sys.listxattr(file))
+      else
+        assert.equal("EOPNOTSUPP", sys.errname(errno))
+      end
+    end
+  end)
+
+  it("get names in other directories", function()
+    local dir <close> = support.tmpdir()
+    dir:write("a/file", "")
+    local a <close> = assert(sys.open(dir.path .. "/a", "directory"))
+    local b <close> = assert(sys.open(dir:mkdir "b", "directory"))
+    assert(sys.link("file", "name", a, b))
+    assert.equal(2, sys.stat(dir.path .. "/b/name").nlink)
   end)
 
   it("make, rename and remove names, from a directory too", function()

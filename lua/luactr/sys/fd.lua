@@ -44,14 +44,19 @@ M.read = core.read
 ---@type fun(fd: luactr.anyfd, data: string): integer?, string?, integer?
 M.write = core.write
 
---- Move the file offset: `whence` is "set" (the default), "cur" or "end". Returns the new one.
---- lseek(2)
+--- Move the file offset: `whence` is "set" (the default), "cur", "end", or "data" and "hole" for the
+--- next of these; ENXIO when there is none. Returns the new one. lseek(2)
 ---@type fun(fd: luactr.anyfd, offset: integer, whence?: string|integer): integer?, string?, integer?
 M.lseek = core.lseek
 
 --- Make a file `size` bytes long. ftruncate(2)
 ---@type fun(fd: luactr.anyfd, size: integer): true?, string?, integer?
 M.ftruncate = core.ftruncate
+
+--- Copy at most `count` bytes inside the kernel, from the offset of `from` on; returns how many. 0 at
+--- the end of the file. sendfile(2)
+---@type fun(to: luactr.anyfd, from: luactr.anyfd, count: integer): integer?, string?, integer?
+M.sendfile = core.sendfile
 
 --- A pipe: the end to read from, the end to write to. EMFILE, ENFILE. pipe(2)
 ---@type fun(): luactr.fd?, (luactr.fd|string)?, integer?

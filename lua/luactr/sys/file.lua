@@ -17,6 +17,7 @@ local core <const> = require("luactr.core").sys
 ---@field atime number seconds
 ---@field mtime number seconds
 ---@field ctime number seconds
+---@field mtime_ns integer nanoseconds: all of mtime, which a number cannot hold
 ---@field mnt_id? integer the mount, as in /proc/self/mountinfo; Linux 5.8
 ---@field mount_root? boolean whether something is mounted right here; Linux 5.8
 
@@ -40,8 +41,8 @@ M.unlink = core.unlink
 ---@type fun(from: string, to: string, dir?: luactr.anyfd, flags?: luactr.flags): true?, string?, integer?
 M.rename = core.rename
 
---- Give a file one more name. link(2)
----@type fun(existing: string, path: string, dir?: luactr.anyfd): true?, string?, integer?
+--- Give a file one more name, which starts at `to_dir` if that is another directory. link(2)
+---@type fun(existing: string, path: string, dir?: luactr.anyfd, to_dir?: luactr.anyfd): true?, string?, integer?
 M.link = core.link
 
 --- Make `path` a symbolic link with the text `link`. symlink(2)
@@ -110,5 +111,26 @@ M.chroot = core.chroot
 --- Set which mode bits a new file does not get; returns the mask from before. umask(2)
 ---@type fun(mask: luactr.mode): integer
 M.umask = core.umask
+
+--- Set the times of a path or descriptor, in nanoseconds since the epoch; nil leaves one as it is.
+--- Flags are AT_*: "symlink_nofollow" for a link itself. utimensat(2)
+---@type fun(file: string|luactr.anyfd, atime?: integer, mtime?: integer, flags?: luactr.flags, dir?: luactr.anyfd): true?, string?, integer?
+M.utimens = core.utimens
+
+--- An extended attribute of a path or descriptor. ENODATA, EOPNOTSUPP. getxattr(2)
+---@type fun(file: string|luactr.anyfd, name: string): string?, string?, integer?
+M.getxattr = core.getxattr
+
+--- Set an extended attribute of a path or descriptor. EOPNOTSUPP, EPERM, ENOSPC. setxattr(2)
+---@type fun(file: string|luactr.anyfd, name: string, value: string): true?, string?, integer?
+M.setxattr = core.setxattr
+
+--- Remove an extended attribute of a path or descriptor. ENODATA. removexattr(2)
+---@type fun(file: string|luactr.anyfd, name: string): true?, string?, integer?
+M.removexattr = core.removexattr
+
+--- The names of a path's or descriptor's extended attributes. listxattr(2)
+---@type fun(file: string|luactr.anyfd): string[]?, string?, integer?
+M.listxattr = core.listxattr
 
 return M

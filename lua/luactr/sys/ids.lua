@@ -47,6 +47,16 @@ M.setresuid = core.setresuid
 ---@type fun(real?: integer, effective?: integer, saved?: integer): true?, string?, integer?
 M.setresgid = core.setresgid
 
+--- Set the user id that new files get and that access is checked for; returns the one from before.
+--- Capabilities over files leave the effective set with root's, and come back with it. EPERM.
+--- setfsuid(2)
+---@type fun(uid: integer): integer?, string?, integer?
+M.setfsuid = core.setfsuid
+
+--- The same for the group id. EPERM. setfsgid(2)
+---@type fun(gid: integer): integer?, string?, integer?
+M.setfsgid = core.setfsgid
+
 --- Set the supplementary groups. EPERM without CAP_SETGID, or denied in a user namespace.
 --- setgroups(2)
 ---@type fun(groups: integer[]): true?, string?, integer?
