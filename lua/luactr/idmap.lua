@@ -265,6 +265,7 @@ end
 ---@field nofollow? boolean
 ---@field map? true|{ uid: luactr.idmap.range[], gid: luactr.idmap.range[] } true: the container's
 ---@field whole? boolean the mounts below are mapped, too
+---@field mapped? boolean what became of that
 ---@field lenient? boolean a file system that cannot do it stays as it is, with a warning
 
 --- Let luactr open a source and map the ids of its files.

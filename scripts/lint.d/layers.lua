@@ -30,6 +30,7 @@ local LAYERS <const> = {
   { name = "base", uses = { "core", "base" }, pure = true,
     modules = { "luactr.error", "luactr.nearest", "luactr.units", "luactr.check",
       "luactr.check.*" } },
+  { name = "files", modules = { "luactr.files.*" }, uses = { "core", "base", "sys" } },
   { name = "sys", modules = { "luactr.sys", "luactr.sys.*" }, uses = { "core", "base", "sys" } },
   { name = "spec", uses = { "core", "base", "spec", "rootfs", "mount" }, pure = true,
     modules = { "luactr.spec", "luactr.spec.*", "luactr.steps", "luactr.namespaces",
@@ -60,7 +61,7 @@ local LAYERS <const> = {
 }
 
 -- What a contributor may require, besides the files of its own concern.
-local CONTRIBUTOR_USES <const> = { "core", "base", "sys", "spec", "host" }
+local CONTRIBUTOR_USES <const> = { "core", "base", "sys", "files", "spec", "host" }
 
 local NOT_WHEN_PURE <const> = { "%f[%w_]io%.%w", "%f[%w_]os%.%w" }
 

@@ -76,6 +76,11 @@ describe("luactr completion bash #cli", function()
       assert.same({ two }, complete(verb, two))
     end
     assert.same({ one }, complete("logs", "-f", one:sub(1, -2)))
+    assert.same({ one .. ":" }, complete("cp", one))
+  end)
+
+  it("knows files beside names", function()
+    assert.same({ "README.md" }, complete("cp", "READ"))
   end)
 
   it("leaves files to the shell", function()

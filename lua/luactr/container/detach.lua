@@ -112,6 +112,7 @@ local function config_of(box, run)
   local compiled = run.cgroup and box.plan.cgroup
   return {
     spec = spec, where = plain(box.spec.where, 1),
+    root = plain(require("luactr.container.subject").root_of(box, run), DEEPEST),
     cgroup = compiled and plain({
       id = compiled.id, path = compiled.path, places = compiled.places,
       freezer = compiled.freezer, writes = {},

@@ -260,6 +260,46 @@ function Found:kill(signal)
   return true
 end
 
+-- ---- files: see luactr.container.files
+
+local function files_call(found, what, ...)
+  local subject, err = require("luactr.container.subject").of_found(found, config_of(found))
+  if not subject then
+    return nil, err
+  end
+  return require("luactr.container.files")[what](subject, ...)
+end
+
+--- Copy a file or directory of the host, or the files of a tar archive, into it; running or, as far
+--- as its root outlives it, ended.
+---@param source string|luactr.anyfd a path of the host; or a descriptor to read an archive from
+---@param path string inside; where it goes follows the rules of cp(1)
+---@param options? luactr.copy_options
+---@return boolean? done
+---@return luactr.error?
+function Found:copy_in(source, path, options)
+  return files_call(self, "copy_in", source, path, options)
+end
+
+--- Copy a file or directory of it to the host.
+---@param path string inside
+---@param target string|luactr.anyfd a path of the host; or a descriptor to write an archive to
+---@param options? luactr.copy_options
+---@return boolean? done
+---@return luactr.error?
+function Found:copy_out(path, target, options)
+  return files_call(self, "copy_out", path, target, options)
+end
+
+--- Write its root file system, without what is mounted in it, as a tar archive.
+---@param fd luactr.anyfd
+---@param options? { filter?: "gzip"|"zstd", notice?: fun(path: string, why: string) }
+---@return boolean? done
+---@return luactr.error?
+function Found:export(fd, options)
+  return files_call(self, "export", fd, options)
+end
+
 -- ---- the end: see luactr.container.ending
 
 --- Wait until it has ended, and nothing of it is left but its state.

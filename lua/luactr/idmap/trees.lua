@@ -81,9 +81,10 @@ local function set_map(tree, fd, namespace)
   return done, errno
 end
 
+---@return true|string|nil done true: its files have the container's users
 local function apply_map(tree, fd, maps, run)
   if tree.lenient and is_shifted(fd, maps) then
-    return true
+    return "not needed"
   end
   local namespace <close>, failure = user_namespace(maps)
   if not namespace then
@@ -95,7 +96,7 @@ local function apply_map(tree, fd, maps, run)
   elseif tree.lenient then
     run:warn { string.format("the files of %s belong to nobody in the container: %s", tree.source,
       why(tree, errno)) }
-    return true
+    return "not possible"
   end
   return nil, { op = "mount_setattr", path = tree.source, errno = errno, checked = true,
     action = "map the users of " .. tree.source, cause = why(tree, errno),
@@ -150,6 +151,7 @@ function M.open(trees, run)
       if not done then
         return nil, failure
       end
+      tree.mapped = done == true
     end
   end
   return opened

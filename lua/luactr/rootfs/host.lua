@@ -152,6 +152,16 @@ function M.steps(self, host)
   return steps
 end
 
+--- What was copied stays; the rest is mounts on a tmpfs.
+function M.kept(self)
+  if not self.copy then
+    return { kind = "memory" }
+  elseif self.copy == true then
+    return { kind = "directory", inside = "rootfs", copied = true }
+  end
+  return { kind = "directory", path = self.copy, copied = true }
+end
+
 function M.find(self, path)
   return require("luactr.rootfs.tree").find(self.list, path)
 end

@@ -64,6 +64,23 @@ function methods:find(path)
   return self.kind.find and not self.problem and self.kind.find(self, path) or nil
 end
 
+---@class luactr.rootfs.kept what a root is, seen from the host
+---@field kind "directory"|"overlay"|"memory"|"none"
+---@field path? string of a directory
+---@field inside? string or its name in the container's own directory
+---@field copied? boolean the directory holds copies of the host's files
+---@field lower? string[] of an overlay, the topmost first
+---@field upper? string
+---@field work? string
+---@field userxattr? boolean how the overlay marks its files
+
+--- What the root is, and what of it outlives the container.
+---@param spec luactr.spec settled
+---@return luactr.rootfs.kept
+function methods:kept(spec)
+  return self.kind.kept and self.kind.kept(self, spec) or { kind = "memory" }
+end
+
 local function absolute(path)
   if path:sub(1, 1) == "/" then
     return path
@@ -72,6 +89,9 @@ local function absolute(path)
 end
 
 local directory <const> = {
+  kept = function(self)
+    return { kind = "directory", path = self.path }
+  end,
   find = function(self, path)
     return { root = self.path, path = path }
   end,
@@ -147,6 +167,15 @@ local function throw_away(layers, host, steps)
 end
 
 local overlay <const> = {
+  kept = function(self, spec)
+    local layers, lower = self.layers, table.move(self.directories, 1, #self.directories, 1, {})
+    if layers.upper then
+      table.remove(lower, 1)
+    end
+    return { kind = layers.upper and "overlay" or "memory", lower = lower,
+      upper = layers.upper and absolute(layers.upper), work = layers.work and absolute(layers.work),
+      userxattr = spec.namespaces.user == "new" or nil }
+  end,
   find = function(self, path)
     local sys = require("luactr.core").sys
     for _, layer in ipairs(self.directories) do
@@ -198,6 +227,9 @@ function M.overlay(layers)
 end
 
 local none <const> = {
+  kept = function()
+    return { kind = "none" }
+  end,
   steps = function() return {} end,
   find = function(_, path)
     return { file = path }

@@ -40,6 +40,10 @@ local TAIL <const> = [==[
   fi
   case $words in
     @name) mapfile -t COMPREPLY < <(compgen -W "$(_luactr_names)" -- "$word") ;;
+    @place)
+      mapfile -t COMPREPLY < <(compgen -S : -W "$(_luactr_names)" -- "$word"
+        compgen -f -- "$word")
+      compopt -o nospace 2>/dev/null ;;
     @file) ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word") ;;
   esac
@@ -60,14 +64,15 @@ local function option_words(verb)
   return table.concat(names, " ")
 end
 
---- What its arguments are: a list of words, or @name or @file.
+--- What its arguments are: a list of words, or @name, @file or, for both, @place.
 local function argument_words(verb, all)
   if #verb.words > 0 then
     return table.concat(verb.words, " ")
   elseif verb.takes.verb then
     return all
   end
-  return verb.takes.name and "@name" or verb.takes.file and "@file" or ""
+  return verb.takes.name and verb.takes.file and "@place" or verb.takes.name and "@name"
+    or verb.takes.file and "@file" or ""
 end
 
 local function add_verb(lines, verb, all)

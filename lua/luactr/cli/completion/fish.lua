@@ -36,8 +36,8 @@ local function argument_line(condition, verb, all)
   if words then
     return string.format("complete -c luactr -n %s -f -a %s", from, quoted(words))
   elseif verb.takes.name then
-    local files = verb.takes.file and "" or " -f"
-    return string.format("complete -c luactr -n %s%s -a '(__luactr_names)'", from, files)
+    local files, colon = verb.takes.file and "" or " -f", verb.takes.file and ":" or ""
+    return string.format("complete -c luactr -n %s%s -a '(__luactr_names)%s'", from, files, colon)
   elseif not verb.takes.file then
     return string.format("complete -c luactr -n %s -f", from)
   end

@@ -32,6 +32,9 @@ local TAIL <const> = [==[
     (@name)
       names=(${(f)"$($words[1] ps --all --quiet 2>/dev/null)"})
       compadd -a names ;;
+    (@place)
+      names=(${(f)"$($words[1] ps --all --quiet 2>/dev/null)"})
+      compadd -S : -a names; _files ;;
     (@file) _files ;;
     (@verb) _describe verb verbs ;;
     (@start) _describe verb verbs; _files ;;
@@ -54,7 +57,8 @@ local function argument_words(verb)
   if #verb.words > 0 then
     return table.concat(verb.words, " ")
   end
-  return verb.takes.verb and "@verb" or verb.takes.name and "@name"
+  return verb.takes.verb and "@verb" or verb.takes.name and verb.takes.file and "@place"
+    or verb.takes.name and "@name"
     or verb.takes.file and "@file" or ""
 end
 
