@@ -142,13 +142,14 @@ static void push_layout(lua_State *L, const struct cgroup_layout *layout) {
     lua_setfield(L, hierarchies - 1, "hierarchies");
 }
 
-/* detect() -> layout of this host. */
+/* detect() -> layout of this host. It is scratch in Lua's heap, since pages of the stack that
+ * nothing else uses would be faulted in for it. */
 static int l_detect(lua_State *L) {
-    struct cgroup_layout layout;
-    int error = lctr_cgroup_detect(&layout);
+    struct cgroup_layout *layout = lua_newuserdatauv(L, sizeof *layout, 0);
+    int error = lctr_cgroup_detect(layout);
     if (error)
         return l_pushfail(L, -error, "read", "/proc/self/mountinfo");
-    push_layout(L, &layout);
+    push_layout(L, layout);
     return 1;
 }
 
@@ -189,16 +190,17 @@ static int l_layout(lua_State *L) {
     bool root = lua_toboolean(L, 4);
     char *mountinfo = scratch(L, 1);
     char *own = scratch(L, 2);
-    struct cgroup_layout layout = {.count = 0};
-    int error = add_mounts(&layout, mountinfo);
-    lctr_cgroup_layout_unified(&layout, controllers);
+    struct cgroup_layout *layout = lua_newuserdatauv(L, sizeof *layout, 0);
+    memset(layout, 0, sizeof *layout);
+    int error = add_mounts(layout, mountinfo);
+    lctr_cgroup_layout_unified(layout, controllers);
     if (!error)
-        error = lctr_cgroup_layout_own(&layout, own);
+        error = lctr_cgroup_layout_own(layout, own);
     if (error)
         return l_pushfail(L, -error, "layout", NULL);
     if (root)
-        delegate_all(&layout);
-    push_layout(L, &layout);
+        delegate_all(layout);
+    push_layout(L, layout);
     return 1;
 }
 

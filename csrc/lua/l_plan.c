@@ -288,6 +288,31 @@ static void push_steps(lua_State *L) {
     }
 }
 
+/* fd_arguments: op to the name of the argument that names a slot, for the kinds that have one */
+static void push_fd_arguments(lua_State *L) {
+    struct lctr_plan_arg arg;
+    lua_newtable(L);
+    for (uint32_t kind = 0; kind < STEP_COUNT; kind++) {
+        const char *cursor = lctr_plan_args(kind);
+        while (lctr_plan_next_arg(&cursor, &arg)) {
+            if (!strchr("fF", arg.type))
+                continue;
+            lua_pushlstring(L, arg.name, arg.length);
+            lua_setfield(L, -2, lctr_plan_name(kind));
+        }
+    }
+}
+
+/* __index of core.plan: to start a container takes no list of all kinds. */
+static int l_index(lua_State *L) {
+    if (lua_type(L, 2) != LUA_TSTRING || strcmp(lua_tostring(L, 2), "steps") != 0)
+        return 0;
+    push_steps(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, 1, "steps");
+    return 1;
+}
+
 struct number {
     const char *name;
     lua_Integer value;
@@ -310,8 +335,8 @@ static void set_numbers(lua_State *L, const char *key, const struct number *rows
 int l_open_plan(lua_State *L) {
     l_newclass(L, PLAN_CLASS, methods, meta);
     lua_newtable(L);
-    push_steps(L);
-    lua_setfield(L, -2, "steps");
+    push_fd_arguments(L);
+    lua_setfield(L, -2, "fd_arguments");
     set_numbers(L, "rendezvous", rendezvous);
     set_numbers(L, "bind_policy", bind_policy);
     push_kinds(L);
@@ -319,5 +344,9 @@ int l_open_plan(lua_State *L) {
     lua_setfield(L, -2, "encode");
     lua_pushcfunction(L, l_check);
     lua_setfield(L, -2, "check");
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, l_index);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
     return 1;
 }

@@ -4,7 +4,6 @@ local M = {}
 
 local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 local MAX_STEPS <const> = 65536 -- PLAN_MAX_STEPS of plan.h
-local SLOT_TYPES <const> = { f = true, F = true }
 
 local function core()
   return require("luactr.core")
@@ -300,19 +299,6 @@ local function contribute(phase, spec, host, plan)
   return require(phase.module)[phase.call or "steps"](spec, host, plan)
 end
 
-local slot_arguments -- op to the name of its fd argument, from plan.h by way of luactr.core
-
-local function read_slot_arguments()
-  slot_arguments = {}
-  for _, kind in ipairs(core().plan.steps) do
-    for _, argument in ipairs(kind.args) do
-      if SLOT_TYPES[argument.type] then
-        slot_arguments[kind.name] = argument.name
-      end
-    end
-  end
-end
-
 --- Where a step comes from: the path that its contributor named, if the recipe spoke of it at all.
 local function origin(given, from)
   return from and given[from:match("^[%w_]+")] and from or "default"
@@ -321,12 +307,10 @@ end
 --- Settle each step's `from`, and collect the slots that the steps name, once each.
 local function finish_steps(plan)
   local given, slots, known = plan.spec.given, plan.slots, {}
-  if not slot_arguments then
-    read_slot_arguments()
-  end
+  local fd_arguments = core().plan.fd_arguments
   for _, step in ipairs(plan.steps) do
     step.from = origin(given, step.from)
-    local argument = slot_arguments[step.op]
+    local argument = fd_arguments[step.op]
     local slot = argument and step[argument]
     if slot and not known[slot] then
       known[slot] = true
