@@ -11,13 +11,15 @@
 #define PREFIX "cap_"
 
 int lctr_capability_number(const char *name) {
-    char full[LCTR_CAPABILITY_NAME_MAX];
+    char full[LCTR_CAPABILITY_NAME_MAX] = PREFIX;
     bool prefixed = strncasecmp(name, PREFIX, strlen(PREFIX)) == 0;
-    int length = snprintf(full, sizeof full, "%s%s", prefixed ? "" : PREFIX, name);
+    size_t before = prefixed ? 0 : strlen(PREFIX);
+    size_t length = strlen(name);
     cap_value_t number;
-    if (length < 0 || (size_t)length >= sizeof full || cap_from_name(full, &number) < 0)
+    if (before + length >= sizeof full)
         return -EINVAL;
-    return number;
+    memcpy(full + before, name, length + 1);
+    return cap_from_name(full, &number) < 0 ? -EINVAL : number;
 }
 
 void lctr_capability_name(unsigned int number, char name[LCTR_CAPABILITY_NAME_MAX]) {

@@ -78,7 +78,11 @@ static uint64_t check_set(lua_State *L, int index, int arg) {
 
 static const char *const set_names[] = {"effective", "permitted", "inheritable", NULL};
 
-static int l_capget(lua_State *L) {
+static void push_mask(lua_State *L, uint64_t mask) {
+    lua_pushinteger(L, (lua_Integer)mask);
+}
+
+static int get_sets(lua_State *L, void (*push)(lua_State *L, uint64_t mask)) {
     pid_t pid = l_optpid(L, 1);
     struct capability_sets sets;
     int result = lctr_capability_get(pid, &sets);
@@ -87,10 +91,18 @@ static int l_capget(lua_State *L) {
     const uint64_t masks[] = {sets.effective, sets.permitted, sets.inheritable};
     lua_createtable(L, 0, 3);
     for (int i = 0; set_names[i]; i++) {
-        push_names(L, masks[i]);
+        push(L, masks[i]);
         lua_setfield(L, -2, set_names[i]);
     }
     return 1;
+}
+
+static int l_capget(lua_State *L) {
+    return get_sets(L, push_names);
+}
+
+static int l_cap_masks(lua_State *L) {
+    return get_sets(L, push_mask);
 }
 
 static int l_capset(lua_State *L) {
@@ -141,6 +153,7 @@ static const luaL_Reg functions[] = {{"cap_mask", l_cap_mask},
                                      {"cap_names", l_cap_names},
                                      {"last_cap", l_last_cap},
                                      {"capget", l_capget},
+                                     {"cap_masks", l_cap_masks},
                                      {"capset", l_capset},
                                      {"capbset_drop", l_capbset_drop},
                                      {"get_capbset", l_get_capbset},

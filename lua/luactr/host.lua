@@ -53,16 +53,8 @@ local readers = {
   gid = function() return sys().getegid() end,
   -- Root that lacks the right to mount (a container's root) needs a user namespace as others do.
   privileged = function(facts)
-    if facts.uid ~= 0 then
-      return false
-    end
-    local sets = sys().capget()
-    for _, name in ipairs(sets and sets.effective or {}) do
-      if name:upper() == "CAP_SYS_ADMIN" then
-        return true
-      end
-    end
-    return false
+    local sets = facts.uid == 0 and sys().cap_masks()
+    return sets and sets.effective & sys().cap_mask { "CAP_SYS_ADMIN" } ~= 0 or false
   end,
   kernel = function()
     local release = read_line("/proc/sys/kernel/osrelease") or ""
@@ -71,8 +63,8 @@ local readers = {
   end,
   last_cap = function() return sys().last_cap() end,
   capabilities = function()
-    local sets = sys().capget()
-    return sets and sys().cap_mask(sets.permitted) or 0
+    local sets = sys().cap_masks()
+    return sets and sets.permitted or 0
   end,
   landlock = function()
     local abi, _, errno = sys().landlock_abi()

@@ -51,6 +51,8 @@ describe("luactr.sys security #core", function()
         assert.same({ "CAP_CHOWN" }, now.effective)
         assert.same({ "CAP_KILL" }, now.inheritable)
         assert.same(before.permitted, now.permitted)
+        assert.same({ effective = 1, permitted = sys.cap_mask(before.permitted),
+          inheritable = 1 << 5 }, sys.cap_masks())
         assert(sys.capset { effective = 0, permitted = 0, inheritable = 0 })
         fails("EPERM", sys.capset { permitted = { "chown" } })
         fails("EPERM", sys.capbset_drop { "chown" })

@@ -66,12 +66,7 @@ local function own(kind)
 end
 
 local function may(capability)
-  for _, name in ipairs(sys.capget().effective) do
-    if name:upper() == capability then
-      return true
-    end
-  end
-  return false
+  return sys.cap_masks().effective & sys.cap_mask { capability } ~= 0
 end
 
 -- ---- by name, without the name service: its modules have no business in here

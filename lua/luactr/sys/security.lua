@@ -30,6 +30,10 @@ M.last_cap = core.last_cap
 ---@type fun(process?: luactr.process_id): luactr.capability_sets?, string?, integer?
 M.capget = core.capget
 
+--- The same as masks. ESRCH. capget(2)
+---@type fun(process?: luactr.process_id): { effective: integer, permitted: integer, inheritable: integer }?, string?, integer?
+M.cap_masks = core.cap_masks
+
 --- Set the sets of this process; one that is not named stays. EPERM: not permitted now. capset(2)
 ---@type fun(sets: luactr.capability_sets): true?, string?, integer?
 M.capset = core.capset
