@@ -46,6 +46,9 @@
     X(UNSHARE, "unshare", "flags:u")                                                               \
     X(SETNS, "setns", "ns:f flags:u")                                                              \
     X(TIME_NAMESPACE, "time_namespace", "offsets:S")                                               \
+    /* into the pid namespace that was joined, or made after another was: the rest of the list */  \
+    /* is carried out by a child there, and the process outside ends as it does */                 \
+    X(FORK, "fork", "")                                                                            \
     X(PARENT_DEATH_SIGNAL, "parent_death_signal", "signal:u")                                      \
     X(OOM_SCORE_ADJ, "oom_score_adj", "value:i")                                                   \
     X(SETHOSTNAME, "sethostname", "name:s")                                                        \

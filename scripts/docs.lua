@@ -85,7 +85,7 @@ local NAMESPACES <const> = {
   { "uts", "host and domain name" }, { "ipc", "System V IPC, message queues" },
   { "network", "interfaces, addresses, ports; also said by `network`" },
   { "cgroup", "the root of the cgroup tree" }, { "user", "users, groups, capabilities" },
-  { "time", "*later*; offsets of the clocks" },
+  { "time", "monotonic and boot clock, also said by `clock`" },
 }
 
 local function namespaces_table()
@@ -201,7 +201,7 @@ local LUALS <const> = {
 -- What a custom type's function accepts. ORDER CUSTOM: the types of kind "custom" in luactr.spec.
 local CUSTOM <const> = {
   env = "table<string, string|number|boolean>|string[]",
-  namespaces = "table<string, \"new\"|\"host\">|string[]",
+  namespaces = "table<string, string|integer|luactr.fd>|string[]|\"all\"",
   network = "\"none\"|\"host\"",
   user = "integer|string|{ uid: integer, gid: integer }",
   idmap = "\"auto\"|\"single\"|\"range\"|{ uid: table[], gid?: table[] }",

@@ -190,7 +190,7 @@ static inline int at(struct init *in, enum plan_aux aux, long result) {
 }
 
 /* ---- the steps, ORDER STEP (steps.c), each in the file of its concern */
-step_function step_time_namespace;
+step_function step_time_namespace, step_fork;
 step_function step_rendezvous, step_cgroup_attach, step_unshare, step_setns,
     step_parent_death_signal, step_oom_score_adj, step_sethostname, step_setdomainname,
     step_loopback_up, step_sysctl;

@@ -145,3 +145,48 @@ int step_init(struct init *in, const union plan_arg *a) {
     shed(in);
     idle(payload, in->sync, bare);
 }
+
+/* Whose parent has ended before the signal for that was armed. */
+static bool has_ended(int pidfd) {
+    struct {
+        int fd;
+        short events;
+        short revents;
+    } process = {.fd = pidfd, .events = 1 /* POLLIN */};
+    const struct __kernel_timespec now = {0};
+    return k_ppoll(&process, 1, &now) != 0;
+}
+
+struct fork {
+    struct init *in;
+    int outside; /* pidfd of the process that stays */
+};
+
+/* In memory of its own, with descriptors of its own. */
+static void inside_main(void *argument) {
+    const struct fork *fork = argument;
+    struct init *in = fork->in;
+    fds_close(&in->proc); /* of the pid namespace outside */
+    if (process_arm(in) < 0 || has_ended(fork->outside))
+        k_exit(EXIT_SETUP);
+    k_close(fork->outside);
+    steps_run(in, in->index + 1);
+}
+
+/* Who joins a pid namespace, or makes one with unshare, is in it with its children only. No vfork:
+ * the child may be the one that stays. It is hidden as we are from those that it comes among. */
+int step_fork(struct init *in, const union plan_arg *a) {
+    (void)a;
+    int pid = k_getpid();
+    struct fork fork = {.in = in, .outside = k_pidfd_open(pid)};
+    if (fork.outside < 0)
+        return at(in, AUX_SOURCE, fork.outside);
+    int result = k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
+    if (result >= 0)
+        result = (int)k_clone_call(__NR_clone, SIGCHLD, 0, inside_main, &fork);
+    k_close(fork.outside);
+    if (result < 0)
+        return result;
+    shed(in);
+    idle(result, in->sync, false);
+}

@@ -8,6 +8,7 @@ static step_function *const functions[] = {
     [STEP_UNSHARE] = step_unshare,
     [STEP_SETNS] = step_setns,
     [STEP_TIME_NAMESPACE] = step_time_namespace,
+    [STEP_FORK] = step_fork,
     [STEP_PARENT_DEATH_SIGNAL] = step_parent_death_signal,
     [STEP_OOM_SCORE_ADJ] = step_oom_score_adj,
     [STEP_SETHOSTNAME] = step_sethostname,

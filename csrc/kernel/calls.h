@@ -68,6 +68,10 @@ static inline int k_ioctl_number(int fd, unsigned long request, long value) {
     return (int)k_call(__NR_ioctl, fd, request, value);
 }
 
+static inline int k_pidfd_open(int pid) {
+    return (int)k_call(__NR_pidfd_open, pid, 0);
+}
+
 static inline int k_ppoll(void *fds, unsigned count, const void *timeout) {
     return (int)k_call(__NR_ppoll, fds, count, timeout, 0, 8);
 }

@@ -30,7 +30,7 @@ local FILES <const> = {
   setrlimit = "process", seccomp = "process", capset = "process", capbset_drop = "process",
   cap_ambient = "process", setgroups = "process", setresuid = "process", setresgid = "process",
   sysctl = "process", oom_score_adj = "process", open = "process", pipe = "process",
-  setns = "namespaces", time_namespace = "namespaces",
+  setns = "namespaces", time_namespace = "namespaces", fork = "namespaces",
   sched_setaffinity = "scheduling", set_mempolicy = "scheduling", setpriority = "scheduling",
   sched_setattr = "scheduling", ioprio_set = "scheduling", core_scheduling = "scheduling",
   tsc = "scheduling", session_keyring = "scheduling", securebits = "scheduling",

@@ -88,7 +88,8 @@ local function add_clone(rows, plan)
     flags = (plan.flags ~= 0 and flags .. "|" or "") .. "CLONE_INTO_CGROUP"
   end
   rows[#rows + 1] = { origin = "", text = "clone3(" .. flags .. "), execveat(luactr's init)" }
-  for _, text in ipairs(plan.id_maps and id_maps(plan.id_maps) or {}) do
+  local written = plan.id_maps and not plan.id_maps.joined
+  for _, text in ipairs(written and id_maps(plan.id_maps) or {}) do
     rows[#rows + 1] = { origin = "", text = text }
   end
 end

@@ -17,8 +17,8 @@ local function runtime_dir(facts)
   end
   -- In /tmp it is the directory itself whose owner luactr.state checks: what is in somebody else's
   -- can be moved away and replaced.
-  local base = os.getenv("XDG_RUNTIME_DIR")
-  return base and base .. "/luactr" or "/tmp/luactr-" .. facts.uid
+  local base = os.getenv("XDG_RUNTIME_DIR") or "" -- empty is as good as unset
+  return base ~= "" and base .. "/luactr" or "/tmp/luactr-" .. facts.uid
 end
 
 -- Whether mounts below a path appear in other namespaces, too; nil if nobody knows.
@@ -98,6 +98,8 @@ local readers = {
   end,
   lsm = function() return require "luactr.lsm" end,
   ids = function() return require("luactr.idmap.facts").new() end,
+  -- Whoever starts a container can look; others plan without.
+  maps_of = function() return function() return nil end end,
   -- Users and groups by name, from the files of the root file system.
   accounts = function(facts)
     return function(spec)
@@ -129,6 +131,7 @@ local readers = {
 ---@field environment table<string, string>
 ---@field lsm table<string, fun(label: string): boolean?, string?> "apparmor" and "selinux"
 ---@field ids luactr.idmap.facts
+---@field maps_of fun(to: table): luactr.idmap.maps? of a user namespace to join, if known
 ---@field accounts fun(spec: luactr.spec): table?, table user and groups by number, or nil, problems
 ---@field terminal boolean stdin and stdout are a terminal
 ---@field window? { rows: integer, columns: integer }

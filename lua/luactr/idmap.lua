@@ -16,6 +16,7 @@ local WHO <const> = { uid = "user", gid = "group" }
 ---@field helpers? { uid: string, gid: string } programs that write them
 ---@field range? integer so many ids are taken from the free ones when it starts; `outside` is 0
 ---@field foreign? boolean root inside is not luactr's own user outside
+---@field joined? boolean they are those of a user namespace that is there already
 
 -- ---- ranges
 
@@ -201,9 +202,9 @@ local function unmapped(spec, maps)
   local problems = {}
   local function need(id, kind, path)
     if inside(maps[kind], id) == nil then
+      local whose = maps.joined and "the map of the one that is joined" or "idmap." .. kind
       problems[#problems + 1] = { path = path, message = string.format(
-        "%s %d does not exist in the user namespace: idmap.%s does not map it", WHO[kind], id,
-        kind) }
+        "%s %d does not exist in the user namespace: %s does not map it", WHO[kind], id, whose) }
     end
   end
   need(spec.user.uid, "uid", "user")
@@ -216,13 +217,29 @@ local function unmapped(spec, maps)
   return problems
 end
 
+--- Those of another container. Which they are shows when it is looked at; until then all may be.
+local function joined(spec, host)
+  local maps = host.maps_of(spec.namespaces.user)
+  if not maps then
+    return { uid = {}, gid = {}, joined = true }
+  end
+  maps.joined, maps.foreign = true, inside(maps.uid, 0) ~= host.uid
+  local problems = unmapped(spec, maps)
+  if #problems > 0 then
+    return nil, problems
+  end
+  return maps
+end
+
 --- The maps for a container.
 ---@param spec luactr.spec settled
 ---@param host luactr.host
 ---@return luactr.idmap.maps? maps nil without a user namespace
 ---@return luactr.problem[]? problems
 function M.compile(spec, host)
-  if spec.namespaces.user ~= "new" then
+  if type(spec.namespaces.user) == "table" then
+    return joined(spec, host)
+  elseif spec.namespaces.user ~= "new" then
     return nil
   elseif not spec.idmap then
     return single(spec, host)

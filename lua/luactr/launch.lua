@@ -183,8 +183,17 @@ local function prepare_filter(box, _, host)
   return ready, err and require("luactr.source").annotate(err)
 end
 
-local function compile(box, _, host)
-  if box.encoded then
+--- The users that a joined container has now.
+local function with_maps(host, run)
+  return setmetatable({ maps_of = function(to)
+    return require("luactr.container.join").maps(to, run, host)
+  end }, { __index = host })
+end
+
+local function compile(box, run, host)
+  if type(box.spec.namespaces.user) == "table" then
+    host = with_maps(host, run)
+  elseif box.encoded then
     return true
   end
   box.spec.id = box.id

@@ -31,9 +31,7 @@ function M.settle(spec, host)
   return settled, tries and require("luactr.namespaces.join").try(settled, host) or {}
 end
 
----@param namespaces table<string, string|table> settled
----@return integer flags for clone
-function M.flags(namespaces)
+local function new_ones(namespaces)
   local flags, constants = 0, sys()
   for kind, name in pairs(CLONE) do
     if namespaces[kind] == "new" then
@@ -43,9 +41,58 @@ function M.flags(namespaces)
   return flags
 end
 
+--- What the process is born with. The users of another container have to own what is new: those
+--- namespaces are made once they are joined.
+---@param namespaces table<string, string|table> settled
+---@return integer flags for clone
+function M.flags(namespaces)
+  return type(namespaces.user) == "table" and 0 or new_ones(namespaces)
+end
+
+--- With users of others, the clocks' file is nobody's who could write to it: root sets them before.
+local function has_early_clocks(spec, host)
+  return type(spec.namespaces.user) == "table" and host.privileged
+end
+
+local function clocks(spec)
+  return spec.namespaces.time == "new" and require("luactr.namespaces.join").time(spec) or {}
+end
+
 --- Namespaces of others: the user namespace before those that it owns.
-function M.join(_, _, plan)
-  return plan.joins and require("luactr.namespaces.join").steps(plan.joins) or {}
+function M.join(spec, host, plan)
+  if not plan.joins then
+    return {}
+  end
+  local steps = has_early_clocks(spec, host) and clocks(spec) or {}
+  require("luactr.namespaces.join").add_steps(plan.joins, steps)
+  local flags = type(spec.namespaces.user) == "table" and new_ones(spec.namespaces) or 0
+  steps[#steps + 1] = flags ~= 0
+    and { op = "unshare", flags = flags, from = "namespaces" } or nil
+  return steps
+end
+
+--- Whether the process that luactr starts is outside of the container's pid namespace.
+---@param namespaces table<string, string|table> settled
+---@return boolean
+function M.has_fork(namespaces)
+  return type(namespaces.pid) == "table"
+    or type(namespaces.user) == "table" and namespaces.pid == "new"
+end
+
+--- After all other namespaces, which the process outside shall have, too.
+function M.fork(spec)
+  return M.has_fork(spec.namespaces) and { { op = "fork", from = "namespaces.pid" } } or {}
+end
+
+--- Whether the root of the container's users has no rights over one of its namespaces.
+---@param namespaces table<string, string|table> settled
+---@param kind string
+---@return boolean
+function M.is_foreign(namespaces, kind)
+  if namespaces.user == "new" then
+    return namespaces[kind] ~= "new"
+  end
+  return namespaces.user ~= "host" and namespaces[kind] == "host"
 end
 
 ---@param namespaces table<string, string|table> settled
@@ -60,8 +107,8 @@ function M.has_joins(namespaces)
 end
 
 --- Its clocks can be set until somebody is in it: the init makes it and is the first.
-function M.time(spec)
-  return spec.namespaces.time == "new" and require("luactr.namespaces.join").time(spec) or {}
+function M.time(spec, host)
+  return has_early_clocks(spec, host) and {} or clocks(spec)
 end
 
 function M.wait_for_id_maps(spec)

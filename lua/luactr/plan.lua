@@ -89,7 +89,7 @@ end
 -- user.max_user_namespaces of the container's own user namespace; in there only who has
 -- CAP_SYS_RESOURCE may change it back.
 local function no_nesting(spec)
-  if spec.namespaces.user == "host" then
+  if spec.namespaces.user ~= "new" then
     return nil, "needs a user namespace of the container's own: idmap = \"auto\""
   end
   for _, name in ipairs(spec.capabilities.bounding) do
@@ -193,6 +193,8 @@ local PHASES <const> = {
   { name = "cgroup namespace", title = "See the cgroup as the root of all",
     module = "luactr.namespaces", call = "unshare_cgroup" },
   { name = "clocks", title = "Set the clocks", module = "luactr.namespaces", call = "time" },
+  { name = "fork", title = "Go on in the pid namespace", module = "luactr.namespaces",
+    call = "fork" },
   { name = "identity", title = "Take a name", module = "luactr.namespaces", call = "identity" },
   { name = "network", title = "Network", module = "luactr.namespaces", call = "loopback" },
   { name = "early sources", title = "Open what stays connected with the host",
@@ -243,7 +245,7 @@ end
 --- All that there are to give: the kernel's in a user namespace of our own, luactr's elsewhere.
 local function all_capabilities(sets, host, namespaces)
   local all = (1 << (host.last_cap + 1)) - 1
-  local names = core().sys.cap_names(namespaces.user == "new" and all or all & host.capabilities)
+  local names = core().sys.cap_names(namespaces.user == "host" and all & host.capabilities or all)
   local result = {}
   for set, list in pairs(sets) do
     result[set] = list == "all" and names or list
@@ -254,7 +256,7 @@ end
 --- Who may not become anybody else stays who it is, unless the recipe says otherwise.
 local function settle_bare_user(settled, spec, host)
   if spec.rootfs.bare and not spec.given.user and not host.privileged then
-    settled.user = settled.namespaces.user == "new" and spec.user
+    settled.user = settled.namespaces.user ~= "host" and spec.user
       or { uid = host.uid, gid = host.gid }
   end
 end
@@ -357,7 +359,7 @@ local function compile_quotas(plan, spec)
 end
 
 local function compile_id_maps(plan, spec, host)
-  if spec.namespaces.user ~= "new" then
+  if spec.namespaces.user == "host" then
     return true
   end
   local maps, problems = require("luactr.idmap").compile(spec, host)

@@ -75,6 +75,14 @@ local function is_loose(run, first)
   return not run.cgroup and first ~= nil and #first.pids == 1
 end
 
+--- In how many pid namespaces the container's processes are. Its first process is in one less
+--- where it waits outside of the one that its children are in.
+local function depth_of(leader, first)
+  local path = "/proc/" .. leader .. "/ns/"
+  local outside = sys.readlink(path .. "pid") ~= sys.readlink(path .. "pid_for_children")
+  return #first.pids + (outside and 1 or 0)
+end
+
 --- Inside pids count by PID 1's depth: in a namespace within the container a process has more.
 local function describe(pid, depth)
   local found = status(pid)
@@ -133,9 +141,9 @@ function M.list(run)
   end
   local pids = run.cgroup and run.cgroup:processes()
     or (is_loose(run, first) and family or members_of_namespace)(leader)
-  local list = {}
+  local list, depth = {}, depth_of(leader, first)
   for _, pid in ipairs(pids) do
-    list[#list + 1] = describe(pid, #first.pids)
+    list[#list + 1] = describe(pid, depth)
   end
   table.sort(list, function(a, b) return a.pid < b.pid end)
   add_parents(list)

@@ -10,6 +10,7 @@ local RESERVED <const> = {
   rendezvous = "luactr alone", parent_death_signal = "luactr alone", propagation = "luactr alone",
   open_tree = "mounts", unmount = "box:unmount",
   cgroup_attach = "limits", setns = "namespaces", time_namespace = "clock",
+  fork = "namespaces",
   unshare = "namespaces", root_bind = "rootfs",
   root_tmpfs = "rootfs", console = "tty", pivot_root = "rootfs", chroot = "rootfs", init = "init",
   guard_terminal = "luactr alone",

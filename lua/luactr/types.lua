@@ -60,7 +60,7 @@
 ---@field umask? string|integer permission bits taken from new files
 ---@field hostname? string host name inside
 ---@field domainname? string NIS domain name inside
----@field namespaces? table<string, "new"|"host">|string[] what the container does not share with the host
+---@field namespaces? table<string, string|integer|luactr.fd>|string[]|"all" what the container does not share with the host
 ---@field clock? { monotonic?: string|number, boottime?: string|number } how far its clocks are ahead, in a time namespace: monotonic and boottime
 ---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } which users and groups exist in a user namespace
 ---@field nesting? boolean false: no user namespace inside, whatever the filter lets pass

@@ -213,3 +213,37 @@ describe("a running container holds nothing of the host #attack", function()
     end)
   end
 end)
+
+-- The container's own users and processes are joined, and it looks at whoever comes.
+describe("who is joined finds nothing of luactr #attack", function()
+  local it = support.it(it, pending, "root", "program:gcc")
+  local STARTS <const> = 20
+
+  before_each(world.check)
+  after_each(world.check)
+
+  local function start(place, name, fields)
+    fields.name, fields.rootfs, fields.stdin = name, place.image, "null"
+    fields.stdout, fields.stderr = "capture", "capture"
+    return require("luactr").container(fields)
+  end
+
+  for what, users in pairs { ["with its users"] = "new", ["as the host's root"] = "host" } do
+    it(what, function()
+      local place <close> = gallery.place()
+      local hunter <close> = start(place, "hunter", { namespaces = { user = users },
+        capabilities = users == "new" and "all" or nil, seccomp = "unconfined",
+        command = { "/bin/attack", "hunt" } })
+      assert(hunter:start())
+      local joins = { pid = "container:hunter" }
+      joins.user = users == "new" and "container:hunter" or nil
+      for _ = 1, STARTS do
+        local box = start(place, "prey", { namespaces = joins, sysctl = {
+          ["net.ipv4.ip_default_ttl"] = 77 }, command = { "/bin/busybox", "true" } })
+        assert.equal(0, assert(box:run()).exit_code)
+      end
+      hunter:kill "KILL"
+      assert.equal("", hunter:wait().stdout)
+    end)
+  end
+end)

@@ -207,6 +207,25 @@ static int trace(char **argv) {
     return 0;
 }
 
+/* hunt: for ever, look for processes of luactr's that can be looked into. Our own PID 1 can be, by
+ * who has all capabilities over it: it holds nothing. */
+static int hunt(char **argv) {
+    (void)argv;
+    for (;;) {
+        DIR *processes = opendir("/proc");
+        for (struct dirent *entry; processes && (entry = readdir(processes));) {
+            char path[64], program[64] = "";
+            pid_t pid = atoi(entry->d_name);
+            snprintf(path, sizeof path, "/proc/%d/exe", pid);
+            if (pid > 1 && readlink(path, program, sizeof program - 1) > 0 &&
+                strstr(program, "luactr-init"))
+                printf("escaped: %d is %s\n", pid, program);
+        }
+        if (processes)
+            closedir(processes);
+    }
+}
+
 /* inject: type a line into each terminal there is, and take its foreground. */
 static int inject(char **argv) {
     (void)argv;
@@ -245,7 +264,7 @@ static const struct {
 } words[] = {
     {"witness", witness}, {"racer", racer},        {"fds", fds},       {"null", null},
     {"exe", exe},         {"connect", connect_to}, {"device", device}, {"trace", trace},
-    {"inject", inject},   {"kill", kill_all},
+    {"inject", inject},   {"kill", kill_all},      {"hunt", hunt},
 };
 
 int main(int argc, char **argv) {

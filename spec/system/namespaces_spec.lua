@@ -27,7 +27,7 @@ describe("luactr.namespaces #system", function()
   after_each(world.check)
 
   local function recipe(fields, name)
-    fields.rootfs, fields.name = dir.path .. "/root", name or "joiner"
+    fields.rootfs, fields.name = fields.rootfs or dir.path .. "/root", name or "joiner"
     fields.stdout, fields.stderr = "capture", "capture"
     if type(fields.command) == "string" then
       fields.command = { "/busybox", "sh", "-c", fields.command }
@@ -69,9 +69,10 @@ describe("luactr.namespaces #system", function()
   end
 
   describe("join", function()
-    for _, kind in ipairs { "network", "ipc", "uts", "cgroup", "time" } do
+    for _, kind in ipairs { "network", "ipc", "uts", "cgroup", "time", "pid", "user" } do
       it("the " .. kind .. " namespace of a container, by name, path and fd", function()
-        with_other({ namespaces = { time = "new" } }, function(other)
+        with_other({ namespaces = { time = "new", user = kind == "user" and "new" or nil } },
+          function(other)
           local theirs = link(FILES[kind], other:pid())
           assert.not_equal(link(FILES[kind]), theirs)
           assert.equal(theirs, inside({ [kind] = "container:joined" }, kind))
@@ -83,6 +84,107 @@ describe("luactr.namespaces #system", function()
         end)
       end)
     end
+
+    describe("processes", function()
+      local LEAVE_BEHIND <const> = "/busybox cat /proc/1/comm; (/busybox sleep 1000 &)"
+
+      it("which are seen, and those left behind end with the container", function()
+        for _, init in ipairs { true, false } do
+          with_other({}, function(other)
+            local result = run { namespaces = { pid = "container:joined" }, init = init,
+              limits = { pids = 20 }, command = LEAVE_BEHIND .. "; kill -KILL $$" }
+            assert.same({ "luactr-init\n", 9 }, { result.stdout, result.signal })
+            assert.equal(2, #other:processes())
+          end)
+        end
+      end)
+
+      it("without a cgroup, too", function()
+        with_other({}, function(other)
+          local result = run { namespaces = { pid = "container:joined" },
+            command = LEAVE_BEHIND .. "; exit 3" }
+          assert.equal(3, result.exit_code)
+          assert.equal(2, #other:processes())
+        end)
+      end)
+
+      it("and are counted as they are there", function()
+        with_other({}, function()
+          local box <close> = ctr.container(recipe { namespaces = { pid = "container:joined" },
+            command = { "/busybox", "sleep", "1000" } })
+          assert(box:start())
+          local list = box:processes()
+          assert.equal(2, #list)
+          assert.is_true(list[1].pid > 2 and list[2].parent == list[1].pid)
+          box:kill "TERM"
+          assert.equal(sys.signals.TERM, box:wait().signal)
+        end)
+      end)
+
+      it("of a container that joined them itself", function()
+        with_other({}, function(other)
+          local box <close> = ctr.container(recipe({ namespaces = { pid = "container:joined" },
+            command = { "/busybox", "sleep", "1000" } }, "between"))
+          assert(box:start())
+          assert.equal(link("pid", other:pid()), inside({ pid = "container:between" }, "pid"))
+        end)
+      end)
+    end)
+
+    describe("users", function()
+      local function mapped(text) return text:gsub("%s+", " ") end
+
+      it("who own what is new, and the files of the root", function()
+        with_other({ idmap = "range" }, function(other)
+          local theirs = mapped(support.read("/proc/" .. other:pid() .. "/uid_map"))
+          local result = run { namespaces = { user = "container:joined" }, user = 1000,
+            limits = { pids = 20 }, clock = { boottime = "1000d" },
+            command = "/busybox cat /proc/self/uid_map; /busybox id -u; "
+              .. "/busybox stat -c %u /busybox; /busybox cut -d. -f1 /proc/uptime; exit 5" }
+          assert.equal(5, result.exit_code, result.stderr)
+          local map, user, owner, uptime = result.stdout:match("^([^\n]*)\n(%d+)\n(%d+)\n(%d+)")
+          local nobody = support.lacks "idmapped" and "65534" -- whose files cannot be mapped
+          assert.same({ theirs, "1000", nobody or "0" }, { mapped(map .. "\n"), user, owner })
+          assert.is_true(tonumber(uptime) > 999 * 24 * 60 * 60)
+        end)
+      end)
+
+      it("and processes, whatever else is shared", function()
+        with_other({ idmap = "range" }, function(other)
+          local all = {}
+          for kind in pairs(FILES) do all[kind] = kind ~= "time" and "container:joined" or nil end
+          local result = run { namespaces = all, init = false,
+            command = "/busybox cat /proc/1/comm; (/busybox sleep 1000 &); exit 4" }
+          assert.same({ 4, "luactr-init\n" }, { result.exit_code, result.stdout }, result.stderr)
+          assert.equal(2, #other:processes())
+        end)
+      end)
+
+      it("but none who are not there", function()
+        with_other({ namespaces = { user = "new" } }, function()
+          local err = refused { namespaces = { user = "container:joined" }, user = 5,
+            command = "true" }
+          assert.equal("ESPEC", err.code)
+          assert.matches("user: user 5 does not exist in the user namespace: the map of the one "
+            .. "that is joined", tostring(err))
+        end)
+      end)
+
+      it("but not those that luactr has", function()
+        local err = refused { namespaces = { user = "/proc/self/ns/user" }, command = "true" }
+        assert.same({ "EINVAL", "it is the user namespace that luactr is in already" },
+          { err.code, err.cause })
+      end)
+
+      it("with no map and no promise of the container's own", function()
+        for _, fields in ipairs { { idmap = "range" }, { nesting = false } } do
+          fields.namespaces = { user = "/proc/self/ns/user" }
+          fields.command = "true"
+          local fine, err = pcall(refused, fields)
+          assert.matches("needs a user namespace of ", fine and tostring(err) or err)
+        end
+      end)
+    end)
 
     it("several at once, and see what is in them", function()
       with_other({ hostname = "there" }, function()

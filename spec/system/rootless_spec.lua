@@ -159,6 +159,37 @@ describe("a container without root #system", function()
     assert.same({ "wall_time\n", "" }, { result.stdout, result.stderr })
   end)
 
+  local function joined(fields)
+    return run_recipe(([[
+      local ctr = require "luactr"
+      local root = ctr.rootfs.host { "sh", "sleep", "cat" }
+      local other <close> = ctr.container { name = "joined", rootfs = root,
+        command = { "sleep", "1000" } }
+      assert(other:start())
+      local result, err = ctr.run { name = "joiner", rootfs = root, %s }
+      print(result and result.exit_code or err)
+    ]]):format(fields))
+  end
+
+  it("joins the users of another, and so what belongs to them", function()
+    local result = joined [[ command = { "sh", "-c", "cat /proc/1/comm; (sleep 1000 &); exit 3" },
+      namespaces = { user = "container:joined", pid = "container:joined",
+        network = "container:joined" } ]]
+    assert.same({ "luactr-init\n3\n", "", 2 }, { result.stdout, result.stderr, result.left })
+  end)
+
+  for fields, message in pairs {
+    ['namespaces = { pid = "container:joined" }'] =
+      'or join that as well: user = "container:joined"',
+    ['namespaces = { user = "container:joined" }, clock = { boottime = "1d" }'] =
+      "only root can set clocks for the users of another container",
+  } do
+    it("is told what it cannot join: " .. fields, function()
+      local result = joined(fields .. ', command = { "sh" }')
+      assert.is_truthy(result.stdout:find(message, 1, true), result.stdout .. result.stderr)
+    end)
+  end
+
   local refusals <const> = {
     { "groups = { 5 }",
       'groups: cannot be set in a user namespace with one group: say idmap = "range"' },

@@ -43,8 +43,18 @@ M.setns = {
     cause = "a pid namespace can be joined only from one that it is nested in" },
 }
 
+M.fork = {
+  { code = "ENOMEM", guess = true, cause = "PID 1 of that pid namespace has ended",
+    remedy = "start what is joined once more" },
+}
+
 local function too_far(case)
   return case.plan.spec.clock and {} or nil
+end
+
+-- The files of a process that others must not see into are root's.
+local function hidden_from_others(case)
+  return type(case.plan.spec.namespaces.user) == "table" and {} or nil
 end
 
 local function rows_of_time()
@@ -52,6 +62,9 @@ local function rows_of_time()
     { code = "ERANGE", aux = "configure", find = too_far,
       cause = "the clock would show a time before 0, or one that the kernel cannot count to",
       remedy = "a smaller offset in `clock`" },
+    { code = "EACCES", aux = "configure", find = hidden_from_others,
+      cause = "only root can set clocks for the users of another container",
+      remedy = "run luactr as root, or join the time namespace of a container that has them" },
   }
   local unshare = require("luactr.cause.process").unshare
   table.move(unshare, 1, #unshare, #rows + 1, rows)

@@ -20,6 +20,12 @@ local function file_of(flag)
   end
 end
 
+-- The process that luactr knows may be outside of the pid namespace, which its children are in.
+local function path_of(pid, flag)
+  local file = file_of(flag)
+  return string.format("/proc/%d/ns/%s", pid, file == "pid" and "pid_for_children" or file)
+end
+
 -- A pid can be somebody else's by now: whether the container still runs tells.
 local function of_container(run, join, host)
   local found, err = require("luactr.container.found").find(join.to.name, host)
@@ -27,7 +33,7 @@ local function of_container(run, join, host)
     return nil, { errno = err.errno, checked = true, cause = err.message, remedy = err.remedy }
   end
   local pid = found:pid()
-  local fd = pid and sys.open(string.format("/proc/%d/ns/%s", pid, file_of(join.flag)))
+  local fd = pid and sys.open(path_of(pid, join.flag))
   if fd then
     run:pass(fd)
   end
@@ -78,6 +84,45 @@ function M.open(joins, run, host)
     fds[join.slot] = fd
   end
   return fds
+end
+
+local function rows_of(pid, name)
+  local file <close> = sys.open(string.format("/proc/%d/%s", pid, name))
+  local rows = {}
+  for inside, outside, count in (file and file:read(65536) or ""):gmatch("(%d+) +(%d+) +(%d+)") do
+    rows[#rows + 1] = { inside = math.tointeger(inside), outside = math.tointeger(outside),
+      count = math.tointeger(count) }
+  end
+  return rows
+end
+
+local function is_denied(pid)
+  local file <close> = sys.open(string.format("/proc/%d/setgroups", pid))
+  return file and (file:read(16) or ""):find("^deny") ~= nil
+end
+
+--- The ids of a user namespace, outside as luactr counts them: a process that has joined it shows
+--- them. nil where it cannot be joined; the start says why.
+---@param to table as luactr.spec.namespaces normalizes it
+---@param run luactr.run
+---@param host luactr.host
+---@return luactr.idmap.maps?
+function M.maps(to, run, host)
+  local join = { kind = "user", flag = sys.CLONE_NEWUSER, to = to,
+    slot = require("luactr.namespaces.join").slot("user", to) }
+  local fds = M.open({ join }, run, host)
+  if not fds then
+    return nil
+  end
+  local process <close> = core.spawn { flags = 0, fds = { fds[join.slot] },
+    plan = core.plan.encode({ { op = "setns", ns = join.slot, flags = join.flag },
+      { op = "rendezvous", number = core.plan.rendezvous.id_maps } }, { join.slot }) }
+  if not process or process:launch() ~= "rendezvous" then
+    return nil
+  end
+  local pid = process:pid()
+  return { uid = rows_of(pid, "uid_map"), gid = rows_of(pid, "gid_map"),
+    setgroups = is_denied(pid) and "deny" or nil }
 end
 
 return M

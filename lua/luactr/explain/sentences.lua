@@ -40,6 +40,7 @@ local TEMPLATES <const> = {
   dup = "connect {fd}",
   sched_setaffinity = "choose CPUs",
   setns = "join the {ns}",
+  fork = "go on in the pid namespace",
   time_namespace = "make a time namespace",
   set_mempolicy = "choose memory nodes",
   setpriority = "set nice to {nice}",

@@ -5,9 +5,13 @@ local function sys()
   return require("luactr.core").sys
 end
 
+local function is_foreign(spec, kind)
+  return require("luactr.namespaces").is_foreign(spec.namespaces, kind)
+end
+
 -- A new device node needs root of the host; elsewhere the host's nodes are bound.
 local function may_mknod(spec, host)
-  return host.privileged and spec.namespaces.user ~= "new"
+  return host.privileged and spec.namespaces.user == "host"
 end
 
 local function restricted(...)
@@ -27,7 +31,7 @@ local function bind_host(path, set)
 end
 
 local function proc(spec)
-  if spec.namespaces.user == "new" and spec.namespaces.pid ~= "new" then
+  if is_foreign(spec, "pid") then
     return { bind_host("/proc", 0) } -- a user namespace may show its own processes only
   end
   return { mount("proc", "/proc", restricted("MS_NODEV", "MS_NOEXEC")) }
@@ -76,7 +80,7 @@ end
 
 local function pts(spec)
   -- gid 5 is tty on every distribution; a user namespace that does not map it cannot name it.
-  local group = spec.namespaces.user == "new" and "" or ",gid=5"
+  local group = spec.namespaces.user == "host" and ",gid=5" or ""
   return { mount("devpts", "/dev/pts", restricted("MS_NOEXEC"),
     "newinstance,ptmxmode=0666,mode=0620" .. group) }
 end
@@ -87,14 +91,14 @@ local function shm()
 end
 
 local function mqueue(spec)
-  if spec.namespaces.user == "new" and spec.namespaces.ipc ~= "new" then
+  if is_foreign(spec, "ipc") then
     return {} -- only the owner of an ipc namespace may mount its queues
   end
   return { mount("mqueue", "/dev/mqueue", restricted("MS_NODEV", "MS_NOEXEC")) }
 end
 
 local function sysfs(spec)
-  if spec.namespaces.user == "new" and spec.namespaces.network ~= "new" then
+  if is_foreign(spec, "network") then
     -- sysfs belongs to the network namespace, and only its owner may mount it.
     local s = sys()
     return { bind_host("/sys", s.MOUNT_ATTR_RDONLY | s.MOUNT_ATTR_NOSUID | s.MOUNT_ATTR_NODEV

@@ -45,14 +45,12 @@ function M.list(spec)
 end
 
 ---@param joins luactr.namespaces.join[]
----@return table[] steps
-function M.steps(joins)
-  local steps = {}
-  for i, join in ipairs(joins) do
-    steps[i] = { op = "setns", ns = join.slot, flags = join.flag,
+---@param steps table[] changed
+function M.add_steps(joins, steps)
+  for _, join in ipairs(joins) do
+    steps[#steps + 1] = { op = "setns", ns = join.slot, flags = join.flag,
       from = "namespaces." .. join.kind }
   end
-  return steps
 end
 
 local CONSEQUENCES <const> = { uts = ", and so is the host name" }
@@ -67,7 +65,7 @@ function M.try(namespaces, host)
     local kind = row[1]
     if namespaces[kind] == "try" then
       local made, why = host.may_unshare(sys()[row[2]], kind ~= "user"
-        and namespaces.user == "new")
+        and namespaces.user ~= "host")
       namespaces[kind] = made and "new" or "host"
       warnings[#warnings + 1] = not made and string.format(
         "namespaces.%s: the host's%s, since luactr may not make one here (%s)", kind,

@@ -190,7 +190,7 @@ local overlay <const> = {
     local layers = self.layers.upper and self.layers or throw_away(self.layers, host, steps)
     local overlays = require "luactr.spec.overlay"
     local options = overlays.options(layers, absolute)
-    if spec.namespaces.user == "new" then
+    if spec.namespaces.user ~= "host" then
       options[#options + 1] = "userxattr" -- the trusted ones are for the host's root
     end
     local sys = require("luactr.core").sys

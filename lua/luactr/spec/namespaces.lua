@@ -59,12 +59,12 @@ local WORDS <const> = { "new", "host", "try" }
 
 local namespace_table <const> = check.record {
   { name = "mount", type = check.custom("\"new\" or \"host\"", mount) },
-  { name = "pid", type = check.enum(WORDS) },
+  { name = "pid", type = one_of(WORDS) },
   { name = "uts", type = one_of(WORDS) },
   { name = "ipc", type = one_of(WORDS) },
   { name = "network", type = one_of(WORDS) },
   { name = "cgroup", type = one_of(WORDS) },
-  { name = "user", type = check.enum { "new", "host", "try", "auto" } },
+  { name = "user", type = one_of { "new", "host", "try", "auto" } },
   { name = "time", type = one_of(WORDS) },
 }
 

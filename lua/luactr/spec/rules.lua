@@ -69,7 +69,8 @@ local function sysctl_of_the_host(spec)
 end
 
 local function maps_without_user_namespace(spec)
-  if spec.idmap and spec.namespaces and spec.namespaces.user == "host" then
+  local user = spec.idmap and spec.namespaces and spec.namespaces.user
+  if user == "host" or type(user) == "table" then
     return "idmap", "needs a user namespace of its own: leave namespaces.user out"
   end
 end
