@@ -177,7 +177,8 @@ struct plan_step {
     X(CONSOLE, "console", 3)   /* the init sends the pty master (SCM_RIGHTS); nobody answers */    \
     X(START, "start", 4)       /* OCI: created, waits for start */                                 \
     X(EXIT, "exit", 5)         /* the init sends struct plan_exit; nobody answers */               \
-    X(LISTENER, "listener", 6) /* the init sends the filter's listener; nobody answers */
+    X(LISTENER, "listener", 6) /* the init sends the filter's listener; nobody answers */          \
+    X(NAMESPACES, "namespaces", 7) /* the parent opens them: they are a pod's */
 
 enum plan_rendezvous {
 #define X(id, name, number) MEET_##id = number,

@@ -135,6 +135,7 @@ local function recipes_page()
     capabilities = code_list(values.default_capabilities),
     landlock = record_table(require("luactr.spec.landlock").fields),
     log = record_table(require("luactr.spec.log").fields),
+    pod = record_table(require("luactr.spec.pod").fields),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
   return (read(TEMPLATES .. "recipes.md"):gsub("@(%l+)@", parts))
@@ -214,6 +215,7 @@ local CUSTOM <const> = {
   quota = "string|integer|{ size?: string|integer, inodes?: integer }",
   landlock = "luactr.landlock",
   seccomp = "\"default\"|\"strict\"|\"unconfined\"|luactr.profile|table",
+  share = "string",
   clock = "{ monotonic?: string|number, boottime?: string|number }",
   securebits = "string[]",
   scheduler = "string|{ policy: string, nice?: integer, priority?: integer, flags?: string[], " ..
@@ -319,6 +321,9 @@ local function annotations()
   local fields = with_class(spec.fields, "limits", "luactr.limits")
   fields = with_class(fields, "mounts", "luactr.mount[]")
   class_lines(lines, "luactr.container_spec", fields)
+  class_lines(lines, "luactr.pod_spec",
+    with_class(require("luactr.spec.pod").fields, "limits", "luactr.limits"))
+  lines[#lines + 1] = "---@field [integer] luactr.container|luactr.container_spec its members"
   step_class(lines)
   return table.concat(lines, "\n") .. "\n"
 end

@@ -20,6 +20,8 @@
 void lctr_cgroup_init(struct cgroup *group) {
     group->count = 0;
     group->owner = false;
+    group->nested = false;
+    group->last_out = false;
     group->where[0] = '\0';
 }
 
@@ -111,7 +113,8 @@ static int inherit_cpuset(int parent, int dir) {
 struct making {
     struct cgroup *group;
     const struct cgroup_place *place;
-    const char *id;
+    const char *name;           /* of the directory, in `top` */
+    char root[CGROUP_PATH_MAX]; /* above `base` for a member of a pod, else "" */
     char base[CGROUP_PATH_MAX];
     char top[CGROUP_PATH_MAX];
     char path[CGROUP_PATH_MAX];
@@ -123,15 +126,22 @@ static int name_path(char path[CGROUP_PATH_MAX], const struct cgroup_place *plac
     return length < 0 || length >= CGROUP_PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-static int name_paths(struct making *making) {
+static int name_paths(struct making *making, const char *id) {
     char below[NAME_MAX + sizeof CGROUP_TOP + 1];
-    int length = snprintf(below, sizeof below, CGROUP_TOP "/%s", making->id);
+    const char *slash = strchr(id, '/');
+    int length = snprintf(below, sizeof below, CGROUP_TOP "/%s", id);
     if (length < 0 || (size_t)length >= sizeof below)
         return -ENAMETOOLONG;
-    int error = name_path(making->base, making->place, "");
+    making->name = slash ? slash + 1 : id;
+    making->root[0] = '\0';
+    int error = name_path(making->path, making->place, below);
+    if (!error && slash) {
+        error = name_path(making->root, making->place, "");
+        below[sizeof CGROUP_TOP + (size_t)(slash - id)] = '\0'; /* the pod's */
+    }
     if (!error)
-        error = name_path(making->top, making->place, CGROUP_TOP);
-    return error ? error : name_path(making->path, making->place, below);
+        error = name_path(making->base, making->place, slash ? CGROUP_TOP : "");
+    return error ? error : name_path(making->top, making->place, slash ? below : CGROUP_TOP);
 }
 
 static int open_dir(const char *path, int flags) {
@@ -148,7 +158,14 @@ static unsigned int wanted(const struct cgroup_place *place) {
     return place->version == 2 ? (place->controllers | place->meters) & ~CGROUP_IMPLICIT_V2 : 0;
 }
 
-static int give_controllers(const struct making *making, int base, int top) {
+/* A directory and one in it, each of which gives controllers to those below. */
+struct level {
+    const char *base;
+    const char *top;
+};
+
+static int give_controllers(const struct making *making, const struct level *level, int base,
+                            int top) {
     unsigned int bits = wanted(making->place);
     int error = lctr_cgroup_step_aside(base, top);
     if (error && !making->place->controllers) /* meters alone: go without them */
@@ -156,9 +173,9 @@ static int give_controllers(const struct making *making, int base, int top) {
     if (!error)
         error = enable(base, bits, making->place->controllers);
     if (error)
-        return lctr_cgroup_blame(making->group, making->base, SUBTREE_CONTROL, error);
+        return lctr_cgroup_blame(making->group, level->base, SUBTREE_CONTROL, error);
     error = enable(top, bits, making->place->controllers);
-    return error ? lctr_cgroup_blame(making->group, making->top, SUBTREE_CONTROL, error) : 0;
+    return error ? lctr_cgroup_blame(making->group, level->top, SUBTREE_CONTROL, error) : 0;
 }
 
 /* Mostly an earlier container has brought the directory above to what this one needs of it. */
@@ -173,19 +190,26 @@ static bool is_prepared(const struct making *making) {
     return top >= 0 && enabled(top, &have) == 0 && !(bits & ~have);
 }
 
-/* Make the directories above and give them what this container needs. */
-static int prepare(const struct making *making) {
-    cleanup_fd base = open_dir(making->base, O_PATH);
+static int prepare_level(const struct making *making, const struct level *level) {
+    cleanup_fd base = open_dir(level->base, O_PATH);
     if (base < 0)
-        return lctr_cgroup_blame(making->group, making->base, "", base);
-    if (mkdirat(base, CGROUP_TOP, 0755) < 0 && errno != EEXIST)
-        return lctr_cgroup_blame(making->group, making->top, "", -errno);
-    cleanup_fd top = open_dir(making->top, O_PATH);
+        return lctr_cgroup_blame(making->group, level->base, "", base);
+    if (mkdir(level->top, 0755) < 0 && errno != EEXIST)
+        return lctr_cgroup_blame(making->group, level->top, "", -errno);
+    cleanup_fd top = open_dir(level->top, O_PATH);
     if (top < 0)
-        return lctr_cgroup_blame(making->group, making->top, "", top);
+        return lctr_cgroup_blame(making->group, level->top, "", top);
     if (is_cpuset_v1(making->place))
         return inherit_cpuset(base, top);
-    return wanted(making->place) ? give_controllers(making, base, top) : 0;
+    return wanted(making->place) ? give_controllers(making, level, base, top) : 0;
+}
+
+/* Make the directories above and give them what this container needs. */
+static int prepare(const struct making *making) {
+    const struct level above = {making->root, making->base};
+    const struct level level = {making->base, making->top};
+    int error = *making->root ? prepare_level(making, &above) : 0;
+    return error ? error : prepare_level(making, &level);
 }
 
 /* Lock the directory, and see that nobody removed it before the lock was ours: who sweeps it holds
@@ -212,7 +236,7 @@ static int make_leaf(const struct making *making) {
         return 0;
     if (errno != EEXIST)
         return -errno;
-    int error = lctr_cgroup_sweep(&top, 1, making->id, false);
+    int error = lctr_cgroup_sweep(&top, 1, making->name, false);
     if (error)
         return error == -EBUSY ? look_at_holder(making) : error;
     return -EAGAIN;
@@ -256,11 +280,11 @@ static int make(const struct making *making, int *result) {
 }
 
 int lctr_cgroup_add(struct cgroup *group, const struct cgroup_place *place, const char *id) {
-    struct making making = {.group = group, .place = place, .id = id};
+    struct making making = {.group = group, .place = place};
     struct cgroup_dir *dir = &group->dir[group->count];
     if (group->count == CGROUP_HIERARCHIES)
         return -ENOSPC;
-    int error = name_paths(&making);
+    int error = name_paths(&making, id);
     if (error)
         return lctr_cgroup_blame(group, place->mount, "", error);
     int fd = -1;
@@ -276,6 +300,7 @@ int lctr_cgroup_add(struct cgroup *group, const struct cgroup_place *place, cons
     if (place->version == 2)
         dir->controllers |= CGROUP_IMPLICIT_V2;
     strcpy(dir->path, making.path);
+    group->nested = *making.root != '\0';
     group->count++;
     return 0;
 }
@@ -283,8 +308,8 @@ int lctr_cgroup_add(struct cgroup *group, const struct cgroup_place *place, cons
 /* On v2 the container's one directory gets one more controller. */
 static int extend_unified(struct cgroup *group, struct cgroup_dir *dir,
                           const struct cgroup_place *place, const char *id) {
-    struct making making = {.group = group, .place = place, .id = id};
-    int error = name_paths(&making);
+    struct making making = {.group = group, .place = place};
+    int error = name_paths(&making, id);
     if (!error)
         error = prepare(&making);
     if (!error)

@@ -1,4 +1,6 @@
-/* A container's cgroup: one directory in each hierarchy it needs, named <parent>/luactr/<id>.
+/* A container's cgroup: one directory in each hierarchy it needs, named <parent>/luactr/<id>. A
+ * member of a pod has the id <pod>/<member>: its directories lie in those of the pod, which is
+ * there before it, and gives them controllers as luactr's own directory does.
  *
  * The one who creates it holds a shared flock on each directory, which the kernel takes back when
  * the process dies: a directory without a lock is nobody's and may be swept. */
@@ -31,6 +33,8 @@ struct cgroup {
     struct cgroup_dir dir[CGROUP_HIERARCHIES];
     size_t count;
     bool owner;                       /* removes the directories when it is closed */
+    bool nested;                      /* they are in those of a pod, */
+    bool last_out;                    /* which it removes, too, if nothing else is in them */
     char where[CGROUP_PATH_MAX + 64]; /* the file that the last failed call was about */
 };
 

@@ -319,6 +319,19 @@ int lctr_cgroup_remove(const char *path, bool kill) {
     }
 }
 
+/* The kernel removes none that has another member's. */
+void lctr_cgroup_leave(const char *path) {
+    char above[CGROUP_PATH_MAX];
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    if (length < 2 || length > sizeof above)
+        return;
+    memcpy(above, path, length);
+    above[length - 1] = '\0';
+    rmdir(above);
+}
+
 int lctr_cgroup_destroy(struct cgroup *group) {
     int result = 0;
     /* A frozen process cannot die on v1, whichever hierarchy its killer looks at. */
@@ -329,6 +342,8 @@ int lctr_cgroup_destroy(struct cgroup *group) {
         int error = lctr_cgroup_remove(group->dir[i].path, true);
         if (error && !result)
             result = lctr_cgroup_blame(group, group->dir[i].path, "", error);
+        if (group->nested && group->last_out)
+            lctr_cgroup_leave(group->dir[i].path);
     }
     lctr_cgroup_release(group);
     return result;

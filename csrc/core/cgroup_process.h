@@ -30,6 +30,9 @@ int lctr_cgroup_thaw(struct cgroup *group);
 /* Kill what is left and remove the directories, nested ones too. Idempotent. 0 or -errno. */
 int lctr_cgroup_destroy(struct cgroup *group);
 
+/* Remove the directory that a directory is in, a pod's, if nothing else is in there. */
+void lctr_cgroup_leave(const char *path);
+
 /* Remove a directory and those below, with the processes in them if `kill`. 0 or -errno. */
 int lctr_cgroup_remove(const char *path, bool kill);
 

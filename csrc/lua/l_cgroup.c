@@ -45,14 +45,23 @@ static int push_outcome(lua_State *L, const struct handle *handle, int error, co
 
 /* ---- making one */
 
+static bool is_name(const char *id, size_t length) {
+    return length > 0 && *id != '.' && !memchr(id, '/', length) && !memchr(id, '\n', length);
+}
+
+/* A container's, or POD/MEMBER. */
+static bool is_id(const char *id) {
+    const char *slash = strchr(id, '/');
+    size_t length = slash ? (size_t)(slash - id) : strlen(id);
+    return is_name(id, length) && (!slash || is_name(slash + 1, strlen(slash + 1)));
+}
+
 static int new_handle(lua_State *L, bool owner) {
     size_t length;
     const char *id = luaL_checklstring(L, 1, &length);
     struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 1); /* user value: the freezer */
-    luaL_argcheck(L,
-                  length > 0 && length < sizeof handle->id && strlen(id) == length &&
-                      !strchr(id, '/') && !strchr(id, '\n') && id[0] != '.',
-                  1, "not a name for a cgroup");
+    luaL_argcheck(L, length < sizeof handle->id && strlen(id) == length && is_id(id), 1,
+                  "not a name for a cgroup");
     lctr_cgroup_init(&handle->group);
     handle->group.owner = owner;
     handle->closed = false;
@@ -167,6 +176,17 @@ static int l_fd(lua_State *L) {
     if (!dir || dir->version != 2)
         return 0;
     lua_pushinteger(L, dir->fd);
+    return 1;
+}
+
+/* held() -> the directories, integers that the handle owns: whoever has a copy of one holds it. */
+static int l_held(lua_State *L) {
+    struct handle *handle = check(L);
+    lua_createtable(L, (int)handle->group.count, 0);
+    for (size_t i = 0; i < handle->group.count; i++) {
+        lua_pushinteger(L, handle->group.dir[i].fd);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
     return 1;
 }
 
@@ -407,7 +427,7 @@ static int l_sweep(lua_State *L) {
     size_t count = 0;
     luaL_checktype(L, 1, LUA_TTABLE);
     const char *id = luaL_checkstring(L, 2);
-    luaL_argcheck(L, *id && *id != '.' && !strchr(id, '/'), 2, "not a name of a cgroup");
+    luaL_argcheck(L, is_id(id), 2, "not a name of a cgroup");
     bool kill = lua_toboolean(L, 3);
     for (lua_Integer i = 1; lua_rawgeti(L, 1, i) == LUA_TSTRING; i++) {
         luaL_argcheck(L, count < CGROUP_HIERARCHIES, 1, "too many");
@@ -423,6 +443,7 @@ static const luaL_Reg methods[] = {
     {"attach_fds", l_attach_fds},
     {"attached", l_attached},
     {"fd", l_fd},
+    {"held", l_held},
     {"paths", l_paths},
     {"has", l_has},
     {"write", l_write},

@@ -64,6 +64,7 @@ static void take_sources(struct monitor *m, const int *fds) {
 static void take_cgroup(struct monitor *m, const int *fds) {
     m->group = m->job->group;
     m->group.owner = true;
+    m->group.last_out = true;
     for (size_t i = 0; i < m->group.count; i++)
         m->group.dir[i].fd = fds[i];
 }

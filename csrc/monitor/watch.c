@@ -187,6 +187,8 @@ static void finish(struct monitor *m) {
     lctr_cgroup_destroy(&m->group);
     if (*m->freezer)
         lctr_cgroup_remove(m->freezer, true);
+    if (*m->freezer && m->group.nested)
+        lctr_cgroup_leave(m->freezer);
     drain(m); /* nothing can write any more */
     log_end(&m->log, m->finished_at_us);
     event_exit(m);

@@ -258,14 +258,20 @@ function M.list(layout)
   return list
 end
 
---- Remove the groups of one container whose luactr died, with the processes that are still in them.
+--- Remove the groups of one container whose luactr died, with the processes that are still in them;
+--- a pod's, when it was the last in there.
 ---@param layout table of M.detect
 ---@param id string
 ---@return boolean? removed
 ---@return string? message
 ---@return integer? errno EBUSY: somebody holds them
 function M.remove(layout, id)
-  return core.cgroup.sweep(tops(layout), id, true)
+  local removed, message, errno = core.cgroup.sweep(tops(layout), id, true)
+  local pod = removed and id:match("^(.*)/")
+  if pod then -- who still is in it, or is about to be, holds it
+    core.cgroup.sweep(tops(layout), pod, false)
+  end
+  return removed, message, errno
 end
 
 --- Remove the groups that no living luactr holds: the kernel tells, by a lock that ends with the

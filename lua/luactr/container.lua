@@ -12,6 +12,7 @@ local M = {}
 ---@field id string its name, or a random one
 ---@field plan? luactr.plan made by the first start
 ---@field result? luactr.result of the last life
+---@field pod? luactr.pod that it is a member of
 local Box = { __name = "luactr.container" }
 Box.__index = Box
 
@@ -41,6 +42,13 @@ function M.new(raw, where)
   if not spec then
     error(require("luactr.source").annotate(err))
   end
+  return M.of(spec)
+end
+
+--- A container from a spec that was checked.
+---@param spec luactr.spec
+---@return luactr.container
+function M.of(spec)
   local id = spec.name or require("luactr.state").random_id()
   local box = setmetatable({ spec = spec, id = id }, Box)
   M.watch.made(box)
@@ -84,7 +92,8 @@ local function job_for(box, run)
     kill = function() kill_all(run) end,
     cpu_seconds = function() return run.cgroup and run.cgroup:totals().cpu_seconds end,
     on_settled = function() run.totals = run.cgroup and run.cgroup:totals() end,
-    on_signal = function(number) require("luactr.forward").signal(run, number) end,
+    on_signal = run.options.pod and run.options.pod.on_signal
+      or function(number) require("luactr.forward").signal(run, number) end,
   }
 end
 
@@ -99,9 +108,13 @@ function Box:start(options)
   if self.life then
     error(string.format("container %q is running already", self.id), 2)
   end
+  options = options or {}
+  if self.pod and not options.pod then
+    error(string.format("%q is a member of pod %q, which starts it", self.id, self.pod.id), 2)
+  end
   self.result = nil
   M.watch.start(self)
-  if options and options.detach then
+  if options.detach then
     return require("luactr.container.detach").start(self, facts(), options)
   end
   local run, err = require("luactr.launch").start(self, facts_for_start(), options)

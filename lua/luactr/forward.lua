@@ -31,6 +31,22 @@ local WITHOUT <const> = {
   end,
 }
 
+-- In CLI mode luactr stands for the command: what it is sent is meant for that.
+local FORWARDED <const> = { "INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "WINCH", "TSTP", "CONT" }
+
+--- Take these signals from now on: they are blocked, so that none is lost and none ends luactr
+--- half-way.
+---@return luactr.signals?
+---@return string? message
+---@return integer? errno
+function M.take()
+  local numbers = {}
+  for i, name in ipairs(FORWARDED) do
+    numbers[i] = sys.signals[name]
+  end
+  return require("luactr.core").supervise.signals(numbers)
+end
+
 ---@param run luactr.run
 ---@param number integer
 function M.signal(run, number)

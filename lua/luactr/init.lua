@@ -4,6 +4,7 @@
 ---@field sys luactr.sys the kernel's primitives, one function each
 ---@field container fun(spec: luactr.container_spec): luactr.container
 ---@field run fun(spec: luactr.container_spec): luactr.result?, luactr.error? both in one
+---@field pod fun(spec: luactr.pod_spec): luactr.pod containers that share namespaces and limits
 ---@field find fun(name: string): luactr.found?, luactr.error? a container of any process
 ---@field list fun(): luactr.found[] all containers
 ---@field events fun(options?: luactr.events_options): (fun(): luactr.event?)?, luactr.error?
@@ -50,6 +51,10 @@ end
 local function run(raw, where)
   local box <close> = container(raw, where)
   return box:run()
+end
+
+local function pod(raw, where)
+  return require("luactr.pod").new(raw, where)
 end
 
 -- ---- mounts: constructors of the tables that `mounts` takes
@@ -240,7 +245,7 @@ local LAZY <const> = {
   version = function() return require("luactr.core").version end,
 }
 
-local LOCATED <const> = { container = container, run = run }
+local LOCATED <const> = { container = container, run = run, pod = pod }
 
 return setmetatable(M, {
   __index = function(_, name)

@@ -237,10 +237,19 @@ local function set_quotas(box, _, host)
   return nil, failure(box, fields)
 end
 
+--- In the group of its pod, whose name may be another one than before.
+local function enter_pod(compiled, pod)
+  compiled.id = string.format("%s/%s", pod.group.id, pod.member)
+  compiled.path = require("luactr.cgroup.compile").TOP .. "/" .. compiled.id
+end
+
 local function open_cgroup(box, run)
   run:warn(box.plan.warnings)
   if not box.plan.cgroup or #box.plan.cgroup.places == 0 then
     return true
+  end
+  if run.options.pod then
+    enter_pod(box.plan.cgroup, run.options.pod)
   end
   local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
   if not cgroup and err.code == "EEXIST" then
@@ -269,19 +278,16 @@ local function take_ids(box, run, host)
   return true
 end
 
--- In CLI mode luactr stands for the command: what it is sent is meant for that.
-local FORWARDED <const> = { "INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "WINCH", "TSTP", "CONT" }
-
 --- Blocked before the process exists, so that none is lost and none ends luactr half-way.
 local function take_signals(box, run)
+  if run.options.pod then
+    run.signals = run.options.pod.signals -- who comes first passes them on to all
+    return true
+  end
   if run.options.detach or not run.options.forward_signals and not box.plan.tty then
     return true
   end
-  local numbers = {}
-  for i, name in ipairs(FORWARDED) do
-    numbers[i] = sys.signals[name]
-  end
-  run.signals = run:own(core.supervise.signals(numbers))
+  run.signals = run:own(require("luactr.forward").take())
   return run.signals
 end
 
@@ -315,11 +321,13 @@ end
 --- While the init is at work. Readers of state.json learn the pid; a state directory that fails now
 --- (a full disk) is no reason to end the container.
 local function publish(box, run, host)
-  local pid = run.process:pid()
+  local pid, membership = run.process:pid(), run.options.pod
   local record = {
     name = box.spec.name, created = sys.clock_gettime("realtime"), command = box.spec.command,
     pid = pid, start = state.start_time(pid), cgroup = box.plan.cgroup and box.plan.cgroup.path,
     labels = next(box.spec.labels) and box.spec.labels,
+    pod = membership and { name = membership.name, member = membership.member,
+      index = membership.index },
   }
   state.sweep_once(host)
   if run.options.detach then
@@ -428,6 +436,7 @@ end
 ---@class luactr.start_options
 ---@field detach? boolean leave the container to a monitor
 ---@field forward_signals? boolean pass on the signals that luactr gets
+---@field pod? luactr.pod.membership for a member, which its pod starts
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs
 
 --- Start a box. On failure everything is closed again.

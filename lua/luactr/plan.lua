@@ -137,11 +137,16 @@ local function stay_as_init(spec)
   return spec.init and { { op = "init", from = "init" } } or {}
 end
 
+local function hostname(spec)
+  local uts = spec.namespaces.uts
+  return uts == "new" and spec.hostname or type(uts) == "table" and uts.hostname or nil
+end
+
 local function environment(spec, host)
   local defaults = {
     PATH = DEFAULT_PATH,
     HOME = spec.user.home or spec.user.uid == 0 and "/root" or "/",
-    HOSTNAME = spec.namespaces.uts == "new" and spec.hostname or nil,
+    HOSTNAME = hostname(spec),
     TERM = spec.tty and (host.environment.TERM or "xterm") or nil,
   }
   for name, value in pairs(spec.env) do
@@ -329,7 +334,8 @@ local function add_phase(plan, phase, steps)
 end
 
 local function compile_cgroup(plan, spec, host)
-  local compiled, problems = require("luactr.cgroup").compile(spec.limits, host.cgroup, spec.id)
+  local id = spec.group or spec.id
+  local compiled, problems = require("luactr.cgroup").compile(spec.limits, host.cgroup, id)
   if not compiled then
     return nil, failure(spec, "cgroup", problems)
   end

@@ -161,10 +161,10 @@ local function walk(tokens, at, path, lines)
   end
 end
 
-local CALLS <const> = { container = true, run = true }
+local CALLS <const> = { container = true, run = true, pod = true }
 
---- The brace that opens the argument of the call at `line`: after `container` or `run` if one of
---- them is there, else the first.
+--- The brace that opens the argument of the call at `line`: after the name of one of them if it is
+--- there, else the first.
 local function constructor(tokens, line)
   local first
   for i, token in ipairs(tokens) do

@@ -150,6 +150,7 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 ---@field where? luactr.where
 ---@field given table<string, boolean> the fields that the recipe spoke of
 ---@field id? string set by who runs it; part of the cgroup's path
+---@field group? string of a pod's member: its name among the cgroups, as POD/MEMBER
 
 --- The error for a list of problems.
 ---@param problems luactr.problem[]

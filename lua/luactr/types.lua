@@ -101,6 +101,15 @@
 ---@field labels? table<string, string> names for programs that list containers; `ps --label` asks for them
 ---@field steps? fun(p: luactr.steps) function(p): steps of your own, after the mounts
 
+---@class luactr.pod_spec
+---@field name? string the pod's name, and the first part of its members'
+---@field share? string[] namespaces that all members are in: network, ipc, uts, user, time
+---@field hostname? string host name inside, with uts shared
+---@field domainname? string NIS domain name inside, with uts shared
+---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } which users and groups exist in a user namespace that all share
+---@field limits? luactr.limits of all members together, beside the limits of each
+---@field [integer] luactr.container|luactr.container_spec its members
+
 --- The `p` of `steps = function(p) ... end`.
 ---@class luactr.steps
 ---@field oom_score_adj fun(self, value: integer): luactr.steps

@@ -267,7 +267,7 @@ describe("verbs for detached containers #cli", function()
 
     it("a recipe without a container", function()
       assert_fails(luactr("run", "-d", dir:write("none.lua", "return 0")), 2,
-        "only a container can run detached")
+        "only a container or a pod can run detached")
     end)
 
     for _, verb in ipairs { "stop", "kill", "pause", "resume", "rm", "logs", "wait", "inspect" } do

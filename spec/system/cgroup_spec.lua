@@ -124,9 +124,40 @@ describe("luactr.cgroup #system #root", function()
     end)
 
     it("refuses ids that are paths", function()
-      for _, id in ipairs { "", ".", "..", "a/b", ".host", "a\nb", ("x"):rep(300) } do
+      for _, id in ipairs { "", ".", "..", "/a", "a/", "a//b", "a/..", "a/b/c", ".host", "a\nb",
+        ("x"):rep(300) } do
         assert.has_error(function() core.cgroup.create(id) end)
       end
+    end)
+  end)
+
+  describe("of a pod", function()
+    local POD <const> = ID .. "-pod"
+
+    it("has its members' in it, with the controllers that they need", function()
+      local pod <close> = open({ pids = 10 }, POD)
+      local member <close> = open({ pids = 3 }, POD .. "/a")
+      for _, found in ipairs(member:paths()) do
+        local above = found.path:match("^(.*)/a$")
+        assert.matches("/luactr/" .. POD:gsub("%-", "%%-") .. "$", above)
+        assert.is_true(exists(above))
+      end
+      assert.are.equal("3\n", member:read("pids", "pids.max"))
+      assert.are.equal("10\n", pod:read("pids", "pids.max"))
+      assert.are.equal(#pod:paths(), #pod:held())
+    end)
+
+    it("goes with the last of them that a killed luactr left", function()
+      local pod, member = open({ pids = 10 }, POD), open({ pids = 3 }, POD .. "/a")
+      local path, layout = pod:paths()[1].path, cgroup.detect()
+      member:disown()
+      member:close()
+      assert.is_true(cgroup.remove(layout, POD .. "/a"))
+      assert.is_true(exists(path), "it is held")
+      pod:disown()
+      pod:close()
+      assert.is_true(cgroup.remove(layout, POD .. "/a"))
+      assert.is_false(exists(path))
     end)
   end)
 

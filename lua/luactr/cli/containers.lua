@@ -10,6 +10,58 @@ local function find(name)
   return require("luactr.container.found").find(name)
 end
 
+-- ---- pods: a verb says by `pods` what it does with one: it takes it "whole", its "members", or
+-- the whole and those members that are "running"
+
+local function members(pod)
+  return pod.members
+end
+
+local PODS <const> = {
+  whole = function(pod) return { pod } end,
+  members = members,
+  running = function(pod)
+    local list = { pod }
+    for _, found in ipairs(pod.members) do
+      list[#list + 1] = found:is_running() and found or nil
+    end
+    return list
+  end,
+}
+
+local function refuse(pod, verb)
+  local names = {}
+  for i, found in ipairs(pod.members) do
+    names[i] = found.id
+  end
+  return nil, require("luactr.error").new {
+    code = "ENOTSUP", errno = require("luactr.core").sys.errno.ENOTSUP, op = verb.name,
+    message = string.format("luactr %s takes no pod, and %q is one", verb.name, pod.id),
+    remedy = "one of its members: " .. table.concat(names, ", "),
+  }
+end
+
+--- What a name on the command line means for a verb.
+---@param verb luactr.cli.verb
+---@param name string
+---@return (luactr.found|luactr.pod.found)[]?
+---@return luactr.error?
+function M.named(verb, name)
+  local found, err = find(name)
+  if not found then
+    return nil, err
+  elseif not found.members then
+    return { found }
+  end
+  local choose = PODS[verb.pods]
+  if choose then
+    return choose(found)
+  end
+  return refuse(found, verb)
+end
+
+-- ---- names
+
 --- Call act(found) for each container that is named; a failure is told and the next one follows.
 ---@param request luactr.cli.request
 ---@param verb luactr.cli.verb
@@ -22,12 +74,12 @@ function M.each(request, verb, act)
   require("luactr.container.found").all() -- heals first
   local status = 0
   for _, name in ipairs(request.arguments) do
-    local found, err = find(name)
-    local done
-    if found then
-      done, err = act(found)
+    local list, err = M.named(verb, name)
+    for _, found in ipairs(list or {}) do
+      local done, problem = act(found)
+      err = err or not done and problem or nil
     end
-    if not done then
+    if err then
       output.complain(err)
       status = FAILED
     end
@@ -46,9 +98,9 @@ function M.one(request, verb)
       or "one container at a time", verb)
   end
   require("luactr.container.found").all()
-  local found, err = find(request.arguments[1])
-  if found then
-    return found
+  local list, err = M.named(verb, request.arguments[1])
+  if list then
+    return list[1]
   end
   output.complain(err)
   return nil, FAILED

@@ -7,6 +7,7 @@ local M = {
   summary = "print all that is known of containers, as JSON",
   usage = "NAME...",
   mixed = true,
+  pods = "whole",
   help = [[
 Print a list with a record for each container: its state, its recipe as it was checked, and the
 result record when it has ended.]],

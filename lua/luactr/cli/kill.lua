@@ -7,6 +7,7 @@ local M = {
   summary = "send a signal to containers",
   usage = "NAME...",
   mixed = true,
+  pods = "whole",
   help = [[
 Send a signal to a container's command; its PID 1 passes it on. KILL ends all that is in the
 container, also when it is paused.]],

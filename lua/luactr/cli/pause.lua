@@ -6,6 +6,7 @@ local M = {
   summary = "freeze all processes of containers",
   usage = "NAME...",
   mixed = true,
+  pods = "whole",
   help = "Stop all processes of a container where they are, by the freezer of its cgroup.",
   options = {},
 }

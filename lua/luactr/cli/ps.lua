@@ -13,6 +13,7 @@ have ended and are kept until `luactr rm`.]],
   options = {
     { "-a --all", help = "also those that have ended" },
     { "--label", argument = "NAME[=VALUE]", many = true, help = "only those with this label" },
+    { "--pod", argument = "NAME", help = "only the members of this pod" },
     { "-q --quiet", help = "only the names" },
     { "--json", help = "a list of records" },
   },
@@ -51,6 +52,10 @@ local function has_labels(record, wanted)
   return true
 end
 
+local function is_of_pod(record, wanted)
+  return not wanted or record.pod ~= nil and record.pod.name == wanted
+end
+
 ---@param request luactr.cli.request
 ---@return integer status
 function M.run(request)
@@ -65,11 +70,12 @@ function M.run(request)
   for _, found in ipairs(all) do
     local word = found:state()
     local shown = word and (word ~= "exited" or request.options.all)
-    if shown and has_labels(found.record, request.options.label or {}) then
+    if shown and has_labels(found.record, request.options.label or {})
+      and is_of_pod(found.record, request.options.pod) then
       list[#list + 1] = {
         id = found.id, state = word, created = found.record.created, pid = found.record.pid,
         detached = found.record.detached or false, command = found.record.command,
-        labels = found.record.labels,
+        labels = found.record.labels, pod = found.record.pod and found.record.pod.name,
         result = word == "exited" and found:result() or nil,
       }
     end

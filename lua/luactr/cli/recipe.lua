@@ -77,6 +77,7 @@ end
 ---@class luactr.cli.outcome
 ---@field container? luactr.container that the recipe returned
 ---@field group? luactr.group that it returned
+---@field pod? luactr.pod the same
 ---@field alone? boolean the recipe made no other
 ---@field result? luactr.result that it returned
 ---@field status? integer that it returned
@@ -119,8 +120,8 @@ local function wrong_value(value)
   return nil, new_error {
     code = "ERETURNED", op = "run",
     message = "the recipe returned a " .. type(value) .. ", which luactr cannot run",
-    remedy = "return a container (return ctr.container { ... }), several (return ctr.all(a, b)), a "
-      .. "result, a status or nothing",
+    remedy = "return a container (return ctr.container { ... }), several (ctr.pod { ... }, "
+      .. "ctr.all(a, b)), a result, a status or nothing",
   }
 end
 
@@ -140,6 +141,8 @@ local function outcome_of(seen, value, err)
     return { container = value, alone = seen.made == 1 }
   elseif is_group(value) then
     return { group = value }
+  elseif type(value) == "table" and require("luactr.pod").is(value) then
+    return { pod = value, alone = seen.made == #value.members }
   end
   return wrong_value(value)
 end

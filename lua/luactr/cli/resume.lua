@@ -6,6 +6,7 @@ local M = {
   summary = "let paused containers go on",
   usage = "NAME...",
   mixed = true,
+  pods = "whole",
   help = "Let all processes of a paused container go on.",
   options = {},
 }

@@ -6,6 +6,7 @@ local M = {
   summary = "remove containers that have ended",
   usage = "NAME...",
   mixed = true,
+  pods = "whole",
   help = "Remove what is kept of containers: the log and the record of the end.",
   options = { { "-f --force", help = "end those that run first" } },
 }

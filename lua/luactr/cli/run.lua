@@ -21,8 +21,9 @@ local M = {
   usage = "RECIPE [ARG...]",
   help = [[
 Run a recipe, a Lua program. If it returns a container, that runs in the foreground, on this
-terminal, and luactr ends with its status. What follows RECIPE are the recipe's own arguments: in
-... and arg. A recipe that is called - is read from the standard input.]],
+terminal, and luactr ends with its status. Of a pod all members run; the status is that of the first
+one, in the pod's order, that is not 0. What follows RECIPE are the recipe's own arguments: in ...
+and arg. A recipe that is called - is read from the standard input.]],
   options = {
     { "-d --detach", help = "leave the container to a monitor, print its name and return" },
     { "--name", argument = "NAME", help = "the container's name, in place of the recipe's" },
@@ -130,32 +131,49 @@ local EXPLAINED <const> = {
 }
 
 --- Say of an ending what its status does not say; the status.
-local function finish_result(result)
+---@param result luactr.result
+---@param who? string of several
+local function finish_result(result, who)
+  local prefix = who and who .. ": " or ""
   if result.error then
     return select(2, fail(result.error))
   end
   for _, warning in ipairs(result.warnings or {}) do
-    output().warn(warning)
+    output().warn(prefix .. warning)
   end
   for _, wrong in ipairs(result.handler_errors or {}) do
-    output().warn(string.format("seccomp.notify.%s: %s", wrong.call, wrong.message))
+    output().warn(string.format("%sseccomp.notify.%s: %s", prefix, wrong.call, wrong.message))
   end
   if EXPLAINED[result.reason] then
-    output().warn(string.format("%s: %s", result.reason, EXPLAINED[result.reason]))
+    output().warn(string.format("%s%s: %s", prefix, result.reason, EXPLAINED[result.reason]))
   end
   return M.status_of_result(result)
 end
 
-local function run_container(box)
-  require("luactr.poll").guarded = false -- signals are the container's
+local function release_signals()
+  require("luactr.poll").guarded = false
   if has_loop() then
     several().release_signals()
   end
+end
+
+local function run_container(box)
+  release_signals() -- they are the container's
   local result, err = box:run { forward_signals = true }
   if not result then
     return fail(err)
   end
   return result, finish_result(result)
+end
+
+local function run_pod(pod, detached)
+  local pods = require "luactr.cli.pods"
+  release_signals()
+  local record, status = (detached and pods.detach or pods.run)(pod, finish_result)
+  if not record then
+    return fail(status)
+  end
+  return record, status
 end
 
 local function run_group(group)
@@ -190,15 +208,22 @@ local function detach(box)
   return { id = found.id, pid = found.record.pid }, output().print(found.id .. "\n")
 end
 
---- Give a container the name of the command line.
-local function rename(box, name)
+--- Give a container or a pod the name of the command line.
+local function rename(outcome, name)
   local values, check = require "luactr.spec.values", require "luactr.check"
   local problems = check.problems()
   problems:check(values.name, name, "--name")
+  for _, member in ipairs(outcome.pod and #problems == 0 and outcome.pod.spec.members or {}) do
+    problems:check(values.name, name .. "." .. member.spec.name, "--name")
+  end
   if #problems > 0 then
     return nil, require("luactr.spec").refusal(problems)
   end
-  box.id = name
+  if outcome.pod then
+    outcome.pod:rename(name)
+  else
+    outcome.container.id = name
+  end
   return true
 end
 
@@ -207,8 +232,8 @@ end
 ---@param options table<string, any>
 local function finish(outcome, options)
   local box = outcome.container
-  if box and options.name then
-    local fine, err = rename(box, options.name)
+  if (box or outcome.pod) and options.name then
+    local fine, err = rename(outcome, options.name)
     if not fine then
       output().complain(err)
       return { reason = "start_failed", error = err }, cli.USAGE
@@ -216,9 +241,11 @@ local function finish(outcome, options)
   end
   if box then
     return (options.detach and detach or run_container)(box)
+  elseif outcome.pod then
+    return run_pod(outcome.pod, options.detach)
   elseif options.detach and not outcome.error then
     return fail(require("luactr.error").new { code = "EUSAGE", op = "run",
-      message = "only a container can run detached, and the recipe returned none" })
+      message = "only a container or a pod can run detached, and the recipe returned none" })
   elseif outcome.error then
     return fail(outcome.error)
   elseif outcome.group then

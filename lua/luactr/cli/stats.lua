@@ -7,6 +7,7 @@ local M = {
   summary = "show what containers use, again and again",
   usage = "[NAME...]",
   mixed = true,
+  pods = "running",
   help = [[
 Show CPU time, memory, processes and disk traffic of the named containers, or of all detached ones,
 every second until it is interrupted.]],
@@ -30,11 +31,11 @@ local function chosen(request)
   local all = require("luactr.container.found").all()
   local list = {}
   for _, name in ipairs(request.arguments) do
-    local found, err = require("luactr.container.found").find(name)
-    if not found then
+    local named, err = containers.named(M, name)
+    if not named then
       return nil, err
     end
-    list[#list + 1] = found
+    table.move(named, 1, #named, #list + 1, list)
   end
   for _, found in ipairs(#request.arguments == 0 and all or {}) do
     list[#list + 1] = found.record.detached and found:is_running() and found or nil

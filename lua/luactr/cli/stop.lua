@@ -7,6 +7,7 @@ local M = {
   summary = "end containers, by force if they take too long",
   usage = "NAME...",
   mixed = true,
+  pods = "whole",
   help = [[
 Send the recipe's stop_signal (TERM) to a container's command, and KILL to all that is in it when it
 has not ended after the recipe's stop_timeout (10s). Returns when it has ended.]],

@@ -7,6 +7,7 @@ local M = {
   summary = "show the processes of containers, inside and outside",
   usage = "[NAME...]",
   mixed = true,
+  pods = "members",
   help = [[
 Show the processes of the named containers, or of all that run, as trees: each with its pid on the
 host beside its pid inside, and one more in each pid namespace below, as containers in the container

@@ -7,6 +7,7 @@ local M = {
   summary = "wait for the end of a container",
   usage = "NAME",
   mixed = true,
+  pods = "whole",
   help = [[
 Wait until a container has ended, and end with its status as if it had run in the foreground.]],
   options = {
@@ -34,7 +35,12 @@ function M.run(request)
     output.complain(err)
     return require("luactr.cli").FAILED
   end
-  status = require("luactr.cli.run").status_of_result(result)
+  if found.members then
+    local pods = require "luactr.cli.pods"
+    status, result = pods.status(result), pods.record(found.id, result)
+  else
+    status = require("luactr.cli.run").status_of_result(result)
+  end
   return request.options.json and output.print(output.json(result), status) or status
 end
 

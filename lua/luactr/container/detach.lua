@@ -47,11 +47,15 @@ local function unfit(box)
   end
 end
 
---- What is to be held as long as the container lives: locks.
+--- What is to be held as long as the container lives: locks, those of its pod among them.
 local function held_by(run)
   local held = {}
   for _, resource in ipairs(run.resources) do
     held[#held + 1] = type(resource) == "table" and resource.held and resource:held() or nil
+  end
+  local group = run.options.pod and run.options.pod.group
+  for _, fd in ipairs(group and group.handle:held() or {}) do
+    held[#held + 1] = fd
   end
   return held
 end
@@ -176,19 +180,29 @@ local function told(err)
   return err
 end
 
---- Start a box and leave it to its monitor.
+--- Start a box with a monitor, which ends it again unless commit() follows.
 ---@param box luactr.container
 ---@param host luactr.host
 ---@param options luactr.start_options
----@return luactr.found?
+---@return luactr.run?
 ---@return luactr.error?
-function M.start(box, host, options)
+function M.begin(box, host, options)
   local detached = setmetatable({ spec = detached_spec(box.spec), id = box.id },
     getmetatable(box))
   local run, err = require("luactr.launch").start(detached, host, options)
   if not run then
     return nil, told(err)
   end
+  return run
+end
+
+--- Leave it to its monitor.
+---@param box luactr.container
+---@param run luactr.run
+---@param host luactr.host
+---@return luactr.found?
+---@return luactr.error?
+function M.commit(box, run, host)
   local done, message, errno = run.process:commit()
   if not done then
     run:close()
@@ -196,6 +210,19 @@ function M.start(box, host, options)
   end
   run:disown()
   return require("luactr.container.found").find(box.id, host)
+end
+
+---@param box luactr.container
+---@param host luactr.host
+---@param options luactr.start_options
+---@return luactr.found?
+---@return luactr.error?
+function M.start(box, host, options)
+  local run, err = M.begin(box, host, options)
+  if not run then
+    return nil, err
+  end
+  return M.commit(box, run, host)
 end
 
 return M

@@ -151,7 +151,12 @@ function Found:resume()
   return tell(self, "resume", cgroup_call(self, "resume", "thaw"))
 end
 
-local function read_meters(cgroup)
+--- The meters of a cgroup, with its pressure where the host tells.
+---@param cgroup luactr.cgroup
+---@return table? meters
+---@return string? message
+---@return integer? errno
+function M.read_meters(cgroup)
   local meters, message, errno = cgroup:meters()
   if meters then
     meters.pressure = cgroup:pressure()
@@ -163,7 +168,7 @@ end
 ---@return table? meters
 ---@return luactr.error?
 function Found:stats()
-  return cgroup_call(self, "meter", read_meters)
+  return cgroup_call(self, "meter", M.read_meters)
 end
 
 --- Change limits; those that are not named stay as they are.
@@ -351,10 +356,19 @@ local function facts()
   return require("luactr.host").facts()
 end
 
---- The container of that name; its beginning is enough if no other begins so.
+--- A container by its record.
+---@param record luactr.state.record
+---@param host luactr.host
+---@return luactr.found
+function M.of(record, host)
+  return setmetatable({ id = record.id, host = host, record = record }, Found)
+end
+
+--- The container of that name; its beginning is enough if no other begins so. Without one, the pod
+--- of exactly that name.
 ---@param name string
 ---@param host? luactr.host
----@return luactr.found?
+---@return luactr.found|luactr.pod.found|nil
 ---@return luactr.error? code "ENOENT" or "ENOTUNIQ"
 function M.find(name, host)
   if type(name) ~= "string" then
@@ -362,7 +376,11 @@ function M.find(name, host)
   end
   host = host or facts()
   local record, err = list.find(host, name)
-  return record and setmetatable({ id = record.id, host = host, record = record }, Found), err
+  if record and record.id == name then
+    return M.of(record, host)
+  end
+  local pod = require("luactr.pod.found").find(name, host)
+  return pod or record and M.of(record, host), not pod and err or nil
 end
 
 --- All containers there are, oldest first; what killed luactrs left is removed first.
@@ -374,7 +392,7 @@ function M.all(host)
   state.sweep(host)
   local found, records, err = {}, list.all(host)
   for i, record in ipairs(records) do
-    found[i] = setmetatable({ id = record.id, host = host, record = record }, Found)
+    found[i] = M.of(record, host)
   end
   return found, err
 end

@@ -51,6 +51,7 @@ local OPEN <const> = {
     return fd and run:pass(fd), { errno = errno }
   end,
   fd = function(run, join) return run.held[join.slot] end,
+  pod = function(run, join) return run.options.pod.namespaces[join.kind] end,
 }
 
 --- Why a descriptor is not the namespace that is wanted; nil when it is.

@@ -69,6 +69,13 @@ function M.watched(fn)
   return start(fn, { awaited = 1 })
 end
 
+--- The same, of one that the program does not wait for.
+---@param fn function
+---@return luactr.task
+function M.companion(fn)
+  return start(fn, { awaited = 1, accompanies = true })
+end
+
 ---@param value any
 ---@return boolean
 function M.is(value)

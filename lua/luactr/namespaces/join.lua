@@ -9,7 +9,9 @@ local ORDER <const> = {
   { "pid", "CLONE_NEWPID" },
 }
 
-local TITLES <const> = { container = "container %s", path = "%s", fd = "fd %s" }
+local TITLES <const> = {
+  container = "container %s", path = "%s", fd = "fd %s", pod = "pod %s",
+}
 
 local function sys()
   return require("luactr.core").sys

@@ -42,7 +42,9 @@ local SYSCTL_HOMES <const> = {
 }
 
 --- The kind of namespace that a kernel parameter belongs to; nil for the host's.
-local function sysctl_home(key)
+---@param key string
+---@return string?
+function M.sysctl_home(key)
   local dotted = key:gsub("/", ".")
   for _, home in ipairs(SYSCTL_HOMES) do
     if dotted:find(home[1]) then
@@ -53,7 +55,7 @@ end
 
 local function sysctl_of_the_host(spec)
   for key in pairs(spec.sysctl or {}) do
-    local home = sysctl_home(key)
+    local home = M.sysctl_home(key)
     local of = spec.namespaces and spec.namespaces[home]
     if not home then
       return "sysctl." .. key, "is not namespaced: it would change the host"

@@ -12,14 +12,15 @@ local function exists(directory, name)
   return file ~= nil
 end
 
---- The name of a container's cgroup, which is not the container's when it was renamed.
+--- The name of a container's cgroup, which is not the container's when it was renamed; that of a
+--- pod's member begins with the pod's.
 ---@param directory luactr.fd
 ---@param id string
 ---@return string
 function M.cgroup_name(directory, id)
   local file <close> = sys.open("state.json", sys.O_RDONLY | sys.O_NOFOLLOW, 0, { dir = directory })
   local record = require("luactr.state.list").decode(file and file:read(LONGEST) or "")
-  return record and record.cgroup and record.cgroup:match("[^/]+$") or id
+  return record and record.cgroup and record.cgroup:match("^[^/]+/(.+)$") or id
 end
 
 --- A monitor that was killed has left no record of the end, and perhaps a cgroup. The record tells

@@ -19,6 +19,7 @@ local PRIVATE <const> = 384 -- 0600
 ---@field detached? boolean
 ---@field command? string[]
 ---@field labels? table<string, string>
+---@field pod? { name: string, member: string, index: integer } that it is a member of
 ---@field freezer? string file that tells whether it is paused
 
 ---@alias luactr.state.word "starting"|"running"|"paused"|"stopping"|"exited"

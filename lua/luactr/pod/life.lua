@@ -1,0 +1,166 @@
+--- One life of a pod: what its members share, acquired before the first of them starts and released
+--- after the last has ended.
+local core = require "luactr.core"
+local state = require "luactr.state"
+
+local sys <const> = core.sys
+
+local M = {}
+
+---@class luactr.pod.life
+---@field resources { close: fun(self) }[]
+---@field namespaces table<string, luactr.fd> by kind
+---@field group? luactr.pod.group
+---@field id_maps? luactr.idmap.maps of the user namespace that is shared
+---@field signals? luactr.signals
+---@field on_signal? fun(number: integer)
+---@field warnings string[]
+---@field options luactr.pod.start_options
+---@field owner integer pid of the process that started it
+---@field entry luactr.state.entry
+---@field started? boolean
+---@field watchers? luactr.task[] one for each member
+local Life = {}
+Life.__index = Life
+
+function Life:own(resource)
+  self.resources[#self.resources + 1] = resource
+  return resource
+end
+
+function Life:warn(warnings)
+  table.move(warnings, 1, #warnings, #self.warnings + 1, self.warnings)
+end
+
+--- Close all, last acquired first. Idempotent.
+function Life:close()
+  for i = #self.resources, 1, -1 do
+    self.resources[i]:close()
+    self.resources[i] = nil
+  end
+end
+
+--- Leave it to the members' monitors: what they need they have by now.
+function Life:disown()
+  if self.group then
+    self.group:disown()
+  end
+  self:close()
+end
+
+--- A start that ends by an error, returned or raised, closes what there is already.
+function Life:__close()
+  if not self.started then
+    self:close()
+  end
+end
+
+-- ---- what is acquired
+
+--- The name is the pod's as long as somebody is about to use it; a luactr that is killed leaves the
+--- entry, and with it the name of the cgroup to remove.
+local function claim(pod, life, host)
+  local entry, err = state.claim(host, pod.id)
+  life.entry = entry and life:own(entry)
+  return entry, err
+end
+
+--- Members of an earlier pod have its name, and are told apart by theirs alone.
+local function look_for_others(pod, _, host)
+  for _, record in ipairs(require("luactr.state.list").all(host)) do
+    if record.pod and record.pod.name == pod.id then
+      return nil, require("luactr.error").new {
+        code = "EEXIST", errno = sys.errno.EEXIST, op = "claim", checked = true,
+        message = string.format("the name %q is in use", pod.id),
+        cause = string.format("%s is a member of a pod of this name", record.id),
+        remedy = string.format("luactr rm -f %s, or choose another name", pod.id),
+        where = pod.spec.where,
+      }
+    end
+  end
+  return true
+end
+
+local function open_group(pod, life, host)
+  return require("luactr.pod.group").open(pod, life, host)
+end
+
+local function open_namespaces(pod, life, host)
+  return require("luactr.pod.namespaces").open(pod, life, host)
+end
+
+--- The members that run, as what a signal is passed on to: see luactr.forward.
+local function all_of(pod, life)
+  local all = { cgroup = life.group and life.group.handle, process = {} }
+  function all.process.signal(_, number)
+    for i = #pod.members, 1, -1 do
+      local run = pod.members[i].life
+      if run then
+        run.process:signal(number)
+      end
+    end
+  end
+  for _, box in ipairs(pod.members) do
+    all.relay = all.relay or box.life and box.life.relay
+  end
+  return all
+end
+
+local function take_signals(pod, life)
+  if life.options.forward_signals then
+    life.signals = life:own(require("luactr.forward").take())
+    life.on_signal = function(number)
+      require("luactr.forward").signal(all_of(pod, life), number)
+    end
+  end
+  return true
+end
+
+--- The order is the design: the cgroup of members must be there before they are, and the name
+--- before the cgroup.
+local PHASES <const> = { claim, look_for_others, open_group, open_namespaces, take_signals }
+
+--- Acquire all of it. On failure everything is closed again.
+---@param pod luactr.pod
+---@param host luactr.host
+---@param options luactr.pod.start_options
+---@return luactr.pod.life?
+---@return luactr.error?
+function M.open(pod, host, options)
+  state.sweep_once(host)
+  local life = setmetatable({
+    resources = {}, namespaces = {}, warnings = {}, options = options, owner = sys.getpid(),
+  }, Life)
+  for _, phase in ipairs(PHASES) do
+    local done, err = phase(pod, life, host)
+    if not done then
+      life:close()
+      return nil, err
+    end
+  end
+  return life
+end
+
+--- What a member's start is told: see luactr.launch.
+---@class luactr.pod.membership
+---@field name string the pod's
+---@field member string
+---@field index integer
+---@field namespaces table<string, luactr.fd>
+---@field group? luactr.pod.group
+---@field signals? luactr.signals
+---@field on_signal? fun(number: integer)
+
+---@param pod luactr.pod
+---@param life luactr.pod.life
+---@param index integer
+---@return luactr.pod.membership
+function M.membership(pod, life, index)
+  return {
+    name = pod.id, member = pod.spec.members[index].spec.name, index = index,
+    namespaces = life.namespaces, group = life.group, signals = life.signals,
+    on_signal = life.on_signal,
+  }
+end
+
+return M

@@ -1,0 +1,50 @@
+--- Watch all members of a pod at once: a task for each reads what it writes and enforces its limits
+--- while the program waits for anything.
+local core = require "luactr.core"
+
+local now <const> = core.sys.clock_gettime
+
+local M = {}
+
+--- Watch a member for as long as it lives. The program does not wait for that.
+---@param box luactr.container
+---@return luactr.task
+local function watch(box)
+  return require("luactr.loop.task").companion(function()
+    return box:wait()
+  end)
+end
+
+---@param pod luactr.pod
+---@param life luactr.pod.life
+function M.begin(pod, life)
+  life.watchers = {}
+  for i, box in ipairs(pod.members) do
+    life.watchers[i] = watch(box)
+  end
+end
+
+---@param life luactr.pod.life
+function M.close(life)
+  for _, watcher in ipairs(life.watchers or {}) do
+    watcher:cancel()
+  end
+end
+
+--- Until every member has ended.
+---@param life luactr.pod.life
+---@param timeout? number seconds
+---@return boolean? done
+---@return luactr.error?
+function M.wait(life, timeout)
+  local deadline = timeout and now() + timeout
+  for _, watcher in ipairs(life.watchers) do
+    local result, err = watcher:wait(deadline and math.max(deadline - now(), 0))
+    if not result and err.code ~= "ECANCELED" then -- closed, and ended so
+      return nil, err
+    end
+  end
+  return true
+end
+
+return M

@@ -1,0 +1,342 @@
+-- Pods: what members share and what they do not, limits of all together, the order of starts and
+-- stops, and what is left of them.
+
+local ctr = require("luactr")
+local support = require("support")
+local sys = require("luactr.core").sys
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+local PATIENCE <const> = 60 -- seconds
+
+local PROGRAMS <const> = { "sh", "sleep", "cat", "hostname", "readlink", "ls" }
+
+--- A member that runs a script of sh.
+local function member(name, script, fields)
+  local spec = {
+    name = name, rootfs = ctr.rootfs.host(PROGRAMS), command = { "sh", "-c", script },
+    stdout = "capture", stop_timeout = PATIENCE,
+  }
+  for key, value in pairs(fields or {}) do
+    spec[key] = value
+  end
+  return spec
+end
+
+--- Until a member's output has a text.
+local function await_output(box, text)
+  local deadline = sys.clock_gettime() + PATIENCE
+  local capture = box.life.captures.stdout
+  while not capture:text():find(text, 1, true) do
+    assert.is_true(sys.clock_gettime() < deadline, "nothing was said")
+    box:wait(0.01)
+  end
+end
+
+local function namespaces_of(box)
+  local found = {}
+  for _, kind in ipairs { "net", "ipc", "uts", "mnt", "pid", "cgroup", "time", "user" } do
+    found[kind] = sys.readlink(string.format("/proc/%d/ns/%s", box:pid(), kind))
+  end
+  return found
+end
+
+local WAIT <const> = "while :; do sleep 1; done"
+local SAY_BYE <const> = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+
+describe("a pod #system", function()
+  before_each(world.check)
+  after_each(world.check)
+
+  describe("of members", function()
+    it("shares what is to be shared, and nothing else", function()
+      local pod <close> = ctr.pod { share = { "network", "uts", "time" },
+        member("a", WAIT), member("b", WAIT) }
+      assert(pod:start())
+      local a, b = namespaces_of(pod.members.a), namespaces_of(pod.members.b)
+      local own = namespaces_of { pid = sys.getpid }
+      for kind, shared in pairs { net = true, uts = true, time = true, ipc = false, mnt = false,
+        pid = false, cgroup = false } do
+        assert.are.equal(shared, a[kind] == b[kind], kind)
+        assert.are_not.equal(own[kind], a[kind], kind)
+      end
+    end)
+
+    it("lets one reach the other by the loopback", function()
+      support.needs("program:busybox")
+      local busybox = ctr.rootfs.host { "busybox" }
+      local ask = "n=0; until busybox nc 127.0.0.1 99 || [ $n = 600 ]; do n=$((n+1)); "
+        .. "busybox sleep 0.1; done"
+      local results = assert(ctr.pod {
+        member("server", "", { rootfs = busybox, command = { "busybox", "sh", "-c",
+          "echo hello | busybox nc -l -p 99" } }),
+        member("client", "", { rootfs = busybox, command = { "busybox", "sh", "-c", ask },
+          stderr = "null" }),
+      }:run())
+      assert.are.equal("hello\n", results.client.stdout)
+    end)
+
+    it("has the queues of all in one ipc namespace", function()
+      support.needs("program:ipcmk", "program:ipcs")
+      local rootfs = ctr.rootfs.host { "sh", "ipcmk", "ipcs", "sleep" }
+      local pod <close> = ctr.pod { share = { "ipc" },
+        member("a", "ipcmk -Q; " .. WAIT, { rootfs = rootfs }),
+        member("b", "n=0; while [ $n -lt 600 ]; do case $(ipcs -q) in *0x*) ipcs -q; exit;; esac; "
+          .. "n=$((n+1)); sleep 0.1; done", { rootfs = rootfs }) }
+      assert(pod:start())
+      assert.matches("0x%x+ 0 ", assert(pod.members.b:wait(PATIENCE)).stdout)
+    end)
+
+    it("has one host name for all, the pod's or its own", function()
+      local results = assert(ctr.pod { hostname = "together",
+        member("a", "hostname; echo $HOSTNAME"), member("b", "hostname") }:run())
+      assert.are.equal("together\ntogether\n", results.a.stdout)
+      assert.are.equal("together\n", results[2].stdout)
+    end)
+
+    it("mounts a root for each", function()
+      local results = assert(ctr.pod {
+        member("a", "echo a >/tmp/mark; ls /tmp", { mounts = { ctr.tmpfs "/tmp" } }),
+        member("b", "ls /tmp", { mounts = { ctr.tmpfs "/tmp" } }) }:run())
+      assert.are.equal("mark\n", results.a.stdout)
+      assert.are.equal("", results.b.stdout)
+    end)
+
+    it("tells how each ended, by name and in order", function()
+      local results = assert(ctr.pod { member("a", "exit 3"), member("b", "kill -9 $$") }:run())
+      assert.are.equal(3, results.a.exit_code)
+      assert.are.equal(9, results[2].signal)
+    end)
+
+    it("takes containers that were made before", function()
+      local box = ctr.container(member("a", "exit 4"))
+      local pod <close> = ctr.pod { box }
+      assert.are.equal(4, assert(pod:run()).a.exit_code)
+      assert.has_error(function() box:start() end,
+        string.format("%q is a member of pod %q, which starts it", box.id, pod.id))
+      local fine, err = pcall(ctr.pod, { box })
+      assert.is_false(fine)
+      assert.matches("is a member of pod \".*\" already", tostring(err))
+    end)
+
+    it("takes none that runs", function()
+      local box <close> = ctr.container(member("a", WAIT))
+      assert(box:start())
+      local _, err = pcall(ctr.pod, { box })
+      assert.matches("%[1%]: is running already", tostring(err))
+    end)
+
+    it("runs again and again", function()
+      local pod <close> = ctr.pod { member("a", "echo once") }
+      for _ = 1, 2 do
+        assert.are.equal("once\n", assert(pod:run()).a.stdout)
+      end
+    end)
+  end)
+
+  describe("with limits", function()
+    it("ends who takes the memory of all", function()
+      support.needs("controller:memory")
+      local hold = "a=x; while [ ${#a} -lt 16777216 ]; do a=$a$a; done; echo ready; "
+      local pod <close> = ctr.pod { limits = { memory = "48M" },
+        member("holds", hold .. WAIT), member("wants", "sleep 1000") }
+      assert(pod:start())
+      await_output(pod.members.holds, "ready")
+      assert.is_true(pod:stats().memory > 16 << 20)
+      pod:close()
+      local results = assert(ctr.pod { limits = { memory = "24M", swap = 0 },
+        member("takes", "a=x; while :; do a=$a$a; done"), member("small", "sleep 0.1") }:run())
+      assert.are.equal("oom", results.takes.reason)
+      assert.are.equal(0, results.small.exit_code)
+    end)
+
+    it("counts the processes of all", function()
+      support.needs("controller:pids")
+      local pod <close> = ctr.pod { limits = { pids = 8 }, member("a", WAIT),
+        member("b", "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait", { stderr = "null" }) }
+      assert(pod:start())
+      local result = assert(pod.members.b:wait(PATIENCE))
+      assert.are_not.equal(0, result.exit_code)
+      assert.is_true(pod:stats().pids <= 8)
+    end)
+
+    it("refuses one that the host cannot enforce", function()
+      local pod <close> = ctr.pod { limits = { net_class = 1, unified = { ["x.y"] = "1" } },
+        member("a", "exit 0") }
+      local done, err = pod:start()
+      assert.is_nil(done)
+      assert.matches("limits%.", tostring(err))
+    end)
+
+    it("has meters of all together, at the end, too", function()
+      support.needs("controller:cpuacct")
+      local pod <close> = ctr.pod { member("a", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"),
+        member("b", "exit 0") }
+      local results = assert(pod:run())
+      assert.is_true(pod.usage.cpu_seconds >= results.a.cpu_seconds)
+    end)
+  end)
+
+  describe("in its order", function()
+    it("starts one after the other and stops in reverse, each in its own way", function()
+      local reader <close>, writer = sys.pipe()
+      local function says(name)
+        return member(name, "trap 'echo -" .. name .. "; exit 0' USR1; echo +" .. name
+          .. "; while :; do sleep 0.05; done", { stdout = writer, stop_signal = "USR1" })
+      end
+      local pod <close> = ctr.pod { says "a", says "b" }
+      assert(pod:start())
+      writer:close()
+      local text = ""
+      while #text < 6 do text = text .. reader:read(100) end
+      local results = assert(pod:stop())
+      repeat
+        local more = reader:read(100)
+        text = text .. more
+      until more == ""
+      assert.are.equal("-b\n-a\n", text:sub(7))
+      assert.are.equal(0, results.a.exit_code)
+    end)
+
+    it("stops those that have started when one does not, and says which and why", function()
+      local reader <close>, writer = sys.pipe()
+      local pod <close> = ctr.pod { name = support.name("pod"),
+        member("a", SAY_BYE, { stdout = writer }),
+        member("b", "", { command = { "/no/such" } }), member("c", WAIT, { stdout = writer }) }
+      local done, err = pod:start()
+      writer:close()
+      assert.is_nil(done)
+      assert.are.equal("ENOENT", err.code)
+      assert.are.equal("exec", err.op)
+      assert.is_number(err.step)
+      assert.matches("pod \"" .. support.name("pod"):gsub("%-", "%%-")
+        .. "\": cannot start \".*%.b\"", tostring(err))
+      assert.is_nil((reader:read(100):find("c", 1, true)))
+      assert.are.equal(0, pod.members.a.result.exit_code)
+      assert.is_nil(pod.members.c.result)
+    end)
+
+    it("tells of a namespace that cannot be set up", function()
+      local pod <close> = ctr.pod { member("a", "exit 0") }
+      local done, err = pod:start { fail = { step = 1, errno = sys.errno.EPERM } }
+      assert.is_nil(done)
+      assert.are.same({ "EPERM", "sethostname", 1, 3 }, { err.code, err.op, err.step, err.steps })
+    end)
+  end)
+
+  it("is one at a time of its name", function()
+    local name = support.name("twice")
+    local pod <close> = ctr.pod { name = name, member("a", WAIT) }
+    assert(pod:start())
+    local other <close> = ctr.pod { name = name, member("b", WAIT) }
+    local done, err = other:start()
+    assert.is_nil(done)
+    assert.are.equal("EEXIST", err.code)
+    assert.has_error(function() pod:start() end, string.format("pod %q is running already", name))
+  end)
+
+  it("pauses and resumes all, and passes signals on to all", function()
+    local pod <close> = ctr.pod { member("a", SAY_BYE), member("b", SAY_BYE) }
+    assert(pod:start())
+    await_output(pod.members.a, "ready")
+    await_output(pod.members.b, "ready")
+    assert(pod:pause())
+    assert.are.equal("ETIMEDOUT", select(2, pod:wait(0.1)).code)
+    assert(pod:resume())
+    assert(pod:kill("TERM"))
+    local results = assert(pod:wait(PATIENCE))
+    assert.are.same({ "ready\nbye\n", "ready\nbye\n" }, { results.a.stdout, results.b.stdout })
+  end)
+
+  it("that is left open by kill -9 leaves nothing that the next run does not remove", function()
+    sys.child_subreaper(true)
+    finally(function() sys.child_subreaper(false) end)
+    local reader <close>, writer = sys.pipe()
+    local name = support.name("killed")
+    local child <close> = assert(sys.clone({}, function()
+      ctr.pod({ name = name, limits = { pids = 20 },
+        member("a", WAIT, { stdout = writer }),
+        member("b", "echo ready; " .. WAIT, { stdout = writer }) }):run()
+      return 0
+    end))
+    writer:close()
+    assert.are.equal("ready\n", reader:read(100))
+    child:signal(sys.signals.KILL)
+    sys.waitid(child)
+    assert.are.equal("", reader:read(100)) -- nobody holds the other end
+    local deadline = sys.clock_gettime() + PATIENCE
+    repeat -- the orphans are ours by now
+      assert.is_true(sys.clock_gettime() < deadline, "a process of the pod lives")
+      sys.nanosleep(0.002)
+    until not sys.waitid(nil, "nohang") and select(3, sys.waitid(nil, "nohang")) == sys.errno.ECHILD
+    require("luactr.state").sweep(require("luactr.host").facts())
+  end)
+
+  describe("that is detached", function()
+    local function start(...)
+      local pod = ctr.pod { name = support.name("pod"), limits = { pids = 30 }, ... }
+      local found = assert(pod:start { detach = true })
+      return found, setmetatable({}, { __close = function() found:remove { force = true } end })
+    end
+
+    it("is found by its name, and has its members' names", function()
+      local found, _ <close> = start(member("a", WAIT), member("b", WAIT))
+      assert.are.equal(found.id .. ".b", found.members[2].id)
+      assert.are.equal("running", ctr.find(found.id):state())
+      assert.are.equal(found.id .. ".a", ctr.find(found.id .. ".a").id)
+      assert.is_true(found:stats().pids >= 4)
+      assert.are.equal(namespaces_of(found.members[1]).net, namespaces_of(found.members[2]).net)
+    end)
+
+    it("stops in reverse, and tells how each ended", function()
+      local found, _ <close> = start(member("a", "exit 5"), member("b", SAY_BYE))
+      for line in found.members[2]:logs { follow = true } do
+        if line.text == "ready" then break end
+      end
+      assert(found:stop())
+      local results = assert(found:wait(PATIENCE))
+      assert.are.same({ 5, 0 }, { results.a.exit_code, results[2].exit_code })
+      assert.are.equal("exited", found:state())
+      local _, err = found:stop()
+      assert.are.equal("ESRCH", err.code)
+      assert(found:remove())
+      assert.is_nil(ctr.find(found.id))
+    end)
+
+    it("takes its cgroup along with the last member", function()
+      local found, _ <close> = start(member("a", "exit 0"), member("b", WAIT))
+      assert(found.members[1]:wait(PATIENCE))
+      assert(found:stats())
+      assert(found.members[2]:kill())
+      assert(found:wait(PATIENCE)) -- and the world check looks for the rest
+    end)
+
+    it("starts as a whole or not at all", function()
+      local pod = ctr.pod { name = support.name("half"), member("a", SAY_BYE),
+        member("b", "", { command = { "/no/such" } }) }
+      local found, err = pod:start { detach = true }
+      assert.is_nil(found)
+      assert.matches("half%.b", tostring(err))
+      assert.is_nil(ctr.find(support.name("half")))
+    end)
+
+    it("keeps its name until it is removed", function()
+      local found, _ <close> = start(member("a", "exit 0"))
+      assert(found:wait(PATIENCE))
+      local done, err = ctr.pod({ name = found.id, member("z", "exit 0") }):start()
+      assert.is_nil(done)
+      assert.are.equal("EEXIST", err.code)
+      assert.matches("luactr rm", err.remedy)
+    end)
+
+    it("whose monitors were killed is lost, and swept up", function()
+      local found, _ <close> = start(member("a", WAIT), member("b", WAIT))
+      for _, one in ipairs(found.members) do
+        sys.kill(one.record.owner.pid, sys.signals.KILL)
+      end
+      local results = assert(found:wait(PATIENCE))
+      assert.are.same({ "lost", "lost" }, { results.a.reason, results.b.reason })
+    end)
+  end)
+end)
