@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 
@@ -14,16 +15,15 @@ static int open_v2(int dir) {
     return fd < 0 ? -errno : fd;
 }
 
-/* v1 writes to an eventfd. */
-static int open_v1(int dir) {
-    char order[32];
-    cleanup_fd file = openat(dir, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+int lctr_cgroup_event_open(int dir, const char *name, const char *argument) {
+    char order[64];
+    cleanup_fd file = openat(dir, name, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return -errno;
     cleanup_fd event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event < 0)
         return -errno;
-    snprintf(order, sizeof order, "%d %d", event, file);
+    snprintf(order, sizeof order, "%d %d %s", event, file, argument);
     int error = lctr_cgroup_write(dir, "cgroup.event_control", order);
     return error ? error : take_fd(&event);
 }
@@ -32,7 +32,13 @@ int lctr_cgroup_oom_open(struct cgroup *group) {
     const struct cgroup_dir *dir = lctr_cgroup_dir(group, CGROUP_MEMORY);
     if (!dir)
         return -ENODEV;
-    return dir->version == 2 ? open_v2(dir->fd) : open_v1(dir->fd);
+    return dir->version == 2 ? open_v2(dir->fd)
+                             : lctr_cgroup_event_open(dir->fd, "memory.oom_control", "");
+}
+
+short lctr_cgroup_oom_events(struct cgroup *group) {
+    const struct cgroup_dir *dir = lctr_cgroup_dir(group, CGROUP_MEMORY);
+    return dir && dir->version == 2 ? POLLPRI : POLLIN;
 }
 
 int64_t lctr_cgroup_oom_kills(struct cgroup *group, int fd) {

@@ -54,8 +54,9 @@ struct monitor {
     struct fired fired;
     struct cgroup_meter meters[CGROUP_METERS_MAX];
     size_t meter_count;
-    bool settled;  /* the command has ended */
-    int oom;       /* tells of memory that ran out, or -1 */
+    bool settled; /* the command has ended */
+    int oom;      /* tells of memory that ran out, or -1 */
+    short oom_events;
     int oom_looks; /* that are still to be taken */
     int64_t oom_kills;
 };

@@ -172,7 +172,7 @@ static void fill(const struct monitor *m, struct pollfd *fds, int signals) {
     fds[EXIT] = (struct pollfd){.fd = m->process.pidfd, .events = POLLIN};
     fds[NEWS] = (struct pollfd){.fd = m->settled ? -1 : m->process.sync, .events = POLLIN};
     fds[SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
-    fds[OOM] = (struct pollfd){.fd = m->oom, .events = POLLIN | POLLPRI};
+    fds[OOM] = (struct pollfd){.fd = m->oom, .events = m->oom_events};
     for (int i = 0; i < MONITOR_SOURCES; i++)
         fds[FIRST_SOURCE + i] = (struct pollfd){.fd = m->sources[i].fd, .events = POLLIN};
 }
@@ -198,6 +198,7 @@ void watch(struct monitor *m) {
     cleanup_fd signals = open_signals();
     struct pollfd fds[POLLED];
     m->oom = lctr_cgroup_oom_open(&m->group);
+    m->oom_events = lctr_cgroup_oom_events(&m->group);
     do {
         int timeout = sooner(enforce(m), m->oom_looks ? OOM_INTERVAL_MS : -1);
         fill(m, fds, signals);

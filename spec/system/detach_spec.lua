@@ -53,6 +53,17 @@ describe("a detached container #system", function()
     return table.concat(texts)
   end
 
+  it("has a monitor that sleeps while nothing happens", function()
+    local found = start("sleep 1000")
+    local asleep = 0
+    for _ = 1, 50 do
+      sys.nanosleep(0.002)
+      local _, letter = require("luactr.state").start_time(found.record.owner.pid)
+      asleep = asleep + (letter == "S" and 1 or 0)
+    end
+    assert.is_true(asleep > 40, asleep) -- one that polls in vain is never
+  end)
+
   it("runs, ends, and keeps its log and its record", function()
     local found = start("echo out; echo err >&2; printf part; exit 7")
     local result = assert(found:wait())
