@@ -136,6 +136,8 @@ local function recipes_page()
     landlock = record_table(require("luactr.spec.landlock").fields),
     log = record_table(require("luactr.spec.log").fields),
     pod = record_table(require("luactr.spec.pod").fields),
+    on = record_table(require("luactr.spec.on").fields),
+    pressure = record_table(require("luactr.spec.on").pressure_fields),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
   return (read(TEMPLATES .. "recipes.md"):gsub("@(%l+)@", parts))
@@ -224,6 +226,10 @@ local CUSTOM <const> = {
   cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
   memory_policy = "string|{ mode: string, nodes?: string|integer[], flags?: string[] }",
   stop_signal = "string|integer",
+  on = "luactr.on",
+  pressure = "function|{ call: function, memory?: string|number, cpu?: string|number, " ..
+    "io?: string|number, window?: string|number, full?: boolean, level?: string, " ..
+    "optional?: boolean }",
   log = "{ size?: integer|string, files?: integer }",
 }
 
@@ -317,6 +323,7 @@ local function annotations()
   local limits = spec.field("limits").type.fields
   class_lines(lines, "luactr.limits", limits)
   class_lines(lines, "luactr.mount", spec.field("mounts").type.of.fields)
+  class_lines(lines, "luactr.on", require("luactr.spec.on").fields)
   class_lines(lines, "luactr.landlock", require("luactr.spec.landlock").fields)
   local fields = with_class(spec.fields, "limits", "luactr.limits")
   fields = with_class(fields, "mounts", "luactr.mount[]")

@@ -472,5 +472,6 @@ int l_open_cgroup(lua_State *L) {
     l_newclass(L, CLASS, methods, meta);
     luaL_newlib(L, functions);
     l_cgroup_pure(L);
+    l_cgroup_event(L);
     return 1;
 }

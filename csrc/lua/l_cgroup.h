@@ -26,4 +26,7 @@ void l_pushpressure(lua_State *L, const struct cgroup_pressure *pressure);
 /* The functions that touch nothing. Added to the table on top. */
 void l_cgroup_pure(lua_State *L);
 
+/* Those that tell of events. Added to the table on top. */
+void l_cgroup_event(lua_State *L);
+
 #endif

@@ -19,13 +19,14 @@
 
 /* ---- poll */
 
-#define POLL_MAX 1024
+#define POLL_MAX 65536 /* a program may watch hundreds of containers */
 
 static short wanted_events(lua_State *L, int entry) {
     lua_getfield(L, entry, "events");
     const char *events = luaL_optstring(L, -1, "r");
     short wanted =
-        (short)((strchr(events, 'r') ? POLLIN : 0) | (strchr(events, 'w') ? POLLOUT : 0));
+        (short)((strchr(events, 'r') ? POLLIN : 0) | (strchr(events, 'w') ? POLLOUT : 0) |
+                (strchr(events, 'p') ? POLLPRI : 0));
     lua_pop(L, 1);
     return wanted;
 }

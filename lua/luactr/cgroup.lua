@@ -73,8 +73,8 @@ function M.detect()
 end
 
 --- See luactr.cgroup.compile.
-function M.compile(limits, layout, id)
-  return require("luactr.cgroup.compile").compile(limits, layout, id)
+function M.compile(limits, layout, id, pressure)
+  return require("luactr.cgroup.compile").compile(limits, layout, id, pressure)
 end
 
 -- ---- making one

@@ -87,7 +87,7 @@ local function job_for(box, run)
   end
   return {
     process = run.process, started = run.started, captures = captures, relay = run.relay,
-    notify = run.notify, changed = poll.event(),
+    notify = run.notify, callbacks = run.callbacks, changed = poll.event(),
     limits = box.spec.limits, signals = run.signals,
     kill = function() kill_all(run) end,
     cpu_seconds = function() return run.cgroup and run.cgroup:totals().cpu_seconds end,
@@ -124,6 +124,9 @@ function Box:start(options)
   end
   run.job = job_for(self, run)
   self.life = run
+  if run.callbacks then
+    run.callbacks:call("start", self.spec.on.start)
+  end
   return true
 end
 
@@ -131,7 +134,17 @@ local function text_of(capture)
   return capture and capture:text()
 end
 
+--- The recipe's last word; it may start the box again.
+local function tell_end(box, callbacks, result)
+  callbacks:call("exit", box.spec.on.exit, result)
+  callbacks:await()
+  result.callback_errors = #callbacks.errors > 0 and callbacks.errors or nil
+end
+
 local function finish(box, run, ending)
+  if run.callbacks then
+    run.callbacks:look_once_more()
+  end
   local result = require("luactr.result").of {
     ending = ending,
     meters = run.totals or run.cgroup and run.cgroup:totals(),
@@ -148,6 +161,9 @@ local function finish(box, run, ending)
   }
   box.result, box.life = result, nil
   run:close()
+  if run.callbacks then
+    tell_end(box, run.callbacks, result)
+  end
   return result
 end
 
@@ -170,7 +186,7 @@ function Box:wait(timeout)
   }
 end
 
---- Start, wait, release.
+--- Start, wait, release. One that on.exit has started again has not ended.
 ---@param options? luactr.start_options
 ---@return luactr.result?
 ---@return table? error why it did not start
@@ -180,7 +196,11 @@ function Box:run(options)
   if not started then
     return nil, err
   end
-  return self:wait()
+  local result
+  repeat
+    result, err = self:wait()
+  until not (result and self.life)
+  return result, err
 end
 
 -- ---- from outside

@@ -21,6 +21,7 @@ local M = {}
 ---@field logs table<string, luactr.fd> reading ends of the streams that a monitor logs
 ---@field relay? luactr.relay
 ---@field notify? luactr.notify
+---@field callbacks? luactr.callbacks
 ---@field signals? luactr.signals
 ---@field loose boolean neither a pid namespace nor a cgroup holds its processes together
 ---@field owner integer pid of the process that started it: a fork of it has copies of all handles
@@ -263,6 +264,19 @@ local function open_cgroup(box, run)
   return true
 end
 
+--- What the recipe has callbacks for.
+local function watch_events(box, run)
+  if not box.spec.on then
+    return true
+  end
+  local callbacks, err = require("luactr.container.callbacks").open(box, run)
+  run.callbacks = callbacks and run:own(callbacks)
+  if err then
+    err.where = require("luactr.source").where(box.spec.where, err.from)
+  end
+  return callbacks, err
+end
+
 --- A range of ids that is no other container's, where the maps want one.
 local function take_ids(box, run, host)
   local maps = box.plan.id_maps
@@ -423,7 +437,7 @@ end
 --- the plan, since a copied one decides its own place.
 local PHASES <const> = {
   hold_descriptors, claim, prepare_rootfs, prepare_filter, compile, set_quotas, take_ids,
-  open_cgroup, take_signals, spawn, publish, launch,
+  open_cgroup, watch_events, take_signals, spawn, publish, launch,
 }
 
 local function explain(box, host, err)

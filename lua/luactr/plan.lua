@@ -335,7 +335,8 @@ end
 
 local function compile_cgroup(plan, spec, host)
   local id = spec.group or spec.id
-  local compiled, problems = require("luactr.cgroup").compile(spec.limits, host.cgroup, id)
+  local compiled, problems = require("luactr.cgroup").compile(spec.limits, host.cgroup, id,
+    spec.on and spec.on.pressure ~= nil)
   if not compiled then
     return nil, failure(spec, "cgroup", problems)
   end

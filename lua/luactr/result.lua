@@ -29,6 +29,7 @@ local SIGKILL <const> = 9
 ---@field stdout? string when captured
 ---@field stderr? string when captured
 ---@field handler_errors? { call: string, message: string }[] of seccomp.notify, the first 20
+---@field callback_errors? { call: string, message: string }[] of `on`
 ---@field truncated boolean output was cut at limits.output
 ---@field warnings? string[] what of the recipe this host carries out in part only
 ---@field started_at number seconds since the epoch

@@ -120,7 +120,7 @@ M.fields = {
     help = "what stop() sends first" },
   { name = "stop_timeout", type = check.time(), default = 10, help = "then KILL follows" },
   { name = "restart", type = any, unsupported = LATER, help = "start it again after it ended" },
-  { name = "on", type = any, unsupported = LATER, help = "callbacks of events" },
+  { name = "on", type = values.on, help = "functions to call when something happens to it" },
   { name = "hooks", type = any, unsupported = LATER, oci = "hooks",
     help = "callbacks of OCI's lifecycle" },
   { name = "labels", type = values.labels, default = {}, oci = "annotations",

@@ -67,6 +67,7 @@ end
 ---@field on_settled? fun() called when only PID 1 is left
 ---@field relay? luactr.relay its terminal
 ---@field notify? luactr.notify its system calls that the recipe answers
+---@field callbacks? luactr.callbacks of the recipe
 ---@field signals? luactr.signals signals to take while watching
 ---@field on_signal? fun(number: integer)
 ---@field fired? { reason: string, value: number, limit: number }
@@ -185,6 +186,9 @@ local function sources_of(job)
   if job.notify then
     job.notify:add_source(sources)
   end
+  if job.callbacks then
+    job.callbacks:add_sources(sources)
+  end
   return sources
 end
 
@@ -222,7 +226,7 @@ end
 local function needs_no_loop(job)
   local limits = job.limits
   return #job.captures == 0 and not job.relay and not job.signals and not job.notify
-    and not limits.wall_time and not limits.cpu_time and not poll.is_shared()
+    and not job.callbacks and not limits.wall_time and not limits.cpu_time and not poll.is_shared()
 end
 
 local function wait_only(job, timeout)
@@ -245,6 +249,7 @@ local function loop(job, deadline)
   while not job.ending do
     local time = now()
     local due = earlier(enforce(job, time), deadline)
+    due = earlier(due, job.callbacks and job.callbacks:due(time))
     local sources = sources_of(job)
     local count, message, errno = poll.wait(sources, due and math.max(due - time, 0))
     if not count then

@@ -37,6 +37,12 @@
 ---@field create? "dir"|"file"|"never" what is made at the target
 ---@field optional? boolean without the source nothing is mounted, and the result warns
 
+---@class luactr.on
+---@field start? fun(p: luactr.steps) `(box)`: its command runs
+---@field exit? fun(p: luactr.steps) `(box, result)`: it has ended; may start it again
+---@field oom? fun(p: luactr.steps) `(box, event)`: the kernel killed for want of memory, `event.kills` processes so far
+---@field pressure? function|{ call: function, memory?: string|number, cpu?: string|number, io?: string|number, window?: string|number, full?: boolean, level?: string, optional?: boolean } `(box, event)`: processes wait too much for `event.resource`
+
 ---@class luactr.landlock
 ---@field read? (string|{ path: string, optional?: boolean })[] read files and list directories there
 ---@field write? (string|{ path: string, optional?: boolean })[] change, make, move, remove files there (no device nodes), and read what is there
@@ -98,6 +104,7 @@
 ---@field init? boolean PID 1 is luactr's init, which reaps and forwards signals
 ---@field stop_signal? string|integer what stop() sends first
 ---@field stop_timeout? string|number then KILL follows
+---@field on? luactr.on functions to call when something happens to it
 ---@field labels? table<string, string> names for programs that list containers; `ps --label` asks for them
 ---@field steps? fun(p: luactr.steps) function(p): steps of your own, after the mounts
 

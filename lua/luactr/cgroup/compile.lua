@@ -158,9 +158,10 @@ end
 ---@param limits table as the spec's, checked
 ---@param layout table of M.detect
 ---@param id string
+---@param pressure? boolean somebody wants to be told of it: v2 has figures without a controller
 ---@return luactr.cgroup.compiled?
 ---@return luactr.problem[]? problems
-function M.compile(limits, layout, id)
+function M.compile(limits, layout, id, pressure)
   local self = setmetatable({
     layout = layout, optional = limits.optional, problems = {}, warnings = {},
     writes = {}, places = {}, by_home = {},
@@ -175,6 +176,9 @@ function M.compile(limits, layout, id)
     return nil, self.problems
   end
   self:add_meters()
+  if pressure and is_usable(layout.controllers.core, "core") then
+    self:place(layout.controllers.core)
+  end
   local attach = {}
   for _, place in ipairs(self.places) do
     attach[#attach + 1] = place.version == 1 and "cgroup:" .. place.name or nil

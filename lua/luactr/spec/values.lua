@@ -65,6 +65,7 @@ local USER <const> = "luactr.spec.user"
 M.user = check.lazy("user number, \"name\", \"user:group\" or { uid =, gid = }", USER, "user")
 M.groups = check.lazy("list of group names and numbers, or \"keep\"", USER, "groups")
 
+M.on = check.lazy("table of start, exit, oom, pressure = function", "luactr.spec.on", "on")
 M.log = check.lazy("{ size =, files = }", "luactr.spec.log", "log")
 M.idmap = check.lazy("\"auto\", \"single\", \"range\" or { uid = ranges, gid = ranges }",
   "luactr.spec.idmap", "idmap")
