@@ -366,6 +366,14 @@ function Box:export(fd, options)
   return files_call(self, "export", fd, options)
 end
 
+--- Which of its files it has added, changed and deleted.
+---@return luactr.change[]?
+---@return luactr.error? code "ENOTSUP" when there is nothing to compare with
+function Box:diff()
+  local subject = require("luactr.container.subject").of_run(self, running(self), facts())
+  return require("luactr.container.changes").list(subject)
+end
+
 ---@class luactr.process
 ---@field pid integer inside
 ---@field host_pid integer outside

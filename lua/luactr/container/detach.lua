@@ -137,15 +137,13 @@ local function freezer_file(compiled)
   return path and path .. "/freezer.state"
 end
 
-local function write_config(box, run)
-  local config = config_of(box, run)
-  config.warnings = #run.warnings > 0 and run.warnings or nil
-  local file <close>, message, errno = sys.open("config.json",
+local function write_file(run, name, value)
+  local file <close>, message, errno = sys.open(name,
     sys.O_WRONLY | sys.O_CREAT | sys.O_EXCL, 384, { dir = run.entry.directory })
   if not file then
     return nil, message, errno
   end
-  local text = state.json(config) .. "\n"
+  local text = state.json(value) .. "\n"
   while text ~= "" do
     local done
     done, message, errno = file:write(text)
@@ -155,6 +153,20 @@ local function write_config(box, run)
     text = text:sub(done + 1)
   end
   return true
+end
+
+local function write_config(box, run)
+  local config, copied = config_of(box, run), box.spec.rootfs.copied
+  config.warnings = #run.warnings > 0 and run.warnings or nil
+  local done, message, errno = true, nil, nil
+  if copied then
+    local name = require("luactr.container.subject").COPIED
+    done, message, errno = write_file(run, name, copied)
+  end
+  if done then
+    done, message, errno = write_file(run, "config.json", config)
+  end
+  return done, message, errno
 end
 
 --- The state is what others find the container by: without it there is none.

@@ -305,6 +305,17 @@ function Found:export(fd, options)
   return files_call(self, "export", fd, options)
 end
 
+--- Which of its files it has added, changed and deleted.
+---@return luactr.change[]?
+---@return luactr.error? code "ENOTSUP" when there is nothing to compare with
+function Found:diff()
+  local subject, err = require("luactr.container.subject").of_found(self, config_of(self))
+  if not subject then
+    return nil, err
+  end
+  return require("luactr.container.changes").list(subject)
+end
+
 -- ---- the end: see luactr.container.ending
 
 --- Wait until it has ended, and nothing of it is left but its state.

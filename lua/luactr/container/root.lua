@@ -22,6 +22,7 @@ local M = {}
 ---@field process? { pid: integer, start: integer } its PID 1 while it runs
 ---@field kept? luactr.rootfs.kept what its root is
 ---@field ids? luactr.files.ids when it has ended
+---@field copied? table<string, string> what was in a root of copies at the start
 
 local Root = { __index = { close = function(self) self.fd:close() end } }
 Root.__close = Root.__index.close

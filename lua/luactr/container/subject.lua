@@ -2,6 +2,8 @@
 --- what others find of it on disk.
 local M = {}
 
+M.COPIED = "copied.json" -- what was in a root of copies at the start
+
 -- Steps that put something at a path where the root may have nothing.
 local MOUNTING <const> = { bind = true, mount = true, fsmount = true, tmpcopyup = true }
 
@@ -45,7 +47,7 @@ end
 function M.of_run(box, run, host)
   local pid = run.process:pid()
   return {
-    id = box.id, host = host, kept = M.root_of(box, run),
+    id = box.id, host = host, kept = M.root_of(box, run), copied = box.spec.rootfs.copied,
     process = { pid = pid, start = require("luactr.state").start_time(pid) },
   }
 end
@@ -58,6 +60,9 @@ end
 function M.of_found(found, config)
   local word, kept = found:state(), config and config.root
   local subject = { id = found.id, host = found.host, kept = kept, ids = kept and kept.ids }
+  if kept and kept.copied then
+    subject.copied = require("luactr.state.list").read(found.host, found.id, M.COPIED)
+  end
   if found:is_running() then
     subject.process = found.record
   elseif word ~= "exited" then

@@ -166,6 +166,14 @@ function M.find(self, path)
   return require("luactr.rootfs.tree").find(self.list, path)
 end
 
+--- What is in a directory before a container changes it. nil when it cannot be read.
+local function snapshot(directory)
+  local sys = require("luactr.core").sys
+  local place = sys.open(directory, sys.O_PATH | sys.O_DIRECTORY)
+  local source <close> = place and require("luactr.files.source").open(place)
+  return source and require("luactr.files.changes").snapshot(source)
+end
+
 --- Copy, where that was asked for.
 ---@param directory string the container's own on the host: what is in it goes with the container
 ---@return true? ok nil, fields of an error object
@@ -174,7 +182,11 @@ function M.prepare(self, directory)
     return true
   end
   self.directory = self.copy == true and directory .. "/rootfs" or self.copy
-  return require("luactr.rootfs.copy").into(self.directory, self.list)
+  local done, fields = require("luactr.rootfs.copy").into(self.directory, self.list)
+  if done then
+    self.copied = snapshot(self.directory)
+  end
+  return done, fields
 end
 
 return M
