@@ -231,6 +231,7 @@ local CUSTOM <const> = {
     "io?: string|number, window?: string|number, full?: boolean, level?: string, " ..
     "optional?: boolean }",
   log = "{ size?: integer|string, files?: integer }",
+  restart = '"no"|"on-failure"|"always"|string',
 }
 
 local luals

@@ -349,6 +349,54 @@ int lctr_cgroup_destroy(struct cgroup *group) {
     return result;
 }
 
+/* ---- emptied for other processes */
+
+static int count_one(pid_t pid, void *context) {
+    (void)pid;
+    ++*(size_t *)context;
+    return 0;
+}
+
+/* What was delegated inside: v2 takes no process where controllers go on to those below. */
+static void take_back(int dir) {
+    char text[256];
+    char order[sizeof text + 1] = "-";
+    size_t length = 1;
+    if (lctr_cgroup_read(dir, "cgroup.subtree_control", text, sizeof text) <= 0)
+        return;
+    for (const char *at = text; *at; at++) {
+        bool word = *at != ' ' && *at != '\n';
+        order[length] = word ? *at : '\0';
+        if (!word && length > 1)
+            lctr_cgroup_write(dir, "cgroup.subtree_control", order);
+        length = word ? length + 1 : 1;
+    }
+}
+
+static int empty_dir(const struct cgroup_dir *dir) {
+    int64_t deadline = now_ms() + REMOVE_PATIENCE_MS;
+    for (int round = 0;; pause_for(&round)) {
+        size_t left = 0;
+        int error = lctr_cgroup_visit(dir->fd, count_one, &left);
+        if (!error && !left)
+            error = remove_children(dir->path);
+        if ((!error && !left) || now_ms() > deadline)
+            return left ? -EBUSY : error;
+        kill_all(dir->path);
+    }
+}
+
+int lctr_cgroup_empty(struct cgroup *group) {
+    int result = lctr_cgroup_thaw(group);
+    for (size_t i = 0; i < group->count; i++) {
+        int error = empty_dir(&group->dir[i]);
+        if (!error && group->dir[i].version == 2)
+            take_back(group->dir[i].fd);
+        result = result ? result : error;
+    }
+    return result;
+}
+
 /* ---- a hierarchy more for processes that run */
 
 struct moving {
@@ -363,12 +411,6 @@ static int move_one(pid_t pid, void *context) {
     snprintf(text, sizeof text, "%d", pid);
     int error = lctr_cgroup_write(moving->to, "cgroup.procs", text);
     return error == -ESRCH ? 0 : error; /* it ended meanwhile */
-}
-
-static int count_one(pid_t pid, void *context) {
-    (void)pid;
-    ++*(size_t *)context;
-    return 0;
 }
 
 /* A process may fork before it is moved. When all had arrived before a pass began, their children

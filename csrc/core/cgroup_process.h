@@ -30,6 +30,10 @@ int lctr_cgroup_thaw(struct cgroup *group);
 /* Kill what is left and remove the directories, nested ones too. Idempotent. 0 or -errno. */
 int lctr_cgroup_destroy(struct cgroup *group);
 
+/* Kill what is left and remove what was made below, and keep the directories, with their limits,
+ * for other processes. 0 or -errno. */
+int lctr_cgroup_empty(struct cgroup *group);
+
 /* Remove the directory that a directory is in, a pod's, if nothing else is in there. */
 void lctr_cgroup_leave(const char *path);
 

@@ -13,13 +13,33 @@
 #include "core/cgroup.h"
 #include "core/spawn.h"
 
+#include <signal.h>
+
 #define MONITOR_MAGIC     0x6e6f6d6cu /* "lmon" */
 #define MONITOR_FDS_MAX   (PLAN_MAX_SLOTS + CGROUP_HIERARCHIES + 32)
 #define MONITOR_FDS_CHUNK 128 /* of one message; the kernel takes 253 */
 #define MONITOR_NAME_MAX  72
 #define MONITOR_SOCKET    3 /* where the monitor finds its end */
 
+#define MONITOR_LAST_LIFE SIGUSR1 /* tells it not to start the container again */
+
 enum monitor_stream { MONITOR_STDOUT, MONITOR_STDERR, MONITOR_STREAMS };
+
+enum monitor_restart { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+
+#define MONITOR_NO_SLOT (-1)
+#define MONITOR_MAP_MAX 1024
+
+/* What another life of the container needs that only its starter knew. */
+struct monitor_again {
+    uint32_t policy; /* enum monitor_restart */
+    uint32_t most;   /* restarts; 0: any number */
+    int32_t rewound; /* slot of a file that is read from its beginning again, or -1 */
+    uint8_t copied[PLAN_MAX_SLOTS]; /* slots of mounts, which a container uses up */
+    char setgroups[8];              /* what to write at the meeting for id maps, if there is one */
+    char uid_map[MONITOR_MAP_MAX];
+    char gid_map[MONITOR_MAP_MAX];
+};
 
 struct monitor_job {
     uint32_t magic;
@@ -40,7 +60,8 @@ struct monitor_job {
     uint32_t log_files;
     char name[MONITOR_NAME_MAX];   /* the container's */
     char freezer[CGROUP_PATH_MAX]; /* a directory that may be made later, or "" */
-    struct cgroup group;           /* its descriptors count as given */
+    struct monitor_again again;
+    struct cgroup group; /* its descriptors count as given */
 };
 
 enum monitor_say {

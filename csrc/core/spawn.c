@@ -114,13 +114,20 @@ static long clone_old(struct child *c, int *pidfd) {
     return pid;
 }
 
+/* Linux 6.14 and later kill a process that is born in a cgroup whose processes were killed before
+ * by cgroup.kill: it is compared with the cgroup of its parent, which was not. One that moves there
+ * by itself lives. */
+static bool may_be_born_there(const struct lctr_launch *l) {
+    return l->cgroup < 0 || !l->used;
+}
+
 /* All signals stay blocked in the child and through its exec: the init wants them so, and no
  * handler of ours must run in the borrowed frame. */
 static long clone_blocked(struct child *c, int *pidfd) {
     const uint64_t all = UINT64_MAX;
     uint64_t old;
     k_sigprocmask(SIG_SETMASK, &all, &old);
-    long pid = clone_new(c, pidfd);
+    long pid = may_be_born_there(c->launch) ? clone_new(c, pidfd) : -ENOSYS;
     if (pid == -ENOSYS || pid == -EPERM) /* older engines' filters answer so */
         pid = clone_old(c, pidfd);
     k_sigprocmask(SIG_SETMASK, &old, NULL);

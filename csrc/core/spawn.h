@@ -15,6 +15,7 @@ struct lctr_launch {
     size_t fd_count;
     uint64_t flags; /* CLONE_NEW* */
     int cgroup;     /* cgroup v2 directory to be born in, or -1 */
+    bool used;      /* that cgroup has had processes, see core/spawn.c */
     bool times;     /* note when each step was begun */
 
     /* For specs: step number (from 1, 0 for none) that fails with this errno. */

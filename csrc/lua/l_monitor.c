@@ -25,8 +25,8 @@ static struct lctr_monitor *check_open(lua_State *L) {
     return monitor;
 }
 
-/* ---- start{ as spawn, name =, group =, state =, streams =, held =, limits =, log =, freezer = }
- */
+/* ---- start{ as spawn, name =, group =, state =, streams =, held =, limits =, log =, freezer =,
+ * again = } */
 
 #define OPTIONS 1
 
@@ -79,6 +79,38 @@ static void read_streams(lua_State *L, struct lctr_monitor_start *start) {
     lua_pop(L, 2);
 }
 
+static void read_text(lua_State *L, int table, const char *name, char *text, size_t size) {
+    size_t length;
+    lua_getfield(L, table, name);
+    const char *given = luaL_optlstring(L, -1, "", &length);
+    luaL_argcheck(L, length < size, OPTIONS, "again: too long");
+    memcpy(text, given, length);
+    lua_pop(L, 1);
+}
+
+/* again = { policy =, most =, rewound = slot, copied = slots, setgroups =, uid_map =, gid_map = }
+ */
+static void read_again(lua_State *L, struct monitor_again *again) {
+    again->rewound = MONITOR_NO_SLOT;
+    if (lua_getfield(L, OPTIONS, "again") == LUA_TTABLE) {
+        int table = lua_gettop(L);
+        again->policy = (uint32_t)l_integerfield(L, table, "policy", RESTART_NO);
+        again->most = (uint32_t)l_integerfield(L, table, "most", 0);
+        again->rewound = (int32_t)l_integerfield(L, table, "rewound", MONITOR_NO_SLOT + 1) - 1;
+        read_text(L, table, "setgroups", again->setgroups, sizeof again->setgroups);
+        read_text(L, table, "uid_map", again->uid_map, sizeof again->uid_map);
+        read_text(L, table, "gid_map", again->gid_map, sizeof again->gid_map);
+        lua_getfield(L, table, "copied");
+        for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++, lua_pop(L, 1)) {
+            lua_Integer slot = luaL_checkinteger(L, -1);
+            luaL_argcheck(L, slot >= 1 && slot <= PLAN_MAX_SLOTS, OPTIONS, "again: slot");
+            again->copied[slot - 1] = 1;
+        }
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
+}
+
 /* Leaves the list of numbers on the stack. */
 static void read_held(lua_State *L, struct lctr_monitor_start *start) {
     luaL_argcheck(L, lua_getfield(L, OPTIONS, "held") == LUA_TTABLE, OPTIONS, "held expected");
@@ -109,6 +141,7 @@ static int l_start(lua_State *L) {
     l_readlaunch(L, &launch, fds);
     read_limits(L, job);
     read_cgroup(L, job);
+    read_again(L, &job->again);
     read_streams(L, &start);
     read_held(L, &start);
     struct lctr_monitor *monitor = lua_newuserdatauv(L, sizeof *monitor, 0);
@@ -207,5 +240,7 @@ static const luaL_Reg functions[] = {
 int l_open_monitor(lua_State *L) {
     l_newclass(L, CLASS, methods, meta);
     luaL_newlib(L, functions);
+    lua_pushinteger(L, MONITOR_LAST_LIFE);
+    lua_setfield(L, -2, "LAST_LIFE");
     return 1;
 }

@@ -98,7 +98,7 @@ static int64_t metered(const struct monitor *m, const char *name) {
 }
 
 /* The signal that kill or stop sent last; 0: none. */
-static int64_t sent(const struct monitor *m) {
+int64_t signal_sent(const struct monitor *m) {
     char text[64];
     int64_t value = 0;
     if (lctr_cgroup_read(m->state, "sent.json", text, sizeof text) < 0)
@@ -114,7 +114,7 @@ static const char *reason(const struct monitor *m, int status) {
     bool killed = signaled ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 128 + SIGKILL;
     if (m->fired.reason)
         return m->fired.reason;
-    if (signaled && sent(m) == WTERMSIG(status))
+    if (signaled && signal_sent(m) == WTERMSIG(status))
         return "killed";
     if (killed && metered(m, "oom_kills") > 0)
         return "oom";
@@ -123,10 +123,26 @@ static const char *reason(const struct monitor *m, int status) {
     return signaled ? "signal" : "exit";
 }
 
+static int status_of(const struct monitor *m) {
+    const struct lctr_process *p = &m->process;
+    return p->told ? p->payload.status : p->init.status;
+}
+
+bool ended_by_user(const struct monitor *m) {
+    return strcmp(reason(m, status_of(m)), "killed") == 0;
+}
+
+void event_restart(const struct monitor *m) {
+    struct line line;
+    begin(&line, m, "restart");
+    number(&line, "pid", m->process.pid);
+    number(&line, "restarts", m->again.count);
+    tell(&line, m);
+}
+
 void event_exit(const struct monitor *m) {
     struct line line;
-    const struct lctr_process *p = &m->process;
-    int status = p->told ? p->payload.status : p->init.status;
+    int status = status_of(m);
     begin(&line, m, "exit");
     string(&line, "reason", reason(m, status));
     if (WIFSIGNALED(status))

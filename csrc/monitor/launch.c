@@ -2,9 +2,12 @@
 
 #include "core/cgroup_process.h"
 #include "core/fd.h"
+#include "kernel/calls.h"
+#include "kernel/shim.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,29 +55,58 @@ static int expect(const struct monitor *m, uint32_t kind, uint32_t number) {
 
 /* ---- the start */
 
+/* A mount that the container gets is its own from then on: it gets copies. */
+static int copy_slots(const struct monitor *m, int *fds) {
+    int error = 0;
+    for (size_t i = 0; i < m->job->slots; i++) {
+        fds[i] = m->fds[i];
+        if (m->again.policy && m->job->again.copied[i])
+            fds[i] = k_open_tree(m->fds[i], "",
+                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                                     (unsigned)(AT_EMPTY_PATH | AT_RECURSIVE));
+        if (fds[i] < 0 && !error)
+            error = fds[i];
+    }
+    return error;
+}
+
+static void drop_copies(const struct monitor *m, const int *fds) {
+    for (size_t i = 0; i < m->job->slots; i++)
+        if (fds[i] >= 0 && fds[i] != m->fds[i])
+            close(fds[i]);
+}
+
 static int spawn(struct monitor *m) {
     const struct monitor_job *job = m->job;
+    int fds[PLAN_MAX_SLOTS];
+    int error = copy_slots(m, fds);
     const struct lctr_launch launch = {
         .plan = job + 1,
         .plan_size = job->plan_size,
-        .fds = m->fds,
+        .fds = fds,
         .fd_count = job->slots,
         .flags = job->flags,
         .cgroup = job->born_in >= 0 ? m->group.dir[job->born_in].fd : -1,
+        .used = m->again.count > 0,
         .times = job->times,
         .fail_step = job->fail_step,
         .fail_error = job->fail_error,
     };
-    return lctr_spawn(&m->process, &launch);
+    if (!error)
+        error = lctr_spawn(&m->process, &launch);
+    drop_copies(m, fds);
+    return error;
 }
 
 /* What only the clone needs, the working directory too. Of the outputs the container must be the
- * only writer, or their end would never come. */
+ * only writer, or their end would never come; with several lives nobody waits for it. */
 static int shed(struct monitor *m) {
-    for (size_t i = 0; i < m->job->slots; i++)
+    for (size_t i = 0; i < m->job->slots && !m->again.policy; i++)
         close(m->fds[i]);
-    munmap((void *)m->job, m->job_size);
-    m->job = NULL;
+    if (!m->again.policy) {
+        munmap((void *)m->job, m->job_size);
+        m->job = NULL;
+    }
     return chdir("/") < 0 ? -errno : 0;
 }
 
@@ -82,6 +114,7 @@ static void take_console(struct monitor *m, int fd) {
     if (fd < 0)
         return;
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    lctr_fd_cleanup(&m->sources[MONITOR_SOURCES - 1].fd);
     m->sources[MONITOR_SOURCES - 1] = (struct source){fd, "stdout"};
 }
 
@@ -92,6 +125,8 @@ static int meet(struct monitor *m, const struct lctr_event *event) {
     }
     const struct monitor_event said = {.kind = MONITOR_RENDEZVOUS, .number = event->number};
     cleanup_fd fd = event->fd;
+    if (m->caller < 0)
+        return restart_meet(m, event->number);
     int error = say(m, &said, fd);
     if (event->number == MEET_LISTENER) /* nobody answers */
         return error;
@@ -100,11 +135,12 @@ static int meet(struct monitor *m, const struct lctr_event *event) {
     return error ? error : lctr_process_answer(&m->process, event->number);
 }
 
-/* A step may take for ever (a file system that does not answer): then the caller's end counts. */
+/* A step may take for ever (a file system that does not answer): then the caller's end counts, or
+ * what somebody asks for once there is no caller. */
 static int await_news(const struct monitor *m) {
     struct pollfd fds[] = {{.fd = m->process.status, .events = POLLIN},
                            {.fd = m->process.sync, .events = POLLIN},
-                           {.fd = m->caller, .events = POLLIN}};
+                           {.fd = m->caller < 0 ? m->signals : m->caller, .events = POLLIN}};
     for (;;) {
         if (poll(fds, 3, -1) < 0 && errno != EINTR)
             return -errno;
@@ -133,11 +169,14 @@ static int follow(struct monitor *m) {
         }
         struct monitor_event said = {.kind = MONITOR_STARTED};
         if (event.kind == LCTR_STARTED)
-            return say(m, &said, -1);
+            return m->caller < 0 ? 0 : say(m, &said, -1);
         said.kind = MONITOR_FAILED;
         said.record = event.record;
         lctr_process_close(&m->process); /* it is gone when the caller hears of it */
-        say(m, &said, -1);
+        m->again.failed = event.record;
+        m->again.has_failed = true;
+        if (m->caller >= 0)
+            say(m, &said, -1);
         return -ECANCELED;
     }
 }
@@ -162,7 +201,13 @@ static int prepare(struct monitor *m) {
     if (error)
         return refuse(m, error, "open the log");
     m->record = record_open(m->state);
-    return m->record < 0 ? refuse(m, m->record, "write the state directory") : 0;
+    error = m->record < 0 ? m->record : restart_prepare(m);
+    return error ? refuse(m, error, "write the state directory") : 0;
+}
+
+static void note_start(struct monitor *m) {
+    m->started_us = clock_us(CLOCK_MONOTONIC);
+    m->started_at_us = clock_us(CLOCK_REALTIME);
 }
 
 int launch(struct monitor *m) {
@@ -171,7 +216,7 @@ int launch(struct monitor *m) {
         return error;
     error = spawn(m);
     if (error)
-        return refuse(m, error, "clone");
+        return refuse(m, error, error == -EINVAL && m->again.policy ? "keep mounts" : "clone");
     const struct monitor_event spawned = {
         .kind = MONITOR_SPAWNED, .pid = m->process.pid, .monitor = getpid()};
     event_tell(m, "create");
@@ -180,8 +225,7 @@ int launch(struct monitor *m) {
         error = say(m, &spawned, m->process.plan);
     if (!error)
         error = follow(m);
-    m->started_us = clock_us(CLOCK_MONOTONIC);
-    m->started_at_us = clock_us(CLOCK_REALTIME);
+    note_start(m);
     if (!error)
         error = expect(m, MONITOR_COMMIT, 0);
     if (error)
@@ -192,4 +236,24 @@ int launch(struct monitor *m) {
     m->process.plan = -1;
     event_tell(m, "start");
     return 0;
+}
+
+int launch_again(struct monitor *m) {
+    int error = fchdir(m->again.cwd) < 0 ? -errno : spawn(m);
+    if (chdir("/") < 0 && !error)
+        error = -errno;
+    if (!error) {
+        restart_tell(m, 0);
+        error = follow(m);
+    }
+    note_start(m);
+    if (!error || m->again.has_failed)
+        return error;
+    take_signals(m);
+    if (!m->last) { /* not a step's failure, and nobody's wish */
+        m->again.failed = (struct plan_status){.step = NO_STEP, .error = -error};
+        m->again.has_failed = true;
+    }
+    lctr_process_close(&m->process);
+    return error;
 }

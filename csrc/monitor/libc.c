@@ -103,6 +103,14 @@ int eventfd(unsigned count, int flags) {
     return INT_CALL(__NR_eventfd2, count, flags);
 }
 
+ssize_t pwrite(int fd, const void *buffer, size_t size, off_t at) {
+    return CALL(__NR_pwrite64, fd, buffer, size, at);
+}
+
+off_t lseek(int fd, off_t offset, int whence) {
+    return CALL(__NR_lseek, fd, offset, whence);
+}
+
 int fchmod(int fd, mode_t mode) {
     return INT_CALL(__NR_fchmod, fd, mode);
 }
@@ -138,6 +146,10 @@ ssize_t readlink(const char *path, char *buffer, size_t size) {
 
 int chdir(const char *path) {
     return INT_CALL(__NR_chdir, path);
+}
+
+int fchdir(int fd) {
+    return INT_CALL(__NR_fchdir, fd);
 }
 
 mode_t umask(mode_t mask) {

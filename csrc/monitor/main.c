@@ -61,9 +61,12 @@ void monitor_main(void) {
     lctr_process_init(&m.process);
     leave_caller();
     clear();
+    m.signals = open_signals();
     if (job_receive(&m) < 0 || launch(&m) < 0)
         _exit(1);
-    watch(&m);
+    do
+        watch(&m);
+    while (restart(&m));
     record_write(&m);
     _exit(0);
 }

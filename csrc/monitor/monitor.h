@@ -25,11 +25,26 @@ struct fired {
     int64_t per;
 };
 
+#define NO_STEP UINT32_MAX
+
+/* Lives after the first, see restart.c. */
+struct again {
+    uint32_t policy; /* enum monitor_restart */
+    uint32_t count;  /* of restarts */
+    int cwd;         /* where the plan's paths begin */
+    int life;        /* the file that tells of this life */
+    int64_t delay_us;
+    struct plan_status failed; /* what kept the last one from starting; perhaps no step */
+    bool has_failed;
+    struct cgroup_meter spent[CGROUP_METERS_MAX]; /* by the lives before */
+    size_t spent_count;
+};
+
 struct monitor {
     int caller; /* -1 once the container is ours */
     int state;  /* the container's directory, locked */
     int plan_file;
-    const struct monitor_job *job; /* gone after the start */
+    const struct monitor_job *job; /* gone after the start, if there is only one */
     size_t job_size;
     const int *fds; /* that came with the job, in its order */
     struct lctr_process process;
@@ -43,7 +58,8 @@ struct monitor {
     int64_t wall_us; /* limits; negative: none */
     int64_t cpu_us;
     int64_t output;
-    int64_t cpus; /* of the host */
+    int64_t cpus;       /* of the host */
+    int64_t cpu_due_us; /* when to look at the CPU time again */
 
     int64_t started_us; /* CLOCK_MONOTONIC */
     int64_t started_at_us;
@@ -55,7 +71,10 @@ struct monitor {
     struct cgroup_meter meters[CGROUP_METERS_MAX];
     size_t meter_count;
     bool settled; /* the command has ended */
-    int oom;      /* tells of memory that ran out, or -1 */
+    int signals;  /* meant for us */
+    bool last;    /* of its lives: somebody wants it ended for good */
+    struct again again;
+    int oom; /* tells of memory that ran out, or -1 */
     short oom_events;
     int oom_looks; /* that are still to be taken */
     int64_t oom_kills;
@@ -66,11 +85,23 @@ int64_t clock_us(int clock);
 /* job.c: take over what the caller sends. */
 int job_receive(struct monitor *m);
 
-/* launch.c: start the container, and be left alone with it. */
+/* launch.c: start the container, and be left alone with it; start it once more. */
 int launch(struct monitor *m);
+int launch_again(struct monitor *m);
+
+/* restart.c: what has to be known for that; whether there is another life to watch; what the meters
+ * have counted in this one. */
+int restart_prepare(struct monitor *m);
+int restart_meet(struct monitor *m, uint32_t number);
+void restart_tell(const struct monitor *m,
+                  int64_t due_us); /* of this life, or when the next is due */
+bool restart(struct monitor *m);
+void restart_measure(struct monitor *m);
 
 /* watch.c: until it has ended. */
 void watch(struct monitor *m);
+int open_signals(void);
+void take_signals(struct monitor *m);
 void kill_container(struct monitor *m);
 
 /* event.c: tell of it in the log of events. */
@@ -78,9 +109,13 @@ void event_tell(const struct monitor *m, const char *event);
 void event_refused(const struct monitor *m);
 bool event_oom(struct monitor *m); /* false when no more were killed than it has told */
 void event_exit(const struct monitor *m);
+void event_restart(const struct monitor *m);
+int64_t signal_sent(const struct monitor *m);
+bool ended_by_user(const struct monitor *m); /* with the signal that was sent to it */
 
 /* record.c: reserve the space on the disk, fill it. */
 int record_open(int state);
 void record_write(struct monitor *m);
+void record_keep(struct monitor *m); /* of a life that another one follows */
 
 #endif

@@ -1,4 +1,5 @@
-/* exit.json: the facts that luactr.result makes the result record of. */
+/* exit.json: the facts that luactr.result makes the result record of; last.json: the same of the
+ * life before. */
 #include "monitor.h"
 
 #include "core/fd.h"
@@ -13,6 +14,7 @@
 #define RECORD_MAX   4096
 #define MICROSECONDS 1000000
 #define TEMPORARY    "exit.json.new"
+#define LAST_NEW     "last.json.new"
 
 /* The blocks are taken at the start: a disk that has become full does not lose the record. */
 int record_open(int state) {
@@ -84,11 +86,32 @@ static void fired(struct text *text, const struct fired *fired) {
     text_string(text, "}");
 }
 
-void record_write(struct monitor *m) {
-    char buffer[RECORD_MAX];
-    struct text text = {buffer, buffer + sizeof buffer};
+/* As the event of a failed start has it. */
+static void unborn(struct text *text, const struct plan_status *failed) {
+    key(text, "failed");
+    text_string(text, "{");
+    number(text, "errno", failed->error, 1);
+    if (failed->step != NO_STEP) {
+        number(text, "step", failed->step + 1, 1);
+        number(text, "kind", failed->kind, 1);
+    }
+    text_string(text, "}");
+}
+
+static void lives(struct text *text, const struct monitor *m) {
+    number(text, "restarts", m->again.count, 1);
+    if (m->again.has_failed)
+        unborn(text, &m->again.failed);
+    else if (signal_sent(m))
+        number(text, "sent", signal_sent(m), 1);
+}
+
+static ssize_t compose(const struct monitor *m, char buffer[RECORD_MAX]) {
+    struct text text = {buffer, buffer + RECORD_MAX};
     text_string(&text, "{");
     ending(&text, &m->process);
+    if (m->again.policy)
+        lives(&text, m);
     if (m->group.owner && m->meter_count)
         meters(&text, m);
     if (m->fired.reason)
@@ -99,7 +122,20 @@ void record_write(struct monitor *m) {
     number(&text, "started_at", m->started_at_us, MICROSECONDS);
     number(&text, "finished_at", m->finished_at_us, MICROSECONDS);
     text_string(&text, "}\n");
-    ssize_t length = text.at - buffer;
+    return text.at - buffer;
+}
+
+void record_write(struct monitor *m) {
+    char buffer[RECORD_MAX];
+    ssize_t length = compose(m, buffer);
     if (write(m->record, buffer, (size_t)length) == length && ftruncate(m->record, length) == 0)
         renameat(m->state, TEMPORARY, m->state, "exit.json");
+}
+
+void record_keep(struct monitor *m) {
+    char buffer[RECORD_MAX];
+    ssize_t length = compose(m, buffer);
+    cleanup_fd fd = openat(m->state, LAST_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0 && write(fd, buffer, (size_t)length) == length)
+        renameat(m->state, LAST_NEW, m->state, "last.json");
 }

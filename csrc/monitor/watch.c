@@ -58,26 +58,29 @@ static int64_t enforce_wall(struct monitor *m, int64_t now) {
     return m->wall_us < 0 ? -1 : m->started_us + m->wall_us;
 }
 
-static int64_t cpu_used_us(struct monitor *m) {
-    struct cgroup_meter meters[CGROUP_METERS_MAX];
-    size_t count = lctr_cgroup_meters(&m->group, false, meters);
+static int64_t cpu_time_us(const struct cgroup_meter *meters, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(meters[i].name, "cpu_seconds") == 0)
             return meters[i].count / (meters[i].per / MICROSECONDS);
     return 0;
 }
 
+static int64_t cpu_used_us(struct monitor *m) {
+    struct cgroup_meter meters[CGROUP_METERS_MAX];
+    size_t count = lctr_cgroup_meters(&m->group, false, meters);
+    return cpu_time_us(meters, count) - cpu_time_us(m->again.spent, m->again.spent_count);
+}
+
 /* The meter is read again when the limit could be reached at the earliest, with all CPUs busy. */
 static int64_t enforce_cpu(struct monitor *m, int64_t now) {
-    static int64_t due;
-    if (m->cpu_us < 0 || now < due)
-        return m->cpu_us < 0 ? -1 : due;
+    if (m->cpu_us < 0 || now < m->cpu_due_us)
+        return m->cpu_us < 0 ? -1 : m->cpu_due_us;
     int64_t used = cpu_used_us(m);
     if (used >= m->cpu_us)
         fire(m, "cpu_time", used, m->cpu_us, MICROSECONDS);
     int64_t wait = (m->cpu_us - used) / m->cpus;
-    due = now + (wait > SHORTEST_INTERVAL_US ? wait : SHORTEST_INTERVAL_US);
-    return due;
+    m->cpu_due_us = now + (wait > SHORTEST_INTERVAL_US ? wait : SHORTEST_INTERVAL_US);
+    return m->cpu_due_us;
 }
 
 /* Milliseconds until the next look, rounded up; -1: nothing is due. */
@@ -140,17 +143,22 @@ static void settle(struct monitor *m) {
         m->meter_count = lctr_cgroup_meters(&m->group, false, m->meters);
 }
 
-/* A host that shuts down asks all processes to end: the container shall hear it too. */
-static void pass_signal(struct monitor *m, int signals) {
+/* Either wants no other life of it. A host that shuts down asks all processes to end: the container
+ * shall hear that too. */
+void take_signals(struct monitor *m) {
     struct signalfd_siginfo info;
-    if (read(signals, &info, sizeof info) == sizeof info)
-        lctr_process_signal(&m->process, (int)info.ssi_signo);
+    while (read(m->signals, &info, sizeof info) == sizeof info) {
+        m->last = true;
+        if (info.ssi_signo == SIGTERM)
+            lctr_process_signal(&m->process, SIGTERM);
+    }
 }
 
-static int open_signals(void) {
+int open_signals(void) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, MONITOR_LAST_LIFE);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -168,10 +176,10 @@ static int sooner(int a, int b) {
 
 enum { EXIT, NEWS, SIGNALS, OOM, FIRST_SOURCE, POLLED = FIRST_SOURCE + MONITOR_SOURCES };
 
-static void fill(const struct monitor *m, struct pollfd *fds, int signals) {
+static void fill(const struct monitor *m, struct pollfd *fds) {
     fds[EXIT] = (struct pollfd){.fd = m->process.pidfd, .events = POLLIN};
     fds[NEWS] = (struct pollfd){.fd = m->settled ? -1 : m->process.sync, .events = POLLIN};
-    fds[SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
+    fds[SIGNALS] = (struct pollfd){.fd = m->signals, .events = POLLIN};
     fds[OOM] = (struct pollfd){.fd = m->oom, .events = m->oom_events};
     for (int i = 0; i < MONITOR_SOURCES; i++)
         fds[FIRST_SOURCE + i] = (struct pollfd){.fd = m->sources[i].fd, .events = POLLIN};
@@ -181,10 +189,14 @@ static void finish(struct monitor *m) {
     lctr_process_wait(&m->process, -1);
     if (!m->meter_count)
         m->meter_count = lctr_cgroup_meters(&m->group, false, m->meters);
+    restart_measure(m);
     m->finished_us = clock_us(CLOCK_MONOTONIC);
     m->finished_at_us = clock_us(CLOCK_REALTIME);
     event_oom(m);
-    lctr_cgroup_destroy(&m->group);
+    if (m->again.policy)
+        lctr_cgroup_empty(&m->group);
+    else
+        lctr_cgroup_destroy(&m->group);
     if (*m->freezer)
         lctr_cgroup_remove(m->freezer, true);
     if (*m->freezer && m->group.nested)
@@ -195,17 +207,17 @@ static void finish(struct monitor *m) {
 }
 
 void watch(struct monitor *m) {
-    cleanup_fd signals = open_signals();
     struct pollfd fds[POLLED];
-    m->oom = lctr_cgroup_oom_open(&m->group);
+    if (m->oom < 0)
+        m->oom = lctr_cgroup_oom_open(&m->group);
     m->oom_events = lctr_cgroup_oom_events(&m->group);
     do {
         int timeout = sooner(enforce(m), m->oom_looks ? OOM_INTERVAL_MS : -1);
-        fill(m, fds, signals);
+        fill(m, fds);
         if (poll(fds, POLLED, timeout) <= 0)
             fds[EXIT].revents = 0;
         else if (fds[SIGNALS].revents)
-            pass_signal(m, signals);
+            take_signals(m);
         if (fds[NEWS].revents)
             settle(m);
         look_for_oom(m, fds[OOM].revents != 0);

@@ -116,6 +116,10 @@ function Box:start(options)
   M.watch.start(self)
   if options.detach then
     return require("luactr.container.detach").start(self, facts(), options)
+  elseif self.spec.restart ~= "no" then
+    local err = require("luactr.container.restart").foreground(self)
+    self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))
+    return nil, err
   end
   local run, err = require("luactr.launch").start(self, facts_for_start(), options)
   if not run then

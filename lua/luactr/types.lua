@@ -104,6 +104,7 @@
 ---@field init? boolean PID 1 is luactr's init, which reaps and forwards signals
 ---@field stop_signal? string|integer what stop() sends first
 ---@field stop_timeout? string|number then KILL follows
+---@field restart? "no"|"on-failure"|"always"|string start a detached container again that has ended
 ---@field on? luactr.on functions to call when something happens to it
 ---@field labels? table<string, string> names for programs that list containers; `ps --label` asks for them
 ---@field steps? fun(p: luactr.steps) function(p): steps of your own, after the mounts

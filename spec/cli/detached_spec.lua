@@ -276,4 +276,23 @@ describe("verbs for detached containers #cli", function()
       end)
     end
   end)
+
+  it("run --restart starts it again, and is refused in the foreground", function()
+    local name = support.name("cli-restart")
+    names[#names + 1] = name
+    local function run(...)
+      return luactr("run", "--name", name, ...)
+    end
+    assert.equal(0, run("-d", "--restart", "on-failure:2", recipe, "echo life; exit 6").code)
+    assert.equal(6, luactr("wait", name).code)
+    assert.equal("life\nlife\nlife\n", luactr("logs", name).stdout)
+    local seen = cjson.decode(luactr("inspect", name).stdout)
+    assert.same({ 2, "on-failure:2" }, { seen[1].restarts, seen[1].spec.restart })
+    local wrong = run("-d", "--restart", "sometimes", recipe, "exit 0")
+    assert.equal(2, wrong.code)
+    assert.matches("%-%-restart: \"no\", \"on%-failure\"", wrong.stderr)
+    local refused = run("--restart", "always", recipe, "exit 0")
+    assert.equal(125, refused.code)
+    assert.matches("try: luactr run %-d", refused.stderr)
+  end)
 end)

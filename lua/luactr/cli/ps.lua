@@ -32,9 +32,13 @@ local function ending(result)
 end
 
 local function row_of(seen, now)
+  local state = seen.state
+  if (seen.restarts or 0) > 0 then
+    state = string.format("%s, restart %d", state, seen.restarts)
+  end
   local since = seen.result and seen.result.finished_at or seen.created
   return {
-    seen.id, seen.result and ending(seen.result) or seen.state or "ended",
+    seen.id, seen.result and ending(seen.result) or state,
     containers.span(now - since), seen.result and "-" or tostring(seen.pid),
     table.concat(seen.command or {}, " "),
   }
@@ -76,6 +80,7 @@ function M.run(request)
         id = found.id, state = word, created = found.record.created, pid = found.record.pid,
         detached = found.record.detached or false, command = found.record.command,
         labels = found.record.labels, pod = found.record.pod and found.record.pod.name,
+        restarts = found.record.restarts,
         result = word == "exited" and found:result() or nil,
       }
     end

@@ -27,6 +27,8 @@ and arg. A recipe that is called - is read from the standard input.]],
   options = {
     { "-d --detach", help = "leave the container to a monitor, print its name and return" },
     { "--name", argument = "NAME", help = "the container's name, in place of the recipe's" },
+    { "--restart", argument = "POLICY",
+      help = "no, on-failure, on-failure:N or always, in place of the recipe's" },
     { "--json", value = "FILE", help = "write the result record to FILE, or to descriptor 3" },
   },
 }
@@ -208,36 +210,15 @@ local function detach(box)
   return { id = found.id, pid = found.record.pid }, output().print(found.id .. "\n")
 end
 
---- Give a container or a pod the name of the command line.
-local function rename(outcome, name)
-  local values, check = require "luactr.spec.values", require "luactr.check"
-  local problems = check.problems()
-  problems:check(values.name, name, "--name")
-  for _, member in ipairs(outcome.pod and #problems == 0 and outcome.pod.spec.members or {}) do
-    problems:check(values.name, name .. "." .. member.spec.name, "--name")
-  end
-  if #problems > 0 then
-    return nil, require("luactr.spec").refusal(problems)
-  end
-  if outcome.pod then
-    outcome.pod:rename(name)
-  else
-    outcome.container.id = name
-  end
-  return true
-end
-
 --- The record and the status of what a recipe returned.
 ---@param outcome luactr.cli.outcome
 ---@param options table<string, any>
 local function finish(outcome, options)
   local box = outcome.container
-  if (box or outcome.pod) and options.name then
-    local fine, err = rename(outcome, options.name)
-    if not fine then
-      output().complain(err)
-      return { reason = "start_failed", error = err }, cli.USAGE
-    end
+  local err = require("luactr.cli.override").apply(outcome, options)
+  if err then
+    output().complain(err)
+    return { reason = "start_failed", error = err }, cli.USAGE
   end
   if box then
     return (options.detach and detach or run_container)(box)

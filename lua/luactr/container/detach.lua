@@ -62,6 +62,13 @@ local function held_by(run)
   return held
 end
 
+local function refusal(box, action, why)
+  return require("luactr.error").new {
+    code = "ENOTSUP", op = "detach", message = string.format("cannot start %q", box.id),
+    action = action, cause = why, checked = true, where = box.spec.where,
+  }
+end
+
 -- What fails as another operation does, for the same causes.
 local OPERATIONS <const> = { ["start the monitor"] = "spawn" }
 
@@ -72,16 +79,23 @@ local OPERATIONS <const> = { ["start the monitor"] = "spawn" }
 function M.spawn(launch, box, run)
   local why = unfit(box)
   if why then
-    return nil, require("luactr.error").new {
-      code = "ENOTSUP", op = "detach", message = string.format("cannot start %q", box.id),
-      action = "leave it to a monitor", cause = why, checked = true, where = box.spec.where,
-    }
+    return nil, refusal(box, "leave it to a monitor", why)
+  end
+  local again
+  again, why = require("luactr.container.restart").job(box, run)
+  if why then
+    return nil, refusal(box, "start it again after its end", why)
   end
   launch.name = box.id
   launch.group, launch.freezer = run.cgroup, freezer_path(run.cgroup and box.plan.cgroup)
   launch.state, launch.streams = run.entry.directory, run.logs
   launch.held, launch.limits, launch.log = held_by(run), box.spec.limits, box.spec.log
+  launch.again = again
   local monitor, message, errno, what = core.monitor.start(launch)
+  if what == "keep mounts" then
+    return nil, refusal(box, "start it again after its end", "before Linux 6.15 a mount that luactr"
+      .. " opens for other users cannot be copied for the next life")
+  end
   return monitor, message, errno, OPERATIONS[what] or what
 end
 
@@ -176,6 +190,7 @@ end
 function M.publish(box, run, record)
   local monitor = run.process:monitor_pid()
   record.owner = { pid = monitor, start = state.start_time(monitor) }
+  record.restart = box.spec.restart ~= "no" and box.spec.restart or nil
   record.detached, record.freezer = true, freezer_file(run.cgroup and box.plan.cgroup)
   local done, message, errno = write_config(box, run)
   if done then

@@ -124,14 +124,21 @@ local function take_away(found)
   end
 end
 
+--- Its monitor is at work, and may start it again.
+local function comes_again(found)
+  local word = found.record.restart and found:state()
+  return (word == "restarting" or word == "stopping") and "it is to be started again"
+end
+
 ---@param found luactr.found
 ---@param options { force?: boolean }
 ---@return boolean? done
 ---@return luactr.error?
 function M.remove(found, options)
-  if found:is_running() then
+  local why = found:is_running() and "it is running" or comes_again(found)
+  if why then
     if not options.force then
-      return failure(found, "EBUSY", "remove", "it is running",
+      return failure(found, "EBUSY", "remove", why,
         string.format("luactr stop %s, or luactr rm -f %s", found.id, found.id))
     end
     found:kill("KILL")

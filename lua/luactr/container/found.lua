@@ -35,7 +35,8 @@ end
 
 -- ---- looking
 
---- How it is: "running", "paused", "stopping", "exited"; nil once it is removed.
+--- How it is: "running", "paused", "stopping", "restarting" (it has ended, and its monitor waits
+--- until it starts it again), "exited"; nil once it is removed.
 ---@return luactr.state.word?
 function Found:state()
   return list.state(self.host, self.record)
@@ -52,36 +53,56 @@ local function config_of(found)
   return list.read(found.host, found.id, "config.json")
 end
 
---- How it ended; nil while it runs, and for one in the foreground.
----@return luactr.result?
-function Found:result()
-  local facts = list.read(self.host, self.id, "exit.json")
+--- A life that did not start once more, or how it ended.
+local function ending_of(found, facts)
+  local result = require "luactr.result"
+  if not facts.failed then
+    return result.of(facts)
+  end
+  local err = require("luactr.container.restart").failure(found.id, facts.failed)
+  return result.start_failed(err, facts.finished_at)
+end
+
+local function result_in(found, file)
+  local facts = list.read(found.host, found.id, file)
   if not facts then
     return nil
   elseif facts.lost then
     return require("luactr.result").lost(facts.finished_at)
   end
-  local config = config_of(self)
+  local config = config_of(found)
   facts.warnings = config and config.warnings
-  facts.sent = (list.read(self.host, self.id, "sent.json") or {}).signal
-  local result = require("luactr.result").of(facts)
+  if not found.record.restart then
+    facts.sent = (list.read(found.host, found.id, "sent.json") or {}).signal
+  end
+  local result = ending_of(found, facts)
   result.log_lost = facts.log_lost > 0 and facts.log_lost or nil
+  result.restarts = facts.restarts
   return result
+end
+
+--- How it ended; nil while it runs or is to be started again, and for one in the foreground.
+---@return luactr.result?
+function Found:result()
+  return result_in(self, "exit.json")
 end
 
 --- All that is known of it.
 ---@return table
 function Found:inspect()
   local config = config_of(self) or {}
-  local record = self.record
+  local record, word, result = self.record, self:state(), self:result()
   if config.spec then
     config.spec.name = self.id -- a rename leaves the file as it is
   end
   return {
-    id = self.id, state = self:state(), created = record.created, pid = record.pid,
+    id = self.id, state = word, created = record.created, pid = record.pid,
     detached = record.detached or false, owner = record.owner, command = record.command,
     spec = config.spec, where = config.where, cgroup = config.cgroup and config.cgroup.path,
-    warnings = config.warnings, result = self:result(),
+    warnings = config.warnings, result = result,
+    restarts = result and result.restarts or record.restarts or record.restart and 0,
+    next_start = word == "restarting" and record.next_start or nil,
+    last = record.restart and result_in(self, "last.json") or nil,
   }
 end
 
@@ -243,21 +264,33 @@ local function kill_all(found)
   end
 end
 
---- Send a signal to the command (its PID 1 passes it on). KILL ends everything, even frozen.
+--- Signals that nobody sends who wants it to be started again.
+local function is_final(found, number)
+  local spec = (config_of(found) or {}).spec or {}
+  return number == sys.signals.KILL or number == (spec.stop_signal or sys.signals.TERM)
+end
+
+--- Send a signal to the command (its PID 1 passes it on). KILL ends everything, even frozen. After
+--- KILL and its stop_signal it is not started again, whatever `restart` says.
 ---@param signal? string|integer default "KILL"
 ---@return boolean? done
 ---@return luactr.error?
 function Found:kill(signal)
   local number = require("luactr.container").signal_number(signal or "KILL")
+  local was_last = self.record.restart and is_final(self, number)
+    and require("luactr.container.restart").forgo(self)
+  local done, errno, message = was_last, sys.errno.ESRCH, nil -- if it is between two lives
   local pidfd <close> = self:is_running() and M.open_process(self.record) or nil
-  if not pidfd then
-    return not_running(self, "kill")
-  end
-  if self.record.detached then
+  if pidfd and self.record.detached then
     list.write(self.host, self.id, "sent.json", { signal = number }) -- for the result
   end
-  local done, message, errno = sys.pidfd_send_signal(pidfd, number)
-  if not done then
+  if pidfd then
+    done, message, errno = sys.pidfd_send_signal(pidfd, number)
+    done = done or was_last and errno == sys.errno.ESRCH
+  end
+  if not done and errno == sys.errno.ESRCH then
+    return not_running(self, "kill")
+  elseif not done then
     return nil, require("luactr.error").from_sys(message, errno, "kill")
   elseif number == sys.signals.KILL then
     kill_all(self)

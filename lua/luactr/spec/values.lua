@@ -67,6 +67,8 @@ M.groups = check.lazy("list of group names and numbers, or \"keep\"", USER, "gro
 
 M.on = check.lazy("table of start, exit, oom, pressure = function", "luactr.spec.on", "on")
 M.log = check.lazy("{ size =, files = }", "luactr.spec.log", "log")
+M.restart = check.lazy("\"no\", \"on-failure\", \"on-failure:N\" or \"always\"",
+  "luactr.spec.restart", "restart")
 M.idmap = check.lazy("\"auto\", \"single\", \"range\" or { uid = ranges, gid = ranges }",
   "luactr.spec.idmap", "idmap")
 

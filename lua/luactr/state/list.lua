@@ -21,8 +21,11 @@ local PRIVATE <const> = 384 -- 0600
 ---@field labels? table<string, string>
 ---@field pod? { name: string, member: string, index: integer } that it is a member of
 ---@field freezer? string file that tells whether it is paused
+---@field restart? string the policy, if its monitor starts it again
+---@field restarts? integer how often it has done so
+---@field next_start? number seconds since the epoch: it waits until then
 
----@alias luactr.state.word "starting"|"running"|"paused"|"stopping"|"exited"
+---@alias luactr.state.word "starting"|"running"|"paused"|"stopping"|"restarting"|"exited"
 
 local function directory_of(host)
   return host.state_dir .. "/containers"
@@ -107,10 +110,14 @@ function M.state(host, record)
   local path = string.format("%s/%s/exit.json", directory_of(host), record.id)
   if record.detached and sys.stat(path) then
     return "exited"
-  elseif M.is_alive(record) then
+  end
+  if record.restart then
+    require("luactr.container.restart").refresh(host, record)
+  end
+  if M.is_alive(record) then
     return is_frozen(record) and "paused" or "running"
   elseif M.is_alive(record.owner) then
-    return "stopping"
+    return record.next_start and "restarting" or "stopping"
   end
 end
 
