@@ -18,8 +18,11 @@ local M = {}
 local Pod = { __name = "luactr.pod" }
 Pod.__index = Pod
 
+local host_facts -- read once
+
 local function facts()
-  return require("luactr.host").facts()
+  host_facts = host_facts or require("luactr.host").facts()
+  return host_facts
 end
 
 --- A pod from a table of the fields in luactr.spec.pod and its members. Raises an error object that
@@ -53,9 +56,23 @@ function Pod:rename(id)
   self.id = id
   self.hostname = self.spec.hostname or id
   for i, member in ipairs(self.spec.members) do
-    local box = self.members[i]
-    box.id = id .. "." .. member.spec.name
-    box.spec = require("luactr.spec.pod").member(member.spec, self)
+    self.members[i].id = id .. "." .. member.spec.name
+  end
+end
+
+--- Without the rights for it, whoever makes namespaces needs users of its own, and all that are to
+--- be in them need the same.
+---@param host luactr.host
+function Pod:decide(host)
+  local share = {}
+  for kind in pairs(self.spec.share) do
+    share[kind] = true
+  end
+  share.user = self.spec.idmap ~= nil or share.user
+    or next(share) ~= nil and not host.privileged or nil
+  self.share = share
+  for i, member in ipairs(self.spec.members) do
+    self.members[i].spec = require("luactr.spec.pod").member(member.spec, self)
   end
 end
 
@@ -98,11 +115,13 @@ function Pod:start(options)
   end
   options = options or {}
   self.usage, self.warnings = nil, nil
+  local host = facts()
+  self:decide(host)
   require("luactr.container").watch.start(self.members[1])
   if options.detach then
-    return require("luactr.pod.detach").start(self, facts(), options)
+    return require("luactr.pod.detach").start(self, host, options)
   end
-  local life <close>, err = require("luactr.pod.life").open(self, facts(), options)
+  local life <close>, err = require("luactr.pod.life").open(self, host, options)
   local started = life
   if life then
     started, err = start_members(self, life)

@@ -135,6 +135,23 @@ describe("a pod #system", function()
     end)
   end)
 
+  describe("with users of its own", function()
+    it("has the same for all members, who own what is shared", function()
+      local show = "cat /proc/self/uid_map; hostname renamed && hostname"
+      local results = assert(ctr.pod { idmap = "range", member("a", show,
+        { capabilities = { add = { "SYS_ADMIN" } }, seccomp = "unconfined" }),
+        member("b", "cat /proc/self/uid_map") }:run())
+      assert.matches("^ *0 +%d+ +65536\nrenamed\n$", results.a.stdout)
+      assert.are.equal(results.a.stdout:match("^[^\n]*\n"), results.b.stdout)
+    end)
+
+    it("refuses a member's user that none of them is", function()
+      local done, err = ctr.pod({ idmap = "single", member("a", "exit 0", { user = 7 }) }):run()
+      assert.is_nil(done)
+      assert.matches("user 7 does not exist in the user namespace", tostring(err))
+    end)
+  end)
+
   describe("with limits", function()
     it("ends who takes the memory of all", function()
       support.needs("controller:memory")
@@ -247,6 +264,37 @@ describe("a pod #system", function()
     assert(pod:kill("TERM"))
     local results = assert(pod:wait(PATIENCE))
     assert.are.same({ "ready\nbye\n", "ready\nbye\n" }, { results.a.stdout, results.b.stdout })
+  end)
+
+  it("runs without root, with the users that all share", function()
+    support.needs("stranger")
+    local dir <close> = support.tmpdir()
+    local runtime = dir:mkdir("run")
+    assert(sys.chown(runtime, support.stranger, support.stranger))
+    local recipe = dir:write("pod.lua", [[
+      local ctr = require "luactr"
+      local function member(name)
+        return { name = name, rootfs = ctr.rootfs.host { "sh", "readlink", "hostname" },
+          command = { "sh", "-c", "echo $(hostname) $(readlink /proc/self/ns/user) "
+            .. "$(readlink /proc/self/ns/net)" } }
+      end
+      local pod = ctr.pod { hostname = "rootless", member "a", member "b" }
+      if ... == "detached" then
+        local found = assert(pod:start { detach = true })
+        for _, result in ipairs(assert(found:wait(60))) do assert(result.exit_code == 0) end
+        return assert(found:remove())
+      end
+      return pod
+    ]])
+    for _, argument in ipairs { "", "detached" } do
+      local result = support.luactr { recipe, argument,
+        user = support.stranger, env = { XDG_RUNTIME_DIR = runtime } }
+      assert.are.same({ 0, "" }, { result.code, result.stderr })
+      if argument == "" then
+        local one, other = result.stdout:match("^(rootless user:%S+ net:%S+)\n(.*)\n$")
+        assert.are.equal(one, other)
+      end
+    end
   end)
 
   it("that is left open by kill -9 leaves nothing that the next run does not remove", function()

@@ -46,10 +46,6 @@ describe("luactr.spec.pod #unit", function()
       assert.are.same({}, checked({ share = {} }).share)
     end)
 
-    it("shares users when it has an idmap", function()
-      assert.is_true(checked({ idmap = "range" }).share.user)
-    end)
-
     it("has the members in order, with limits apart from theirs", function()
       local pod = checked { limits = { memory = "64M" } }
       assert.are.equal("b", pod.members[2].spec.name)
@@ -89,7 +85,7 @@ describe("luactr.spec.pod #unit", function()
         { member("a", { namespaces = { ipc = "container:other" } }) },
       ["[1].idmap: cannot enter what the pod shares: say idmap of the pod"] =
         { member("a", { idmap = "range" }) },
-      ["[1].namespaces.user: cannot enter what the pod shares: share user, too"] =
+      ["[1].namespaces.user: cannot enter what the pod shares: share user there"] =
         { member("a", { namespaces = { user = "new" } }) },
       ["[1].sysctl.net.ipv4.ip_forward: needs a namespace of its own: network is the pod's"] =
         { member("a", { sysctl = { ["net.ipv4.ip_forward"] = 1 } }) },

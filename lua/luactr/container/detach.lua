@@ -55,11 +55,8 @@ local function held_by(run)
   for _, resource in ipairs(run.resources) do
     held[#held + 1] = type(resource) == "table" and resource.held and resource:held() or nil
   end
-  local group = run.options.pod and run.options.pod.group
-  for _, fd in ipairs(group and group.handle:held() or {}) do
-    held[#held + 1] = fd
-  end
-  return held
+  local pod = run.options.pod
+  return pod and table.move(pod.held, 1, #pod.held, #held + 1, held) or held
 end
 
 local function refusal(box, action, why)

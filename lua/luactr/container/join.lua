@@ -109,6 +109,10 @@ end
 ---@param host luactr.host
 ---@return luactr.idmap.maps?
 function M.maps(to, run, host)
+  if to.join == "pod" then -- its start has written them
+    local maps = run.options.pod.id_maps
+    return { uid = maps.uid, gid = maps.gid, setgroups = maps.setgroups }
+  end
   local join = { kind = "user", flag = sys.CLONE_NEWUSER, to = to,
     slot = require("luactr.namespaces.join").slot("user", to) }
   local fds = M.open({ join }, run, host)

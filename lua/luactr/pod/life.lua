@@ -12,6 +12,7 @@ local M = {}
 ---@field namespaces table<string, luactr.fd> by kind
 ---@field group? luactr.pod.group
 ---@field id_maps? luactr.idmap.maps of the user namespace that is shared
+---@field ids? luactr.idmap.allocation
 ---@field signals? luactr.signals
 ---@field on_signal? fun(number: integer)
 ---@field warnings string[]
@@ -81,6 +82,36 @@ local function look_for_others(pod, _, host)
   return true
 end
 
+--- The users of all members: root sets up what is shared.
+local function users_of(pod)
+  return setmetatable({
+    namespaces = { user = "new" }, user = { uid = 0, gid = 0 }, groups = {}, given = {},
+  }, { __index = pod.spec })
+end
+
+local function take_ids(pod, life, host)
+  if not pod.share.user then
+    return true
+  end
+  local maps, problems = require("luactr.idmap").compile(users_of(pod), host)
+  if not maps then
+    return nil, require("luactr.source").annotate(
+      require("luactr.spec").refusal(problems, pod.spec.where))
+  end
+  life.id_maps = maps
+  if maps.range then
+    local ids, fields = require("luactr.idmap.pool").take(host, maps.range)
+    if not ids then
+      fields.message = string.format("cannot start pod %q", pod.id)
+      fields.where = pod.spec.where
+      return nil, require("luactr.error").new(fields)
+    end
+    life.ids = life:own(ids)
+    life.id_maps = require("luactr.idmap").placed(maps, ids.first)
+  end
+  return true
+end
+
 local function open_group(pod, life, host)
   return require("luactr.pod.group").open(pod, life, host)
 end
@@ -118,7 +149,9 @@ end
 
 --- The order is the design: the cgroup of members must be there before they are, and the name
 --- before the cgroup.
-local PHASES <const> = { claim, look_for_others, open_group, open_namespaces, take_signals }
+local PHASES <const> = {
+  claim, look_for_others, take_ids, open_group, open_namespaces, take_signals,
+}
 
 --- Acquire all of it. On failure everything is closed again.
 ---@param pod luactr.pod
@@ -147,9 +180,17 @@ end
 ---@field member string
 ---@field index integer
 ---@field namespaces table<string, luactr.fd>
+---@field id_maps? luactr.idmap.maps
 ---@field group? luactr.pod.group
+---@field held any[] descriptors that keep what is the pod's as long as a member lives
 ---@field signals? luactr.signals
 ---@field on_signal? fun(number: integer)
+
+local function held_by(life)
+  local held = life.group and life.group.handle:held() or {}
+  held[#held + 1] = life.ids and life.ids:held()
+  return held
+end
 
 ---@param pod luactr.pod
 ---@param life luactr.pod.life
@@ -158,7 +199,8 @@ end
 function M.membership(pod, life, index)
   return {
     name = pod.id, member = pod.spec.members[index].spec.name, index = index,
-    namespaces = life.namespaces, group = life.group, signals = life.signals,
+    namespaces = life.namespaces, id_maps = life.id_maps, group = life.group,
+    held = held_by(life), signals = life.signals,
     on_signal = life.on_signal,
   }
 end

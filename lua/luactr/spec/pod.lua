@@ -134,7 +134,7 @@ local function users_alone(member, shared)
     return "idmap", "cannot enter what the pod shares: say idmap of the pod"
   elseif member.namespaces.user ~= "auto" and not shared.user then
     return "namespaces.user", member.namespaces.user ~= "host"
-      and "cannot enter what the pod shares: share user, too" or nil
+      and "cannot enter what the pod shares: share user there" or nil
   end
 end
 
@@ -299,9 +299,6 @@ function M.check(raw, where)
   local said, list = split(raw)
   local pod = problems:check(fields, said, "")
   pod.where, pod.members = where, {}
-  if pod.idmap and pod.share then
-    pod.share = setmetatable({ user = true }, { __index = pod.share })
-  end
   check_pod(pod, problems)
   check_members(pod, list, where, problems)
   if #problems > 0 then
