@@ -84,7 +84,7 @@ end
 local function add_clone(rows, plan)
   rows[#rows + 1] = { heading = plan.flags ~= 0 and "New namespaces" or "A new process" }
   local flags = calls.flags("CLONE_", plan.flags)
-  if is_born_inside(plan) then
+  if is_born_inside(plan) and not plan.apart then
     flags = (plan.flags ~= 0 and flags .. "|" or "") .. "CLONE_INTO_CGROUP"
   end
   rows[#rows + 1] = { origin = "", text = "clone3(" .. flags .. "), execveat(luactr's init)" }

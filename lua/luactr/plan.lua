@@ -387,6 +387,7 @@ end
 ---@field joins? luactr.namespaces.join[] namespaces that the parent opens
 ---@field tty boolean
 ---@field warnings string[]
+---@field apart? boolean its process is not in its cgroup: see luactr.pod.namespaces
 ---@field has_landlock? boolean rules are made, which the process has to enter
 ---@field spec luactr.spec with all that depended on the host decided
 

@@ -76,6 +76,28 @@ function Pod:decide(host)
   end
 end
 
+--- What is to be done before a member starts, as luactr.plan has it, for explain.
+---@param host luactr.host
+---@return luactr.plan?
+---@return luactr.error?
+function Pod:plan(host)
+  self:decide(host)
+  local cgroup, err = require("luactr.pod.group").compile(self, host)
+  local maps = cgroup and {}
+  if cgroup and self.share.user then
+    maps, err = require("luactr.pod.life").maps(self, host)
+  end
+  if not maps then
+    return nil, err
+  end
+  local plan = require("luactr.pod.namespaces").plan(self)
+  return {
+    id = self.id, flags = plan.flags, steps = plan.steps, slots = {}, warnings = cgroup.warnings,
+    phases = { { title = "Set up what the members share", first = 1 } }, tty = false, apart = true,
+    cgroup = cgroup, id_maps = self.share.user and maps or nil, spec = self.spec,
+  }
+end
+
 -- ---- start
 
 --- Those that were started before one that failed, in reverse.

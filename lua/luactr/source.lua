@@ -215,6 +215,11 @@ local function read_lines(where)
   return file and M.lines(file:read("a"), where.line) or {}
 end
 
+--- A path as the call has it, in which the container may be one of several: see luactr.spec.pod.
+local function whole(where, path)
+  return where.within and where.within .. "." .. path or path
+end
+
 --- A function from paths to "web.lua:17" for the container made at `where`. Reads the file at its
 --- first use.
 ---@param where? luactr.where
@@ -226,7 +231,7 @@ function M.locator(where)
       return nil
     end
     lines = lines or read_lines(where)
-    return string.format("%s:%d", where.file, M.find(lines, path) or where.line)
+    return string.format("%s:%d", where.file, M.find(lines, whole(where, path)) or where.line)
   end
 end
 
@@ -235,7 +240,7 @@ end
 ---@param path? string
 ---@return luactr.where?
 function M.where(where, path)
-  local line = where and path and M.find(read_lines(where), path)
+  local line = where and path and M.find(read_lines(where), whole(where, path))
   return line and { file = where.file, line = line } or where
 end
 

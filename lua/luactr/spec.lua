@@ -144,6 +144,7 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 ---@class luactr.where
 ---@field file string
 ---@field line integer
+---@field within? string which of the call's values it is: "[2]" of a pod
 
 --- A checked recipe: every field of `spec.fields` that was given or has a default, normalized (see
 --- luactr.spec.values for the forms).

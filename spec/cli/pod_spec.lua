@@ -96,6 +96,39 @@ describe("luactr with a pod #cli", function()
     end)
   end)
 
+  describe("that does not run", function()
+    it("is explained: what is shared, then each member, with their lines", function()
+      local text = luactr("explain", recipe, "exit 0", "exit 0").stdout
+      assert.matches("^Make the cgroup luactr/" .. name:gsub("%p", "%%%0") .. "\n", text)
+      assert.matches("pod.lua:5 +write%(\"[^\n]*/pids.max\", \"60\"%)", text)
+      assert.matches("sethostname%(\"" .. name:gsub("%p", "%%%0") .. "\"", text)
+      assert.matches("\n==== one\n.*\n==== two\n", text)
+      assert.matches("setns%(network namespace of pod " .. name:gsub("%p", "%%%0"), text)
+      assert.matches("pod.lua:7 +execvpe%(", text)
+    end)
+
+    it("is explained as data", function()
+      local plans = require("cjson").decode(luactr("explain", "--json", recipe, "", "").stdout)
+      assert.are.same({ 3, name, name .. ".one", name .. ".two" },
+        { #plans, plans[1].id, plans[2].id, plans[3].id })
+    end)
+
+    it("is checked, with each member", function()
+      assert.matches("pod \"" .. name:gsub("%p", "%%%0") .. "\" of 2, %d+ steps, no problems",
+        luactr("check", recipe, "", "").stdout)
+      local wrong = dir:write("host.lua", [[
+        local ctr = require "luactr"
+        return ctr.pod {
+          { name = "one", rootfs = ctr.rootfs.host { "sh" }, command = { "sh" },
+            user = "nobody-has-this-name" },
+        }
+      ]])
+      local result = luactr("check", wrong)
+      assert.are.equal(1, result.code)
+      assert.matches("host.lua:4: user: ", result.stderr)
+    end)
+  end)
+
   describe("left to monitors", function()
     local function start(first, second)
       local result = luactr("run", "-d", recipe, first, second)

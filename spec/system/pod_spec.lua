@@ -187,7 +187,6 @@ describe("a pod #system", function()
     end)
 
     it("has meters of all together, at the end, too", function()
-      support.needs("controller:cpuacct")
       local pod <close> = ctr.pod { member("a", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"),
         member("b", "exit 0") }
       local results = assert(pod:run())

@@ -26,22 +26,27 @@ function M.run(request)
     return output.usage("which recipe?", M)
   end
   local dry = require "luactr.cli.dry"
-  local box, err = dry.run(path, request.arguments)
+  local target, err = dry.run(path, request.arguments)
   if err then
     return complain(err)
-  elseif not box then
+  elseif not target then
     return output.print(path .. ": no container to check\n")
   end
-  local plan
-  plan, err = dry.plan(box)
-  if not plan then
+  local plans
+  plans, err = dry.plans(target)
+  if not plans then
     return complain(err)
   end
-  for _, warning in ipairs(plan.warnings) do
-    output.warn(tostring(warning))
+  local steps = 0
+  for _, one in ipairs(plans) do
+    steps = steps + #one.plan.steps
+    for _, warning in ipairs(one.plan.warnings) do
+      output.warn(tostring(warning))
+    end
   end
-  return output.print(string.format("%s: container %q, %d steps, no problems\n", path, box.id,
-    #plan.steps))
+  local what = target.pod and string.format("pod %q of %d", target.pod.id, #target.boxes)
+    or string.format("container %q", target.boxes[1].id)
+  return output.print(string.format("%s: %s, %d steps, no problems\n", path, what, steps))
 end
 
 return M

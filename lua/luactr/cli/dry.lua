@@ -19,7 +19,7 @@ end
 --- runs for real until then.
 ---@param path string
 ---@param arguments string[]
----@return luactr.container? box nothing if the recipe has none
+---@return luactr.cli.dry.target? target nothing if the recipe has none
 ---@return luactr.error?
 function M.run(path, arguments)
   local container = require "luactr.container"
@@ -29,28 +29,51 @@ function M.run(path, arguments)
     error(stop())
   end
   local outcome, err = require("luactr.cli.recipe").run(path, arguments)
-  if box then
-    return box
-  elseif outcome and outcome.container then
-    return outcome.container
-  elseif outcome and outcome.group then
-    return first_of(outcome.group)
+  outcome = outcome or {}
+  box = box or outcome.container or outcome.group and first_of(outcome.group)
+  local pod = outcome.pod or box and box.pod
+  if pod then
+    return { pod = pod, boxes = pod.members }
   end
-  return nil, err or (outcome and outcome.error)
+  return box and { boxes = { box } }, not box and (err or outcome.error) or nil
 end
 
---- The plan for a container on this host.
----@param box luactr.container
----@return luactr.plan?
----@return luactr.error?
-function M.plan(box)
-  local host = require("luactr.host").facts()
+---@class luactr.cli.dry.target
+---@field boxes luactr.container[] one, or the members of a pod
+---@field pod? luactr.pod
+
+local function plan_of(box, host)
   box.spec.id = box.id
   local ready, err = require("luactr.security.program").prepare(box.spec, host)
   if not ready then
     return nil, err
   end
   return require("luactr.plan").compile(box.spec, host)
+end
+
+--- The plans for a target on this host: of what a pod shares first, then of each container.
+---@param target luactr.cli.dry.target
+---@return { plan: luactr.plan, locate: luactr.locate, name?: string }[]?
+---@return luactr.error?
+function M.plans(target)
+  local host, locator = require("luactr.host").facts(), require("luactr.source").locator
+  local plans = {}
+  if target.pod then
+    local plan, err = target.pod:plan(host)
+    if not plan then
+      return nil, err
+    end
+    plans[1] = { plan = plan, locate = locator(target.pod.spec.where) }
+  end
+  for i, box in ipairs(target.boxes) do
+    local plan, err = plan_of(box, host)
+    if not plan then
+      return nil, err
+    end
+    plans[#plans + 1] = { plan = plan, locate = locator(box.spec.where),
+      name = target.pod and target.pod.spec.members[i].spec.name }
+  end
+  return plans
 end
 
 return M

@@ -89,14 +89,24 @@ local function users_of(pod)
   }, { __index = pod.spec })
 end
 
+--- Which ids they have.
+---@param pod luactr.pod
+---@param host luactr.host
+---@return luactr.idmap.maps?
+---@return luactr.error?
+function M.maps(pod, host)
+  local maps, problems = require("luactr.idmap").compile(users_of(pod), host)
+  return maps, not maps and require("luactr.source").annotate(
+    require("luactr.spec").refusal(problems, pod.spec.where)) or nil
+end
+
 local function take_ids(pod, life, host)
   if not pod.share.user then
     return true
   end
-  local maps, problems = require("luactr.idmap").compile(users_of(pod), host)
+  local maps, err = M.maps(pod, host)
   if not maps then
-    return nil, require("luactr.source").annotate(
-      require("luactr.spec").refusal(problems, pod.spec.where))
+    return nil, err
   end
   life.id_maps = maps
   if maps.range then

@@ -89,7 +89,8 @@ local function member_of(value, index, where, problems)
   elseif not check.is_plain(value) then
     return problems:add(path, "container or the table of one expected, got %s", check.show(value))
   end
-  local checked, err = spec.check(value, where)
+  local checked, err = spec.check(value, where
+    and { file = where.file, line = where.line, within = path })
   if not checked then
     return found_problems(problems, index, err)
   end
