@@ -32,6 +32,10 @@ end
 --- watcher raises keeps the box from starting.
 M.watch = { made = function(_) end, start = function(_) end }
 
+local function has_pipe(spec)
+  return spec.stdin.kind == "pipe" or spec.stdout.kind == "pipe" or spec.stderr.kind == "pipe"
+end
+
 --- A container from a table of the fields in luactr.spec. Raises an error object that lists all
 --- that is wrong with it.
 ---@param raw table
@@ -51,6 +55,9 @@ end
 function M.of(spec)
   local id = spec.name or require("luactr.state").random_id()
   local box = setmetatable({ spec = spec, id = id }, Box)
+  if has_pipe(spec) then
+    require("luactr.container.pipe").join(spec)
+  end
   M.watch.made(box)
   return box
 end
@@ -97,6 +104,14 @@ local function job_for(box, run)
   }
 end
 
+--- It has not started: nobody is to wait for its end of a pipe.
+local function without_pipes(box, err)
+  if has_pipe(box.spec) then
+    require("luactr.container.pipe").give_up(box.spec)
+  end
+  return err
+end
+
 --- Start it and return when its command runs. Until wait() or run(), nothing reads its output and
 --- no limit of the supervisor acts. With { detach = true } it is left to a monitor, which does all
 --- that, and outlives this process: then the box stays inert, and what is returned is the same as
@@ -114,15 +129,19 @@ function Box:start(options)
   end
   self.result = nil
   M.watch.start(self)
+  local run, err
   if options.detach then
-    return require("luactr.container.detach").start(self, facts(), options)
+    local found
+    found, err = require("luactr.container.detach").start(self, facts(), options)
+    return found, not found and without_pipes(self, err) or nil
   elseif self.spec.restart ~= "no" then
-    local err = require("luactr.container.restart").foreground(self)
+    err = without_pipes(self, require("luactr.container.restart").foreground(self))
     self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))
     return nil, err
   end
-  local run, err = require("luactr.launch").start(self, facts_for_start(), options)
+  run, err = require("luactr.launch").start(self, facts_for_start(), options)
   if not run then
+    without_pipes(self, err)
     self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))
     return nil, err
   end
@@ -188,6 +207,14 @@ function Box:wait(timeout)
     errno = errno or sys.errno.ETIMEDOUT, op = "wait",
     message = string.format("waiting for %q: %s", self.id, message),
   }
+end
+
+--- A pipe that its stdout or stderr writes to, for stdin of another.
+---@param stream? string default "stdout"
+---@return luactr.pipe
+function Box:pipe(stream)
+  local pipe = require("luactr.container.pipe").from(self, stream)
+  return pipe
 end
 
 --- Start, wait, release. One that on.exit has started again has not ended.

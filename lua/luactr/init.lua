@@ -10,6 +10,8 @@
 ---@field events fun(options?: luactr.events_options): (fun(): luactr.event?)?, luactr.error?
 ---@field all fun(...): luactr.group several that end together, see luactr.loop.group
 ---@field any fun(...): luactr.group
+---@field pipe fun(): luactr.pipe from stdout of one container to stdin of another
+---@field pipeline fun(...: luactr.container): luactr.group
 ---@field spawn fun(fn: function, ...): luactr.task
 ---@field every fun(interval: string|number, fn: fun(timer: luactr.task)): luactr.task
 ---@field after fun(delay: string|number, fn: function): luactr.task
@@ -233,6 +235,8 @@ end
 
 local LAZY <const> = {
   all = group "all", any = group "any",
+  pipe = function() return require("luactr.container.pipe").new end,
+  pipeline = function() return require("luactr.container.pipe").pipeline end,
   spawn = task "spawn", every = task "every", after = task "after", sleep = task "sleep",
   loop = function() return require "luactr.loop" end,
   resolv_conf = identity "resolv_conf", hosts = identity "hosts",

@@ -95,9 +95,9 @@
 ---@field keyring? "new"|"inherit" session keyring: "new" or "inherit"
 ---@field limits? luactr.limits cgroup and supervisor limits
 ---@field network? "none"|"host" "none" is lo alone
----@field stdin? "inherit"|"null"|integer|luactr.fd|{ file: string }|string where input comes from
----@field stdout? "inherit"|"null"|"capture"|integer|luactr.fd|{ file: string, append?: boolean } where output goes
----@field stderr? "inherit"|"null"|"capture"|"stdout"|integer|luactr.fd|{ file: string, append?: boolean } where errors go
+---@field stdin? "inherit"|"null"|integer|luactr.fd|luactr.pipe|{ file: string }|string where input comes from
+---@field stdout? "inherit"|"null"|"capture"|integer|luactr.fd|luactr.pipe|{ file: string, append?: boolean } where output goes
+---@field stderr? "inherit"|"null"|"capture"|"stdout"|integer|luactr.fd|luactr.pipe|{ file: string, append?: boolean } where errors go
 ---@field fds? table<integer, integer|luactr.fd> [3] = descriptor: what the command has open beside its streams
 ---@field log? { size?: integer|string, files?: integer } where a detached container's output is kept
 ---@field tty? boolean|"auto" a terminal of its own; auto when on one

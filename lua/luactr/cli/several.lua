@@ -24,6 +24,9 @@ local function forward(group, number)
     elseif require("luactr.container").is(item) and item.life then
       require("luactr.forward").signal(item.life, number)
       taken = true
+    elseif require("luactr.pod").is(item) and item.life then
+      item:kill(number)
+      taken = true
     end
   end
   return taken

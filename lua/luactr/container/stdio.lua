@@ -65,6 +65,10 @@ local OPEN <const> = {
   fd = function(run, stream) return run.held[stream] end,
   file = open_file,
   capture = open_capture,
+  pipe = function(run, stream, where)
+    local fd, message, errno = require("luactr.container.pipe").take(where, stream)
+    return fd and run:pass(fd), message, errno
+  end,
   log = open_log,
   text = open_text,
 }

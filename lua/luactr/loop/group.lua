@@ -18,7 +18,7 @@ Group.__index = Group
 local function run_item(item)
   if type(item) == "function" then
     return item()
-  elseif require("luactr.container").is(item) and not item.life then
+  elseif type(item) == "table" and item.run and not item.life then
     return item:run()
   end
   return item:wait()

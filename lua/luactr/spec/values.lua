@@ -263,6 +263,9 @@ local function words(list)
   return check.enum(list, { convert = function(word) return { kind = word } end })
 end
 
+local pipe = check.opaque("luactr.pipe", "pipe")
+pipe.convert = function(value) return { kind = "pipe", pipe = value } end
+
 local output_file = check.record({
   { name = "file", type = M.host_path, required = true },
   { name = "append", type = check.boolean(), default = false },
@@ -270,18 +273,18 @@ local output_file = check.record({
 
 M.stdin = check.union({
   words { "inherit", "null" },
-  fd,
+  fd, pipe,
   check.record({ { name = "file", type = M.host_path, required = true } }, { convert = to_file }),
   check.string {
     binary = true, empty = true, max = 1 << 30,
     convert = function(text) return { kind = "text", text = text } end,
   },
-}, { what = "\"inherit\", \"null\", { file = path }, an fd or the text to feed" })
+}, { what = "\"inherit\", \"null\", { file = path }, an fd, a pipe or the text to feed" })
 
-M.stdout = check.union({ words { "inherit", "null", "capture" }, fd, output_file },
-  { what = "\"inherit\", \"null\", \"capture\", { file = path, append = bool } or an fd" })
+M.stdout = check.union({ words { "inherit", "null", "capture" }, fd, pipe, output_file },
+  { what = "\"inherit\", \"null\", \"capture\", { file = path, append = bool }, a pipe or an fd" })
 
-M.stderr = check.union({ words { "inherit", "null", "capture", "stdout" }, fd, output_file },
+M.stderr = check.union({ words { "inherit", "null", "capture", "stdout" }, fd, pipe, output_file },
   { what = "as stdout, or \"stdout\" to join it" })
 
 return M
