@@ -108,10 +108,44 @@ local function oci_peer(name)
   end
 end
 
+local function compile()
+  local host = require("luactr.host").facts()
+  local spec = assert(require("luactr.spec").check(description()))
+  return assert(require("luactr.plan").compile(spec, host)), host
+end
+
+-- What bwrap read-only binds in a /proc of its own without being told.
+local BWRAP_READONLY <const> = { ["/proc/sys"] = true, ["/proc/sysrq-trigger"] = true,
+  ["/proc/irq"] = true, ["/proc/bus"] = true }
+
+-- Options that hide what luactr's plan hides, the way that bwrap has for it.
+local HIDE <const> = {
+  mask = function(path, is_directory)
+    if is_directory then
+      return { "--tmpfs", path, "--remount-ro", path }
+    end
+    return { "--ro-bind", "/dev/null", path }
+  end,
+  readonly = function(path)
+    return not BWRAP_READONLY[path] and { "--ro-bind", path, path } or {}
+  end,
+}
+
+-- bwrap cannot mount a sysfs: it binds the host's, without the cgroups and all else that is mounted
+-- in there.
 local function bwrap()
-  return { "bwrap", "--unshare-all", "--bind", rootfs, "/", "--proc", "/proc", "--dev", "/dev",
-    "--mqueue", "/dev/mqueue", "--tmpfs", "/dev/shm", "--ro-bind", "/sys", "/sys",
-    "--hostname", "bench", "--cap-drop", "ALL", "--chdir", "/", "/bin/payload" }
+  local argv = { "bwrap", "--unshare-all", "--bind", rootfs, "/", "--proc", "/proc", "--dev",
+    "/dev", "--mqueue", "/dev/mqueue", "--tmpfs", "/dev/shm",
+    "--ro-bind", work .. "/sys", "/sys" }
+  for _, step in ipairs(compile().steps) do
+    local there = HIDE[step.op] and ctr.sys.stat(step.path)
+    if there then
+      local words = HIDE[step.op](step.path, there.type == "directory")
+      table.move(words, 1, #words, #argv + 1, argv)
+    end
+  end
+  return table.move({ "--hostname", "bench", "--cap-drop", "ALL", "--chdir", "/", "/bin/payload" },
+    1, 7, #argv + 1, argv)
 end
 
 local function unshare()
@@ -153,25 +187,26 @@ local FLOOR_STEPS <const> = { unshare = true, sethostname = true, loopback_up = 
 
 local FLOOR_CGROUP <const> = "/luactr-floor"
 
--- directory of each hierarchy that the limits need, once
+-- The directory in each hierarchy that the limits need, once, and where a process enters it: the
+-- kernel moves a single thread in less time.
 local function floor_cgroups(compiled, layout)
-  local directories, seen = {}, {}
+  local cgroups, seen = {}, {}
   for _, entry in ipairs(compiled.writes) do
-    local directory = layout.controllers[entry.controller].mount .. FLOOR_CGROUP
-    if not seen[directory] then
-      seen[directory] = true
-      directories[#directories + 1] = directory
+    local hierarchy = layout.controllers[entry.controller]
+    if not seen[hierarchy] then
+      seen[hierarchy] = true
+      cgroups[#cgroups + 1] = { directory = hierarchy.mount .. FLOOR_CGROUP,
+        attach = hierarchy.version == 1 and "tasks" or "cgroup.procs" }
     end
   end
-  return directories
+  return cgroups
 end
 
 local function add_cgroup_lines(lines, compiled, layout)
-  local directories = floor_cgroups(compiled, layout)
-  for _, directory in ipairs(directories) do
-    lines[#lines + 1] = "make_cgroup\t" .. directory
-    lines[#lines + 1] = ("cgroup_attach\t%s/cgroup.procs"):format(directory)
-    lines[#lines + 1] = "remove_cgroup\t" .. directory
+  for _, cgroup in ipairs(floor_cgroups(compiled, layout)) do
+    lines[#lines + 1] = "make_cgroup\t" .. cgroup.directory
+    lines[#lines + 1] = ("cgroup_attach\t%s/%s"):format(cgroup.directory, cgroup.attach)
+    lines[#lines + 1] = "remove_cgroup\t" .. cgroup.directory
   end
   for _, entry in ipairs(compiled.writes) do
     local directory = layout.controllers[entry.controller].mount .. FLOOR_CGROUP
@@ -180,9 +215,7 @@ local function add_cgroup_lines(lines, compiled, layout)
 end
 
 local function floor_list()
-  local host = require("luactr.host").facts()
-  local spec = assert(require("luactr.spec").check(description()))
-  local plan = assert(require("luactr.plan").compile(spec, host))
+  local plan, host = compile()
   local lines, kinds = { ("%#x"):format(plan.flags) }, step_kinds()
   add_cgroup_lines(lines, plan.cgroup, host.cgroup)
   for _, step in ipairs(plan.steps) do
