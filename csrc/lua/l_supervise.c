@@ -1,5 +1,5 @@
 /* core.supervise: what a supervisor in the foreground needs and Lua has not: poll, signals as a
- * descriptor, the terminal's raw mode, advisory locks. */
+ * descriptor, the terminal's raw mode, advisory locks, the start of a process. */
 #include "l_util.h"
 
 #include <dirent.h>
@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
@@ -275,6 +276,35 @@ static int l_lock_range(lua_State *L) {
     return 1;
 }
 
+/* The fields of /proc/PID/stat behind the command's name, which may contain anything: the state,
+ * and nineteen further on the start. */
+#define STATE_TO_START 19
+
+static int push_start(lua_State *L, const char *text) {
+    const char *state = strrchr(text, ')');
+    const char *field = state && state[1] == ' ' ? state + 1 : NULL;
+    for (int i = 0; field && i < STATE_TO_START; i++)
+        field = strchr(field + 1, ' ');
+    if (!field)
+        return luaL_pushfail(L), 1;
+    lua_pushinteger(L, (lua_Integer)strtoull(field, NULL, 10));
+    lua_pushlstring(L, state + 2, 1);
+    return 2;
+}
+
+/* start_time(pid) -> when a process was started, in clock ticks since boot, and its state as in
+ * ps(1); nil when there is no such process. `pid` may be "self". */
+static int l_start_time(lua_State *L) {
+    char text[1024];
+    int fd =
+        open(lua_pushfstring(L, "/proc/%s/stat", luaL_checkstring(L, 1)), O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    return push_start(L, text);
+}
+
 static const luaL_Reg functions[] = {{"poll", l_poll},
                                      {"signals", l_signals},
                                      {"raw_mode", l_raw_mode},
@@ -282,6 +312,7 @@ static const luaL_Reg functions[] = {{"poll", l_poll},
                                      {"lock", l_lock},
                                      {"unowned", l_unowned},
                                      {"lock_range", l_lock_range},
+                                     {"start_time", l_start_time},
                                      {NULL, NULL}};
 
 int l_open_supervise(lua_State *L) {

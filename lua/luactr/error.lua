@@ -44,7 +44,9 @@ local UNSAFE <const> = {
 ---@param text string
 ---@return string
 function M.escape(text)
-  if not utf8.len(text) then
+  if not text:find("[^ -~]") then
+    return text
+  elseif not utf8.len(text) then
     text = text:gsub("[\x80-\xff]", hex)
   end
   for _, pattern in ipairs(UNSAFE) do

@@ -124,15 +124,7 @@ end
 ---@param pid integer|"self"
 ---@return integer?
 ---@return string? letter its state as in ps(1)
-function M.start_time(pid)
-  local file <close> = sys.open("/proc/" .. pid .. "/stat", sys.O_RDONLY)
-  local text = file and file:read(1024)
-  -- The command's name may contain anything, so count from its end: the field after it is the 3rd.
-  local rest = text and text:match(".*%) (.*)")
-  if rest then
-    return math.tointeger(tonumber(rest:match(("%S+ "):rep(19) .. "(%d+)"))), rest:sub(1, 1)
-  end
-end
+M.start_time = core.supervise.start_time
 
 local owner -- this process, as state.json tells it
 

@@ -32,13 +32,15 @@ local function directory_of(host)
 end
 
 --- JSON has one kind of number, and cjson makes floats of all.
-local function with_integers(value)
-  if type(value) == "table" then
-    for key, element in pairs(value) do
-      value[key] = with_integers(element)
+local function restore_integers(record)
+  for key, value in next, record do
+    local kind = type(value)
+    if kind == "number" then
+      record[key] = math.tointeger(value) or value
+    elseif kind == "table" then
+      restore_integers(value)
     end
   end
-  return math.type(value) == "float" and math.tointeger(value) or value
 end
 
 --- JSON that luactr wrote; nil when it is not whole.
@@ -46,7 +48,10 @@ end
 ---@return table?
 function M.decode(text)
   local fine, value = pcall(require("cjson").decode, text)
-  return fine and type(value) == "table" and with_integers(value) or nil
+  if fine and type(value) == "table" then
+    restore_integers(value)
+    return value
+  end
 end
 
 --- The JSON in a file of a container; nil when there is none.
