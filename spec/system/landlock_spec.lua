@@ -176,6 +176,11 @@ describe("landlock #system", function()
       assert.is_true(err.checked)
     end)
 
+    since(1, "says so where only reading is restricted, which an exec does", function()
+      local _, err = run { landlock = { read = { "/in" } }, command = { "/bin/sh" } }
+      assert.equal("no directory of landlock.read has /bin/sh", err.cause)
+    end)
+
     since(1, "says so of the interpreter too", function()
       local result, err = run { landlock = { execute = { "/in" } }, command = { "/in/program" } }
       assert.is_nil(result)

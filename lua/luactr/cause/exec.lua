@@ -249,7 +249,7 @@ M.exec = {
     cause = "{of} needs the {what} {path}, which user {user} may not execute (mode {mode})",
     remedy = "chmod +x it" },
   { code = "EACCES", find = not_allowed_by_landlock,
-    cause = "no directory of landlock.execute has {path}",
+    cause = "no directory of landlock.{word} has {path}",
     remedy = "name one that has it: a program, and the loader that it was linked for" },
   { code = "E2BIG", find = all_arguments,
     cause = "arguments and environment are {size} bytes; a quarter of the stack limit is allowed",

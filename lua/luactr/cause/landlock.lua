@@ -13,12 +13,17 @@ local function is_below(path, directory)
   return directory == "/" or path == directory or path:sub(1, #directory + 1) == directory .. "/"
 end
 
---- Whether a rule of `execute` covers a path that has no links in it.
-local function may_execute(case, path)
-  for _, place in ipairs(case.plan.spec.landlock.execute) do
-    local walk = case.view:walk(place.path)
-    if walk.path and is_below(path, walk.path) then
-      return true
+-- The words whose rules let a file be executed, and be read, which an exec is as well.
+local GIVE <const> = { execute = { "execute" }, read = { "read", "write", "execute" } }
+
+--- Whether a rule of these words covers a path that has no links in it.
+local function is_covered(case, words, path)
+  for _, word in ipairs(words) do
+    for _, place in ipairs(case.plan.spec.landlock[word] or {}) do
+      local walk = case.view:walk(place.path)
+      if walk.path and is_below(path, walk.path) then
+        return true
+      end
     end
   end
   return false
@@ -31,12 +36,15 @@ local M = {}
 ---@param walks luactr.view.walk[]
 function M.refused(case, walks)
   local landlock = case.plan.spec.landlock
-  if not landlock or not landlock.execute then
+  if not landlock then
     return nil
   end
   for _, walk in ipairs(walks) do
-    if walk.path and walk.node and not may_execute(case, walk.path) then
-      return { path = walk.path }
+    for word, words in pairs(GIVE) do
+      local counts = landlock[word] and walk.path and walk.node
+      if counts and not is_covered(case, words, walk.path) then
+        return { path = walk.path, word = landlock.execute and "execute" or word }
+      end
     end
   end
 end

@@ -11,6 +11,8 @@ function M.string(t, value, path, problems)
     return problems:expected(t, path, value)
   elseif not t.binary and value:find("\0", 1, true) then
     return problems:add(path, "contains a NUL byte, which no system call can pass on")
+  elseif t.line and value:find("[\n\r]") then
+    return problems:add(path, "contains a line break: %s", words.show(value))
   elseif value == "" and not t.empty then
     return problems:add(path, "is empty")
   elseif #value > (t.max or MAX_STRING) then

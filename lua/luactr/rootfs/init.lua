@@ -132,7 +132,7 @@ end
 ---@param options? { idmap?: boolean|table, quota?: string|integer|table }
 ---@return luactr.rootfs
 function M.dir(path, options)
-  if type(path) ~= "string" or path == "" then
+  if type(path) ~= "string" or path == "" or path:find("[\n\r]") then
     error("rootfs.dir: a directory's path expected", 2)
   end
   local settled, mistake = checked(options)

@@ -12,7 +12,7 @@ local MAX_RULES <const> = 4096
 
 local place = check.union({
   check.string {
-    what = "absolute path", pattern = "^/", max = 4095,
+    what = "absolute path", pattern = "^/", max = 4095, line = true,
     convert = function(path) return { path = path, optional = false } end,
   },
   check.record {

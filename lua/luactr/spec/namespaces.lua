@@ -57,7 +57,10 @@ end
 
 local WORDS <const> = { "new", "host", "try" }
 
-local namespace_table <const> = check.record {
+-- What the kernel and other tools call a kind.
+local ELSEWHERE <const> = { net = "network", mnt = "mount", userns = "user" }
+
+local namespace_table <const> = check.record({
   { name = "mount", type = check.custom("\"new\" or \"host\"", mount) },
   { name = "pid", type = one_of(WORDS) },
   { name = "uts", type = one_of(WORDS) },
@@ -66,7 +69,7 @@ local namespace_table <const> = check.record {
   { name = "cgroup", type = one_of(WORDS) },
   { name = "user", type = one_of { "new", "host", "try", "auto" } },
   { name = "time", type = one_of(WORDS) },
-}
+}, { elsewhere = ELSEWHERE })
 
 for _, row in ipairs(namespace_table.fields) do
   row.default = values.namespace_defaults[row.name]

@@ -8,9 +8,10 @@ local MAX_ARGUMENT <const> = 131071 -- execve(2): MAX_ARG_STRLEN without the NUL
 
 -- ---- plain ones
 
-M.path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
+-- A path with a line break is somebody's mistake, or meant for whoever reads lists of paths.
+M.path = check.string { what = "absolute path", pattern = "^/", max = 4095, line = true }
 
-M.host_path = check.string { what = "path", max = 4095 }
+M.host_path = check.string { what = "path", max = 4095, line = true }
 
 M.name = check.string {
   what = "name of letters, digits, dot, dash and underscore",
@@ -19,10 +20,12 @@ M.name = check.string {
 
 M.hostname = check.string {
   what = "host name", max = 64, too_long = "hostname too long: at most %d bytes",
+  pattern = "^[^%c%s]+$",
 }
 
 M.domainname = check.string {
   what = "domain name", max = 64, too_long = "domain name too long: at most %d bytes",
+  pattern = "^[^%c%s]+$",
 }
 
 M.command = check.list(check.string { empty = true, max = MAX_ARGUMENT }, {
@@ -46,7 +49,7 @@ M.rootfs = check.union({
   check.opaque("luactr.rootfs", "root file system"),
   check.string {
     what = "path of a directory",
-    max = 4095,
+    max = 4095, line = true,
     convert = function(path) return require("luactr.rootfs").dir(path) end,
   },
 }, { what = "root file system, as ctr.rootfs.dir(path), or a directory's path" })
@@ -99,7 +102,7 @@ local function check_env(value, path, problems)
     local name, text = env_entry(key, rawget(value, key))
     if not name then
       problems:add(at, "%s", text)
-    elseif type(name) ~= "string" or name == "" or name:find("[=%z]") then
+    elseif type(name) ~= "string" or name == "" or name:find("[=%c]") then
       problems:add(at, "not a variable's name: %s", check.show(name))
     elseif type(text) == "string" and text:find("\0", 1, true) then
       problems:add(at, "contains a NUL byte")
@@ -179,7 +182,7 @@ local number = check.integer { min = 0, max = 0xfffff }
 
 M.devices = check.list(check.union({
   check.string {
-    pattern = "^/dev/", max = 4095,
+    pattern = "^/dev/", max = 4095, line = true,
     convert = function(path) return { path = path } end,
   },
   check.record {
