@@ -4,6 +4,7 @@ local gallery = require("support.gallery")
 local lfs = require("lfs")
 local plain = require("support.peers").plain
 local support = require("support")
+local sys = require("luactr.core").sys
 local world = require("support.world")
 
 local READ <const> = "cat {host}/secret ../../../../../..{host}/secret 2>/dev/null; "
@@ -56,7 +57,7 @@ describe("what a container inherits #attack", function()
     script = READ .. "cat secret 2>/dev/null; pwd",
     fields = 'cwd = "/run/new",',
     image = function(_, place)
-      support.must { "ln", "-s", place.host, place.image .. "/run/new" }
+      assert(sys.symlink(place.host, place.image .. "/run/new"))
     end,
     twin = { image = function(_, place) assert(lfs.mkdir(place.image .. "/run/new")) end },
   }
@@ -83,7 +84,7 @@ describe("what a container inherits #attack", function()
       { label = "a script for /proc/self/exe", fields = 'command = { "/bin/evil" },',
         image = function(_, place)
           support.write(place.image .. "/bin/evil", "#!/proc/self/exe\n")
-          support.must { "chmod", "755", place.image .. "/bin/evil" }
+          assert(sys.chmod(place.image .. "/bin/evil", "0755"))
         end },
     },
   }
@@ -132,6 +133,42 @@ grep -E '^Cap(Inh|Amb):.*[1-9a-f]' /proc/self/status && echo "escaped: rights ar
       { label = "root" },
       { label = "another user", fields = "user = 1000," },
       { label = "another user who may gain", fields = "user = 1000, no_new_privileges = false," },
+    },
+  }
+
+  -- vfs_cap_data of revision 2: a flag for "effective", then permitted and inheritable bits.
+  local CAPABLE <const> = ("<I4I4I4I4I4"):pack(0x02000001, 1 << 13 | 1, 1 << 13 | 1, 0, 0)
+  local HERITABLE <const> = ("<I4I4I4I4I4"):pack(0x02000001, 0, 1 << 13 | 1, 0, 0)
+
+  local function programs_with(capabilities)
+    return function(_, place)
+      local program = support.read(place.image .. "/bin/attack")
+      for name, mode in pairs { setuid = "6755", capable = "0755" } do
+        local path = ("%s/bin/%s"):format(place.image, name)
+        support.write(path, program)
+        assert(sys.chmod(path, mode))
+        if name == "capable" then
+          assert(sys.setxattr(path, "security.capability", capabilities))
+        end
+      end
+    end
+  end
+
+  local MAY_GAIN <const> = "user = 1000, no_new_privileges = false, "
+  gallery.specs {
+    attack = "privileged-programs", user = false, oci = function(config, place)
+      config.process.user = { uid = 1000, gid = 1000 }
+      support.must { "chown", "1000", place.image .. "/tmp" }
+    end,
+    fields = "user = 1000,", image = programs_with(CAPABLE), control = MAY_GAIN,
+    script = "/bin/setuid gained; /bin/capable gained", twin = { script = "/bin/attack gained" },
+    variants = {
+      { label = "with capabilities" },
+      { label = "with heritable capabilities", image = programs_with(HERITABLE) },
+      { label = "with heritable ones, for who may gain", image = function(_, place)
+        programs_with(HERITABLE)(_, place)
+        assert(sys.chmod(place.image .. "/bin/setuid", "0755"))
+      end, fields = MAY_GAIN },
     },
   }
 

@@ -4,12 +4,17 @@ local gallery = require("support.gallery")
 local lfs = require("lfs")
 local plain = require("support.peers").plain
 local support = require("support")
+local sys = require("luactr.core").sys
 local world = require("support.world")
 
 -- Put a link in the place of whatever the image has there.
 local function link(place, path, text)
   os.remove(place.image .. "/" .. path)
-  support.must { "ln", "-s", text, place.image .. "/" .. path }
+  assert(sys.symlink(text, place.image .. "/" .. path))
+end
+
+local function make_node(path, major, minor)
+  assert(sys.mknod(path, sys.S_IFCHR | 438, sys.makedev(major, minor))) -- 0666
 end
 
 local function link_out(path)
@@ -70,7 +75,7 @@ describe("a hostile image #attack", function()
     attack = "proc-symlink-inside", oci = plain, bwrap = plain,
     variants = {
       { label = "proc", image = function(_, place)
-        support.run { "mkdir", place.image .. "/bad" }
+        assert(lfs.mkdir(place.image .. "/bad"))
         link(place, "proc", "/bad")
       end },
     },
@@ -122,18 +127,18 @@ echo owned > /etc/group
     script = "/bin/attack device /bin/node",
     variants = {
       { label = "file systems", image = function(_, place)
-        support.must { "mknod", place.image .. "/bin/node", "c", 10, 229 }
+        make_node(place.image .. "/bin/node", 10, 229)
       end },
       { label = "file systems, in a layer", fields = IN_A_LAYER, image = function(_, place)
-        support.must { "mknod", place.image .. "/bin/node", "c", 10, 229 }
+        make_node(place.image .. "/bin/node", 10, 229)
       end, twin = {} },
       { label = "file systems, in a lower mount", image = function(_, place)
-        support.must { "mknod", place.image .. "/bin/node", "c", 10, 229 }
+        make_node(place.image .. "/bin/node", 10, 229)
       end, fields = 'mounts = { ctr.overlay("/lower", '
         .. '{ lower = { "{image}/bin", "{image}/etc" } }) },',
         script = "/bin/attack device /lower/node", twin = {} },
       { label = "zeroes", image = function(_, place)
-        support.must { "mknod", place.image .. "/bin/node", "c", 1, 5 }
+        make_node(place.image .. "/bin/node", 1, 5)
       end },
       { label = "disk", image = function(_, place)
         support.must { "sh", "-c", "mknod " .. place.image .. "/bin/node b $(stat -c '%Hd %Ld' /)" }
@@ -176,9 +181,9 @@ echo owned > /etc/group
         link(place, "data/link", place.host)
         link(place, "data/secret", place.host .. "/secret")
         link(place, "data/up", ("../"):rep(16) .. place.host:sub(2))
-        support.must { "ln", place.host .. "/dir/file", place.image .. "/data/hard" }
+        assert(lfs.link(place.host .. "/dir/file", place.image .. "/data/hard"))
         support.must { "mkfifo", place.image .. "/data/fifo" }
-        support.must { "mknod", place.image .. "/data/node", "c", 10, 229 }
+        make_node(place.image .. "/data/node", 10, 229)
       end, script = "/bin/attack device /data/node; cat /data/link/secret /data/secret "
         .. "/data/up/secret 2>/dev/null; ls /data", },
       { label = "deeper than a stack", image = function(_, place)

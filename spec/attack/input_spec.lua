@@ -145,6 +145,39 @@ case $(id -u) in 0) echo "escaped: root by accident";; *) id -u;; esac]],
   }
 
   gallery.specs {
+    attack = "cgroup-files-by-path", older = false, twin = { fields = "" },
+    variants = each({ "../cgroup.procs", "/cgroup.procs", "x/../../memory.max", "..", ".", "",
+      "memory.max\nmemory.min", "memory.max/", "a\0b" }, 'limits = { unified = { [@] = "1" } },'),
+  }
+
+  -- Lists that a length of 16 bits or a page would cut.
+  gallery.specs {
+    attack = "long-lists", older = false, twin = { fields = "" }, variants = {
+      { label = "a map", fields = [[idmap = (function()
+        local rows = {}
+        for i = 1, 7000 do rows[i] = { 2 * i - 2, 100000 + 2 * i, 1 } end
+        return { uid = rows }
+      end)(),]] },
+      { label = "a map's longest text", fields = [[idmap = (function()
+        local rows = {}
+        for i = 1, 340 do rows[i] = { 2 * i - 2, 4000000000 + 2 * i, 1 } end
+        return { uid = rows }
+      end)(),]] },
+      { label = "a namespace's path",
+        fields = 'namespaces = { network = "/" .. ("x"):rep(70000) },' },
+      { label = "a path", fields = 'cwd = "/" .. ("x"):rep(70000),' },
+      { label = "a label", fields = 'apparmor = ("x"):rep(70000),' },
+      { label = "a parameter", fields = 'sysctl = { ["net." .. ("x"):rep(70000)] = 1 },' },
+      { label = "an argument", fields = 'command = { "/bin/busybox", ("x"):rep(140000) },' },
+      { label = "mounts", fields = [[mounts = (function()
+        local list = {}
+        for i = 1, 5000 do list[i] = ctr.dir("/d" .. i) end
+        return list
+      end)(),]] },
+    },
+  }
+
+  gallery.specs {
     attack = "devices-by-path", twin = { fields = 'devices = { "/dev/null" },' },
     script = "cat /dev/secret /dev/../{host}/secret {host}/secret /dev/link; ls -l /dev",
     variants = each({ "/dev/..{host}/secret", "/dev/../../../../{host}/secret",

@@ -2,14 +2,14 @@
 -- directory for a link to the host.
 local lfs = require("lfs")
 local race = require("support.race")
-local support = require("support")
+local sys = require("luactr.core").sys
 local world = require("support.world")
 
 -- volume/dest is a directory with a file, volume/link a link to the canary's.
 local function dest_and_link(dir, place)
   dir:write("volume/dest/file", "inside")
   assert(lfs.mkdir(place.volume .. "/dest/here"))
-  support.must { "ln", "-s", place.host, place.volume .. "/link" }
+  assert(sys.symlink(place.host, place.volume .. "/link"))
 end
 
 local NAMES <const> = { "volume/dest", "volume/link" }
@@ -69,7 +69,7 @@ describe("a race #attack", function()
       dir:mkdir "image/a/proc"
       dir:mkdir "image/b/proc"
       assert(lfs.rmdir(place.image .. "/proc"))
-      support.must { "ln", "-s", "a/proc", place.image .. "/proc" }
+      assert(sys.symlink("a/proc", place.image .. "/proc"))
     end,
     script = [[
 for proc in /a/proc /b/proc; do
@@ -80,12 +80,34 @@ for proc in /a/proc /b/proc; do
 done]],
   }
 
+  -- Settings are written through no /proc that somebody else could have made.
+  race.specs {
+    attack = "race-settings", racer = { "volume/sys", "volume/link" }, user = false,
+    prepare = function(dir, place)
+      for _, root in ipairs { "volume/sys", "host/dir" } do
+        dir:write(root .. "/net/ipv4/ip_default_ttl", "64\n")
+      end
+      dir:write("volume/self/oom_score_adj", "0\n")
+      assert(sys.symlink(place.host .. "/dir", place.volume .. "/link"))
+    end,
+    fields = 'mounts = { ctr.bind("{volume}", "/proc"), ctr.mount("proc", "proc", "/p") }, '
+      .. 'sysctl = { ["net.ipv4.ip_default_ttl"] = 77 }, oom_score_adj = 321,',
+    script = [[
+[ -L /proc/sys ] && echo "met: link" || echo "met: directory"
+for fake in /proc/sys/net/ipv4/ip_default_ttl /proc/link/net/ipv4/ip_default_ttl; do
+  [ "$(cat $fake 2>/dev/null)" = 77 ] && echo "escaped: the parameter went into a fake"
+done
+[ "$(cat /proc/self/oom_score_adj)" = 321 ] && echo "escaped: the score went into a fake"
+[ "$(cat /p/sys/net/ipv4/ip_default_ttl)" = 77 ] || echo "escaped: the parameter is not set"
+[ "$(cat /p/self/oom_score_adj)" = 321 ] || echo "escaped: the score is not set"]],
+  }
+
   -- The image's null device is not the one that hides a path.
   race.specs {
     attack = "race-null", racer = { "volume/null", "volume/link" },
     prepare = function(dir, place)
       dir:write("volume/null", "")
-      support.must { "ln", "-s", "/proc/sys/kernel/hostname", place.volume .. "/link" }
+      assert(sys.symlink("/proc/sys/kernel/hostname", place.volume .. "/link"))
       for _, name in ipairs { "pts", "shm" } do lfs.mkdir(place.volume .. "/" .. name) end
     end,
     fields = 'mounts = { ctr.bind("{volume}", "/dev") }, masked_paths = { "/etc/group" }, ',
@@ -124,7 +146,7 @@ end]]):format(operation)
     attack = "race-copy", racer = { "volume/dest/sub", "volume/dest/link" },
     prepare = function(dir, place)
       for i = 1, 20 do dir:write("volume/dest/sub/" .. i, "inside") end
-      support.must { "ln", "-s", place.host, place.volume .. "/dest/link" }
+      assert(sys.symlink(place.host, place.volume .. "/dest/link"))
     end,
     fields = volume 'ctr.tmpfs("/vol/dest", "8M", { options = { "tmpcopyup" } })',
     script = "[ -L /vol/dest/sub ] && echo met: link || echo met: directory; "

@@ -2,6 +2,7 @@
 -- where the command starts, what it is.
 local gallery = require("support.gallery")
 local support = require("support")
+local sys = require("luactr.core").sys
 local world = require("support.world")
 
 -- What a recipe can put at a path.
@@ -32,7 +33,7 @@ end
 
 local function link(place, text, path)
   os.remove(place.image .. "/" .. path)
-  support.must { "ln", "-s", text, place.image .. "/" .. path }
+  assert(sys.symlink(text, place.image .. "/" .. path))
 end
 
 local SHOW <const> = [[

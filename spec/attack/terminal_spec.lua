@@ -3,7 +3,7 @@ local gallery = require("support.gallery")
 local lfs = require("lfs")
 local plain = require("support.peers").plain
 local race = require("support.race")
-local support = require("support")
+local sys = require("luactr.core").sys
 local world = require("support.world")
 
 local INHERITED <const> = 'stdin = "inherit", tty = false,'
@@ -50,7 +50,7 @@ describe("a terminal #attack", function()
     fields = OWN .. dev_of "{image}/dev",
     image = function(dir, place)
       dir:mkdir "image/dev/pts"
-      support.must { "ln", "-s", place.host .. "/new", place.image .. "/dev/console" }
+      assert(sys.symlink(place.host .. "/new", place.image .. "/dev/console"))
     end,
     twin = { image = function(dir) dir:mkdir "image/dev/pts" end },
   }
@@ -61,7 +61,7 @@ describe("a terminal #attack", function()
     prepare = function(dir, place)
       dir:mkdir "volume/pts"
       dir:write("volume/console", "")
-      support.must { "ln", "-s", place.host .. "/new", place.volume .. "/link" }
+      assert(sys.symlink(place.host .. "/new", place.volume .. "/link"))
     end,
     script = [[
 [ -L /dev/console ] && echo "met: link" || echo "met: file"
@@ -77,7 +77,7 @@ esac]],
     prepare = function(dir, place)
       dir:mkdir "volume/pts"
       assert(lfs.mkdir(place.host .. "/dir/pts"))
-      support.must { "ln", "-s", place.host .. "/dir", place.volume .. "/link" }
+      assert(sys.symlink(place.host .. "/dir", place.volume .. "/link"))
     end,
     script = [[
 echo "met: started"
