@@ -142,10 +142,10 @@ grep -E '^Cap(Inh|Amb):.*[1-9a-f]' /proc/self/status && echo "escaped: rights ar
 
   local function programs_with(capabilities)
     return function(_, place)
-      local program = support.read(place.image .. "/bin/attack")
+      local text = support.read(place.image .. "/bin/attack")
       for name, mode in pairs { setuid = "6755", capable = "0755" } do
         local path = ("%s/bin/%s"):format(place.image, name)
-        support.write(path, program)
+        support.write(path, text)
         assert(sys.chmod(path, mode))
         if name == "capable" then
           assert(sys.setxattr(path, "security.capability", capabilities))
@@ -268,14 +268,14 @@ describe("who is joined finds nothing of luactr #attack", function()
   for what, users in pairs { ["with its users"] = "new", ["as the host's root"] = "host" } do
     it(what, function()
       local place <close> = gallery.place()
-      local hunter <close> = start(place, "hunter", { namespaces = { user = users },
+      local hunter <close> = start(place, support.name "hunter", { namespaces = { user = users },
         capabilities = users == "new" and "all" or nil, seccomp = "unconfined",
         command = { "/bin/attack", "hunt" } })
       assert(hunter:start())
-      local joins = { pid = "container:hunter" }
-      joins.user = users == "new" and "container:hunter" or nil
+      local joins = { pid = "container:" .. support.name "hunter" }
+      joins.user = users == "new" and "container:" .. support.name "hunter" or nil
       for _ = 1, STARTS do
-        local box = start(place, "prey", { namespaces = joins, sysctl = {
+        local box = start(place, support.name "prey", { namespaces = joins, sysctl = {
           ["net.ipv4.ip_default_ttl"] = 77 }, command = { "/bin/busybox", "true" } })
         assert.equal(0, assert(box:run()).exit_code)
       end
