@@ -15,6 +15,7 @@
 
 #define BUFFER      0x20000L
 #define BLOCK       10240 /* what tar's records are by tradition */
+#define NOWHERE     (-1)
 #define NANOSECONDS 1000000000
 
 struct lctr_archive {
@@ -116,6 +117,8 @@ static la_ssize_t write_some(struct archive *archive, void *context, const void 
                              size_t size) {
     (void)archive;
     const struct lctr_archive *self = context;
+    if (self->fd == NOWHERE)
+        return (la_ssize_t)size;
     for (;;) {
         ssize_t length = write(self->fd, data, size);
         if (length >= 0)
@@ -203,11 +206,18 @@ int lctr_archive_write(struct lctr_archive **archive, int fd, const char *filter
     return result;
 }
 
+/* Closing frees what a writer holds, and would write what ends an archive. */
+static void give_it_up(struct lctr_archive *self) {
+    self->fd = NOWHERE;
+    self->lib.archive_write_fail(self->archive);
+    self->lib.archive_write_close(self->archive);
+}
+
 int lctr_archive_close(struct lctr_archive *self, bool give_up) {
     SPEAK(self);
     int result = 0;
     if (self->writing && give_up)
-        self->lib.archive_write_fail(self->archive); /* or freeing it would end the archive */
+        give_it_up(self);
     else if (self->writing && self->lib.archive_write_close(self->archive) != ARCHIVE_OK)
         result = failure(self);
     uselocale(speech.before); /* before the locale goes */

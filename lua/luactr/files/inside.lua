@@ -32,6 +32,10 @@ local function open_by_components(root, path, flags)
   if directory ~= root then
     directory:close()
   end
+  if fd and flags & sys.O_NOFOLLOW == 0 and sys.stat(fd).type == "symlink" then
+    fd:close()
+    return nil, "open " .. path .. ": no way through a link without openat2", sys.errno.ELOOP
+  end
   return fd, message, errno
 end
 
