@@ -125,7 +125,7 @@ function Box:start(options)
   end
   options = options or {}
   if self.pod and not options.pod then
-    error(string.format("%q is a member of pod %q, which starts it", self.id, self.pod.id), 2)
+    return self.pod:start_member(self, options)
   end
   self.result = nil
   M.watch.start(self)

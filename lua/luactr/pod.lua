@@ -72,7 +72,7 @@ function Pod:decide(host)
     or next(share) ~= nil and not host.privileged or nil
   self.share = share
   for i, member in ipairs(self.spec.members) do
-    self.members[i].spec = require("luactr.spec.pod").member(member.spec, self)
+    self.members[i].spec = require("luactr.spec.pod").member(member.spec, self, i)
   end
 end
 
@@ -112,8 +112,11 @@ end
 local function start_members(pod, life)
   for i, box in ipairs(pod.members) do
     local started, err = box:start { pod = require("luactr.pod.life").membership(pod, life, i) }
+    if started then
+      started, err = life:started_one(pod, i, box:pid())
+    end
     if not started then
-      take_back(pod, i - 1)
+      take_back(pod, i)
       return nil, err:wrap(string.format("pod %q", pod.id))
     end
   end
@@ -155,6 +158,29 @@ function Pod:start(options)
   self.life, self.warnings = life, life.warnings
   require("luactr.pod.watch").begin(self, life)
   return true
+end
+
+--- Start a member again that has ended while the pod runs.
+---@param box luactr.container
+---@param options luactr.start_options
+---@return boolean? started
+---@return luactr.error?
+function Pod:start_member(box, options)
+  local life = self.life
+  if not life or options.detach then
+    error(string.format("%q is a member of pod %q, which starts it", box.id, self.id), 3)
+  end
+  for i, member in ipairs(self.members) do
+    if member == box then
+      local membership = require("luactr.pod.life").membership(self, life, i)
+      local started, err = box:start { pod = membership, fail = options.fail }
+      if started then
+        require("luactr.pod.watch").begin_one(life, i, box)
+        return life:started_one(self, i, box:pid())
+      end
+      return started, err
+    end
+  end
 end
 
 -- ---- the end

@@ -111,7 +111,7 @@
 
 ---@class luactr.pod_spec
 ---@field name? string the pod's name, and the first part of its members'
----@field share? string[] namespaces that all members are in: network, ipc, uts, user, time
+---@field share? string[] namespaces that all members are in: network, ipc, uts, user, time, pid
 ---@field hostname? string host name inside, with uts shared
 ---@field domainname? string NIS domain name inside, with uts shared
 ---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } which users and groups exist in a user namespace that all share

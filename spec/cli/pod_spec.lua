@@ -162,9 +162,10 @@ describe("luactr with a pod #cli", function()
       assert.are.equal(0, luactr("rm", "-f", name).code)
     end)
 
-    it("takes the name of the command line", function()
+    it("takes the name and the policy of the command line", function()
       local other = support.name("other")
-      local result = luactr("run", "-d", "--name", other, recipe, "exit 0", "exit 0")
+      local result = luactr("run", "-d", "--name", other, "--restart", "no", recipe, "exit 0",
+        "exit 0")
       assert.are.equal(other .. "\n", result.stdout)
       assert.are.equal(0, luactr("wait", other .. ".two").code)
       assert.are.equal(0, luactr("rm", "-f", other).code)

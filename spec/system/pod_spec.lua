@@ -88,6 +88,19 @@ describe("a pod #system", function()
       assert.matches("0x%x+ 0 ", assert(pod.members.b:wait(PATIENCE)).stdout)
     end)
 
+    it("sees the processes of all in one pid namespace, which ends with the first", function()
+      local pod <close> = ctr.pod { share = { "pid" }, member("a", WAIT),
+        member("b", "readlink /proc/self/ns/pid; cat /proc/1/comm; echo $$; sleep 1000") }
+      assert(pod:start())
+      await_output(pod.members.b, "\nluactr-init\n")
+      local pid = sys.readlink("/proc/" .. pod.members.a:pid() .. "/ns/pid")
+      assert.is_truthy(pod.members.b.life.captures.stdout:text():find(pid, 1, true))
+      assert(pod.members.a:kill())
+      local results = assert(pod:wait(PATIENCE))
+      assert.are.equal("killed", results.a.reason)
+      assert.are.equal(9, results.b.signal)
+    end)
+
     it("has one host name for all, the pod's or its own", function()
       local results = assert(ctr.pod { hostname = "together",
         member("a", "hostname; echo $HOSTNAME"), member("b", "hostname") }:run())
@@ -132,6 +145,34 @@ describe("a pod #system", function()
       for _ = 1, 2 do
         assert.are.equal("once\n", assert(pod:run()).a.stdout)
       end
+    end)
+  end)
+
+  describe("whose members are called back", function()
+    it("ends when one of them says so", function()
+      local pod
+      pod = ctr.pod { member("server", SAY_BYE),
+        member("client", "exit 3", { on = { exit = function() pod:stop() end } }) }
+      local results = assert(pod:run())
+      assert.are.same({ 0, 3 }, { results.server.exit_code, results.client.exit_code })
+    end)
+
+    it("starts one again among the others", function()
+      local seen = {}
+      local pod <close> = ctr.pod { member("a", WAIT),
+        member("b", "readlink /proc/self/ns/net", { on = { exit = function(box, result)
+          seen[#seen + 1] = result.stdout
+          if #seen < 3 then assert(box:start()) end
+        end } }) }
+      assert(pod:start())
+      local shared = namespaces_of(pod.members.a).net .. "\n"
+      local deadline = sys.clock_gettime() + PATIENCE
+      while #seen < 3 do
+        assert.is_true(sys.clock_gettime() < deadline)
+        pod:wait(0.05)
+      end
+      assert(pod:stop())
+      assert.are.same({ shared, shared, shared }, seen)
     end)
   end)
 
@@ -296,6 +337,22 @@ describe("a pod #system", function()
     end
   end)
 
+  it("shares no pid namespace without root, and says why", function()
+    support.needs("stranger")
+    local dir <close> = support.tmpdir()
+    local runtime = dir:mkdir("run")
+    assert(sys.chown(runtime, support.stranger, support.stranger))
+    local recipe = dir:write("pod.lua", [[
+      local ctr = require "luactr"
+      return ctr.pod { share = { "pid" },
+        { name = "a", rootfs = ctr.rootfs.host { "sh" }, command = { "sh" } } }
+    ]])
+    local result = support.luactr { recipe, user = support.stranger,
+      env = { XDG_RUNTIME_DIR = runtime } }
+    assert.are.equal(125, result.code)
+    assert.matches("without root luactr cannot enter the first member's", result.stderr)
+  end)
+
   it("that is left open by kill -9 leaves nothing that the next run does not remove", function()
     sys.child_subreaper(true)
     finally(function() sys.child_subreaper(false) end)
@@ -349,6 +406,16 @@ describe("a pod #system", function()
       assert.are.equal("ESRCH", err.code)
       assert(found:remove())
       assert.is_nil(ctr.find(found.id))
+    end)
+
+    it("starts one again in what the others share", function()
+      local found, _ <close> = start(member("a", WAIT),
+        member("b", "readlink /proc/self/ns/net; exit 1", { restart = "on-failure:1" }))
+      local shared = namespaces_of(found.members[1]).net
+      assert.are.equal(1, assert(found.members[2]:wait(PATIENCE)).exit_code)
+      local lines = {}
+      for line in found.members[2]:logs() do lines[#lines + 1] = line.text end
+      assert.are.same({ shared, shared }, lines)
     end)
 
     it("takes its cgroup along with the last member", function()

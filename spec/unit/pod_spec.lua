@@ -67,7 +67,8 @@ describe("luactr.spec.pod #unit", function()
         { member("a"), member("b", { limits = { memory = "lots" } }) },
       ["[2].name: \"a\" is the name of [1] already"] = { member("a"), member("a") },
       ["[1].name: is missing: the members of a pod are told apart by it"] = { member() },
-      ["share[1]: \"user\", \"network\", \"ipc\", \"uts\", \"time\" expected, got \"netwrk\""] =
+      ["share[1]: \"user\", \"network\", \"ipc\", \"uts\", \"time\", \"pid\" expected, got "
+        .. "\"netwrk\""] =
         { member("a"), share = { "netwrk" } },
       ["share[1]: cannot be shared: each member mounts a root of its own"] =
         { member("a"), share = { "mount" } },
@@ -91,6 +92,9 @@ describe("luactr.spec.pod #unit", function()
         { member("a", { sysctl = { ["net.ipv4.ip_forward"] = 1 } }) },
       ["[1].clock: is the pod's, whose time namespace is shared"] =
         { member("a", { clock = { boottime = "1h" } }), share = { "time" } },
+      ["[1].restart: cannot be: the processes of all others end with this one's"] =
+        { member("a", { restart = "always" }), member("b", { restart = "always" }),
+          share = { "pid" } },
       ["[2].tty: one member has the terminal, and that is [1]"] =
         { member("a", { tty = true }), member("b", { tty = true }) },
       ["[1].name: is too long: \"pod." .. ("x"):rep(61) .. "\" has more than 64 bytes"] =
@@ -103,9 +107,9 @@ describe("luactr.spec.pod #unit", function()
       end)
     end
 
-    it("says why a pid namespace is not shared", function()
-      assert.matches("process 1 in it would take all others along",
-        problems_of({ member("a"), share = { "pid" } })[1])
+    it("says why a cgroup namespace is not shared", function()
+      assert.matches("each member has limits of its own",
+        problems_of({ member("a"), share = { "cgroup" } })[1])
     end)
 
     it("tells all of it at once", function()
@@ -127,7 +131,7 @@ describe("luactr.spec.pod #unit", function()
       local raw = member("a", more)
       pod.members[1] = { spec = assert(require("luactr.spec").check(raw)) }
       local like = { id = "web", hostname = "web", share = pod.share, spec = pod }
-      return pod_spec.member(pod.members[1].spec, like)
+      return pod_spec.member(pod.members[1].spec, like, 2)
     end
 
     it("joins what is shared, and has the rest of its own", function()

@@ -24,11 +24,13 @@ local function set_restart(outcome, policy)
   local value = problems:check(require("luactr.spec.values").restart, policy, "--restart")
   if not value then
     return require("luactr.spec").refusal(problems)
-  elseif not outcome.container then
+  elseif not (outcome.container or outcome.pod) then
     return require("luactr.error").new { code = "EUSAGE", op = "run",
       message = "--restart is for a container, and the recipe returned none" }
   end
-  outcome.container.spec.restart = value
+  for _, one in ipairs(outcome.pod and outcome.pod.spec.members or { outcome.container }) do
+    one.spec.restart = value
+  end
 end
 
 local ROWS <const> = {

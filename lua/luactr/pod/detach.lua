@@ -23,13 +23,17 @@ local function begin(pod, life, host)
     local run, err = require("luactr.container.detach").begin(box, host, {
       detach = true, pod = require("luactr.pod.life").membership(pod, life, i),
     })
-    if not run then
-      for k = i - 1, 1, -1 do
+    runs[i] = run
+    local started = run
+    if run then
+      started, err = life:started_one(pod, i, run.process:pid())
+    end
+    if not started then
+      for k = #runs, 1, -1 do
         take_back(pod.members[k], runs[k])
       end
       return nil, err:wrap(string.format("pod %q", pod.id))
     end
-    runs[i] = run
   end
   return runs
 end

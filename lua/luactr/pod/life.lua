@@ -49,6 +49,26 @@ function Life:disown()
   self:close()
 end
 
+--- A member has started. The pid namespace of all is the first one's: it cannot be without its
+--- process 1.
+---@param pod luactr.pod
+---@param index integer
+---@param pid integer
+---@return boolean? done
+---@return luactr.error?
+function Life:started_one(pod, index, pid)
+  if index ~= 1 or not pod.share.pid then
+    return true
+  end
+  local path = string.format("/proc/%d/ns/pid_for_children", pid)
+  local fd, message, errno = sys.open(path, sys.O_RDONLY)
+  if not fd then
+    return nil, require("luactr.error").from_sys(message, errno, "open", path)
+  end
+  self.namespaces.pid = self:own(fd)
+  return true
+end
+
 --- A start that ends by an error, returned or raised, closes what there is already.
 function Life:__close()
   if not self.started then
@@ -57,6 +77,19 @@ function Life:__close()
 end
 
 -- ---- what is acquired
+
+--- The first member's init is hidden from all but root, and with it the way into its pid namespace.
+local function check_rights(pod, _, host)
+  if not pod.share.pid or host.privileged then
+    return true
+  end
+  return nil, require("luactr.error").new {
+    code = "ENOTSUP", errno = sys.errno.ENOTSUP, op = "setns", checked = true,
+    message = string.format("cannot start pod %q", pod.id), action = "share the pid namespace",
+    cause = "without root luactr cannot enter the first member's",
+    remedy = "leave pid out of share", where = pod.spec.where,
+  }
+end
 
 --- The name is the pod's as long as somebody is about to use it; a luactr that is killed leaves the
 --- entry, and with it the name of the cgroup to remove.
@@ -160,7 +193,7 @@ end
 --- The order is the design: the cgroup of members must be there before they are, and the name
 --- before the cgroup.
 local PHASES <const> = {
-  claim, look_for_others, take_ids, open_group, open_namespaces, take_signals,
+  check_rights, claim, look_for_others, take_ids, open_group, open_namespaces, take_signals,
 }
 
 --- Acquire all of it. On failure everything is closed again.

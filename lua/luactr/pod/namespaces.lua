@@ -12,6 +12,16 @@ local FLAGS <const> = {
 
 local FILES <const> = { user = "user", network = "net", ipc = "ipc", uts = "uts", time = "time" }
 
+--- Whether there is any that can be without a process in it.
+local function has_any(pod)
+  for kind in pairs(FILES) do
+    if pod.share[kind] then
+      return true
+    end
+  end
+  return false
+end
+
 -- ---- pure: the plan
 
 --- What is set in them: what a container's own plan would say of its own.
@@ -48,14 +58,17 @@ local function failure(pod, fields)
 end
 
 local function open_all(pod, life, process)
-  for kind in pairs(pod.share) do
-    local path = string.format("/proc/%d/ns/%s", process:pid(), FILES[kind])
-    local fd, message, errno = sys.open(path, sys.O_RDONLY)
-    if not fd then
+  for kind, file in pairs(FILES) do
+    local path = string.format("/proc/%d/ns/%s", process:pid(), file)
+    local fd, message, errno
+    if pod.share[kind] then
+      fd, message, errno = sys.open(path, sys.O_RDONLY)
+    end
+    if pod.share[kind] and not fd then
       return nil, failure(pod, { op = "open", path = path, errno = errno,
         action = message:match("^(.*): ") })
     end
-    life.namespaces[kind] = life:own(fd)
+    life.namespaces[kind] = fd and life:own(fd)
   end
   return true
 end
@@ -110,7 +123,7 @@ end
 ---@return boolean? done
 ---@return luactr.error?
 function M.open(pod, life, host)
-  if next(pod.share) == nil then
+  if not has_any(pod) then
     return true
   end
   local plan = M.plan(pod)

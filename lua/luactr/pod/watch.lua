@@ -15,12 +15,19 @@ local function watch(box)
   end)
 end
 
+---@param life luactr.pod.life
+---@param index integer
+---@param box luactr.container
+function M.begin_one(life, index, box)
+  life.watchers[index] = watch(box)
+end
+
 ---@param pod luactr.pod
 ---@param life luactr.pod.life
 function M.begin(pod, life)
   life.watchers = {}
   for i, box in ipairs(pod.members) do
-    life.watchers[i] = watch(box)
+    M.begin_one(life, i, box)
   end
 end
 
@@ -31,18 +38,29 @@ function M.close(life)
   end
 end
 
---- Until every member has ended.
+--- The first watcher, in the pod's order, that is not at its end.
+local function unfinished(life)
+  for _, watcher in ipairs(life.watchers) do
+    if not watcher.done then
+      return watcher
+    end
+  end
+end
+
+--- Until every member has ended, those that were started again, too.
 ---@param life luactr.pod.life
 ---@param timeout? number seconds
 ---@return boolean? done
 ---@return luactr.error?
 function M.wait(life, timeout)
   local deadline = timeout and now() + timeout
-  for _, watcher in ipairs(life.watchers) do
+  local watcher = unfinished(life)
+  while watcher do
     local result, err = watcher:wait(deadline and math.max(deadline - now(), 0))
     if not result and err.code ~= "ECANCELED" then -- closed, and ended so
       return nil, err
     end
+    watcher = unfinished(life)
   end
   return true
 end

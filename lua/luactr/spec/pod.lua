@@ -9,12 +9,11 @@ local values = require "luactr.spec.values"
 local M = {}
 
 --- The namespaces that members can share, in the order to join them.
-M.KINDS = { "user", "network", "ipc", "uts", "time" }
+M.KINDS = { "user", "network", "ipc", "uts", "time", "pid" }
 
 local ALIASES <const> = { net = "network" } -- what procfs and other tools say
 
 local REFUSED <const> = {
-  pid = "cannot be shared: whoever is process 1 in it would take all others along when it ends",
   mount = "cannot be shared: each member mounts a root of its own",
   cgroup = "cannot be shared: each member has limits of its own, and sees its group as the root",
 }
@@ -48,7 +47,7 @@ M.fields = {
     help = "the pod's name, and the first part of its members'" },
   { name = "share", type = share, default = { network = true, ipc = true, uts = true },
     default_text = "network, ipc and uts",
-    help = "namespaces that all members are in: network, ipc, uts, user, time" },
+    help = "namespaces that all members are in: network, ipc, uts, user, time, pid" },
   { name = "hostname", type = values.hostname, default_text = "the name",
     help = "host name inside, with uts shared" },
   { name = "domainname", type = values.domainname,
@@ -245,6 +244,9 @@ local function check_members(pod, list, where, problems)
     if member and member.spec.tty == true then
       check_terminal(pod, i, problems)
     end
+    if member and i == 1 and pod.share and pod.share.pid and member.spec.restart ~= "no" then
+      problems:add("[1].restart", "cannot be: the processes of all others end with this one's")
+    end
     pod.members[i] = member
   end
 end
@@ -262,12 +264,16 @@ end
 --- The spec of a member with what is the pod's.
 ---@param member luactr.spec
 ---@param pod luactr.pod
+---@param index integer
 ---@return luactr.spec
-function M.member(member, pod)
+function M.member(member, pod, index)
   local copy = setmetatable({ namespaces = {} }, { __index = member })
   for name, word in pairs(member.namespaces) do
     copy.namespaces[name] = pod.share[name]
       and { join = "pod", name = pod.id, hostname = pod.hostname } or word
+  end
+  if pod.share.pid and index == 1 then
+    copy.namespaces.pid = "new" -- its PID 1 is everybody's
   end
   copy.group = pod.id .. "/" .. member.name
   streams(copy, member)
