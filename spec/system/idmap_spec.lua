@@ -188,6 +188,16 @@ describe("maps without root #system", function()
     assert.is_truthy(said:find("apt install uidmap", 1, true), said)
   end)
 
+  -- A service other than the files: newuidmap, which does not know it either, has its own answer.
+  stranger_it("are asked of getsubids where the files grant nothing", function()
+    local dir <close> = support.tmpdir()
+    local program = dir:write("getsubids", "#!/bin/sh\necho '0: somebody 200000 65536'\n", "755")
+    local said = refusal('idmap = "range"', "",
+      "mount --bind " .. program .. " /usr/bin/getsubids")
+    assert.is_truthy(said:find("write uid_map", 1, true), said)
+    assert.is_truthy(said:find("200000-265536", 1, true), said)
+  end)
+
   stranger_it("fail in the program's own words", function()
     local dir <close> = support.tmpdir()
     local program = dir:write("newgidmap", "#!/bin/sh\necho no such luck >&2\nexit 1\n", "755")
