@@ -69,7 +69,8 @@ local function apparmor(_, eyes)
   elseif enabled then
     return false, "switched off at boot", "boot with apparmor=1 lsm=...,apparmor"
   end
-  return false, "not in this kernel: apparmor = \"...\" is refused"
+  return false, "not in this kernel: apparmor = \"...\" is refused",
+    "a kernel with CONFIG_SECURITY_APPARMOR, booted with lsm=...,apparmor"
 end
 
 local MODES <const> = { ["0"] = "permissive: it only records", ["1"] = "enforcing" }
@@ -82,7 +83,8 @@ local function selinux(_, eyes)
     return false, "in the kernel, but without a policy", "mount -t selinuxfs none /sys/fs/selinux, "
       .. "and load a policy"
   end
-  return false, "not in this kernel, or switched off: selinux = \"...\" is refused"
+  return false, "not in this kernel, or switched off: selinux = \"...\" is refused",
+    "a kernel with CONFIG_SECURITY_SELINUX, booted with selinux=1 lsm=...,selinux, and a policy"
 end
 
 -- ---- settings
