@@ -286,6 +286,7 @@ static int decide(struct lctr_process *p, struct lctr_event *event) {
         return -EPROTO;
     }
     bool started = length == 0 && header.begun == header.steps;
+    p->failed = !started;
     *event = (struct lctr_event){
         .kind = started ? LCTR_STARTED : LCTR_FAILED, .fd = -1, .record = record};
     close(p->status);
@@ -375,6 +376,8 @@ static int await_either(int one, int other, int64_t timeout_ms) {
     }
 }
 
+#define FAILED_PATIENCE_MS 1000
+
 static uint64_t microseconds(struct timeval time) {
     return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
@@ -417,8 +420,12 @@ int lctr_process_wait(struct lctr_process *p, int64_t timeout_ms) {
     return result < 0 ? result : reap(p);
 }
 
+/* One whose launch has failed is given the time to reap its own child: who would do that in its
+ * place is somebody else's business, and might take long. */
 void lctr_process_close(struct lctr_process *p) {
     if (p->pid && !p->reaped && p->owner == getpid()) {
+        if (p->failed)
+            await_either(p->pidfd, -1, FAILED_PATIENCE_MS);
         kill(p->pid, SIGKILL);
         reap(p);
     }

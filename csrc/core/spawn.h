@@ -40,6 +40,7 @@ struct lctr_process {
     int plan;   /* shared with the init while it launches, -1 afterwards */
     uint32_t steps;
     bool reaped;
+    bool failed;             /* the launch has: the process is about to end by itself */
     bool told;               /* `payload` is what PID 1 reported */
     bool alone;              /* with told: PID 1 has reaped all others */
     struct lctr_end payload; /* valid with told */

@@ -32,12 +32,17 @@ int step_setresgid(struct init *in, const union plan_arg *a) {
 }
 
 /* Permitted capabilities survive the change of user, so that capset may stand behind it; exec ends
- * that. The parent-death signal does not survive: process_settle sets it again. */
+ * that. The parent-death signal does not survive: process_settle sets it again, unless a filter
+ * that is in place already had it come earlier. */
 int step_setresuid(struct init *in, const union plan_arg *a) {
     if (plan_u32(&a[0]) == ALL_IDS)
         return -EINVAL;
     int result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_KEEPCAPS, 1, 0, 0));
-    return result < 0 ? result : k_setresuid(plan_u32(&a[0]));
+    if (result >= 0)
+        result = k_setresuid(plan_u32(&a[0]));
+    if (result >= 0 && in->settled && in->pid1 != 1)
+        result = process_arm(in);
+    return result;
 }
 
 int step_capbset_drop(struct init *in, const union plan_arg *a) {

@@ -39,6 +39,7 @@ struct init {
     bool covered;          /* the stage lies on the new root */
     bool private;          /* mounts do not come back to the host any more */
     int tty;               /* slave of the console, -1 without one */
+    int life;              /* pidfd of the reaper above the payload, -1 where that is PID 1 */
     int ruleset;           /* of Landlock, -1 without one */
 
     int cover[COVERS];        /* what lies over /proc and /sys, -1 for nothing: cover.c */
@@ -47,6 +48,7 @@ struct init {
     uint32_t death_signal; /* what the parent's death sends to this process */
     int pid1;              /* the reaper above the payload when it is not PID 1 of a namespace */
     bool entered;          /* the container's view: /proc is not the host's */
+    bool apart;            /* the payload is going to be in a pid namespace that we are not in */
     bool walks;            /* openat2 is missing: walk.c takes its place */
     bool umask_set;
     bool settled;
@@ -176,6 +178,14 @@ static inline uint32_t plan_u32(const union plan_arg *a) {
 
 static inline int plan_slot(const struct init *in, const union plan_arg *a) {
     return a->u < in->slot_count ? in->slot[a->u] : -EBADF;
+}
+
+/* The same for a step that is the only one to use it, and closes it. */
+static inline int plan_take(struct init *in, const union plan_arg *a) {
+    int fd = plan_slot(in, a);
+    if (fd >= 0)
+        in->slot[a->u] = -EBADF;
+    return fd;
 }
 
 static inline struct plan_step *plan_steps(const struct init *in) {

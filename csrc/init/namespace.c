@@ -1,9 +1,14 @@
 /* Namespaces, their names, cgroup membership, and meetings with the parent. */
 #include "init.h"
 
+/* What leads to the host's cgroups is open no longer than it has to be. */
 int step_cgroup_attach(struct init *in, const union plan_arg *a) {
-    int procs = plan_slot(in, &a[0]);
-    return procs < 0 ? procs : (int)k_write(procs, "0", 1);
+    int procs = plan_take(in, &a[0]);
+    if (procs < 0)
+        return procs;
+    int result = (int)k_write(procs, "0", 1);
+    k_close(procs);
+    return result;
 }
 
 /* A new user namespace is a change of credentials, which disarms the parent-death signal. Another
@@ -22,21 +27,31 @@ int step_unshare(struct init *in, const union plan_arg *a) {
     return result < 0 ? result : namespaces_changed(in, flags & CLONE_NEWNS);
 }
 
+static int join(int ns, uint32_t flags) {
+    int result = k_setns(ns, flags);
+    if (result >= 0 && flags & CLONE_NEWUSER)
+        result = credentials_become_root();
+    return result;
+}
+
 /* Whoever is in the namespaces already must not trace us or read our descriptors. In another user
- * namespace we are nobody until we take one of its ids. */
+ * namespace we are nobody until we take one of its ids. What later steps write to procfs they write
+ * to ours: in the container anything may be mounted there. */
 int step_setns(struct init *in, const union plan_arg *a) {
-    int ns = plan_slot(in, &a[0]);
+    int ns = plan_take(in, &a[0]);
     if (ns < 0)
         return ns;
     uint32_t flags = plan_u32(&a[1]); /* 0: whatever namespace the fd is */
-    int result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_DUMPABLE, 0, 0, 0));
+    bool mounts = !flags || flags & CLONE_NEWNS;
+    int result = mounts ? procfs_prepare(in) : 0;
     if (result >= 0)
-        result = k_setns(ns, flags);
-    if (result >= 0 && flags & CLONE_NEWUSER)
-        result = credentials_become_root();
+        result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_DUMPABLE, 0, 0, 0));
+    if (result >= 0)
+        result = join(ns, flags);
     if (result >= 0) /* fs.suid_dumpable has a say when rights change */
         result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_DUMPABLE, 0, 0, 0));
-    bool mounts = !flags || flags & CLONE_NEWNS;
+    k_close(ns);
+    in->apart |= (flags & CLONE_NEWPID) != 0;
     if (mounts) { /* whatever is there now is theirs */
         in->entered = true;
         in->private = false;

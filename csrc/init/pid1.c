@@ -3,6 +3,7 @@
 #include "init.h"
 
 #define ALL_SIGNALS UINT64_MAX
+#define PARENT_DIED 64
 
 /* The payload carries out the rest of the plan. It shares our memory until it has exec'ed, while we
  * sleep; what it writes there is its own frames and the state of its steps. */
@@ -90,8 +91,8 @@ static void end_others(void) {
 
 /* Ends the process when the payload has ended; PID 1's end takes all others in the namespace. */
 static void reap(int payload, int sync, bool bare) {
-    int status;
-    struct rusage usage;
+    int status = 0;
+    struct rusage usage = {0};
     for (;;) {
         int pid = k_wait4(-1, &status, WNOHANG | __WALL, &usage);
         if (pid <= 0)
@@ -105,20 +106,46 @@ static void reap(int payload, int sync, bool bare) {
     }
 }
 
+/* A payload in the pid namespace of others has to be reaped by us: PID 1 there cannot end before
+ * that is done, and whoever adopts it when we are killed may take his time. So the parent's death
+ * is told by a signal that leaves us alive. `parent` is 0 where a KILL will do. */
+static int outlive_parent(const struct init *in, int parent) {
+    if (!in->apart || !in->death_signal)
+        return 0;
+    return k_prctl(PR_SET_PDEATHSIG, PARENT_DIED, 0, 0) < 0 ? 0 : parent;
+}
+
+static bool is_orphaned(int parent) {
+    return parent && k_getppid() != parent;
+}
+
 /* No timer wakes this loop. A signal from the kernel (SI_KERNEL: the terminal's Ctrl-C, its window
  * size) has gone to the whole foreground group, so the payload has its own copy if it is for it. */
-__attribute__((noreturn)) static void idle(int payload, int sync, bool bare) {
+__attribute__((noreturn)) static void idle(int payload, int parent, int sync, bool bare) {
     const uint64_t all = ALL_SIGNALS;
     siginfo_t info;
     info.si_code = SI_KERNEL; /* until a call has filled it */
     reap(payload, sync, bare);
+    if (is_orphaned(parent))
+        k_kill(payload, SIGKILL);
     for (;;) {
         int signal = k_sigwait(&all, &info);
         if (signal == SIGCHLD)
             reap(payload, sync, bare);
+        else if (signal == PARENT_DIED && is_orphaned(parent))
+            k_kill(payload, SIGKILL);
         else if (signal > 0 && info.si_code != SI_KERNEL)
             k_kill(payload, signal);
     }
+}
+
+/* Without a pid namespace of its own to end with it: adopt whoever loses its parent, and let the
+ * payload, which may be in the namespace of others, see that we live. */
+static int stay_outside(struct init *in, int pid) {
+    int result = k_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0);
+    if (result >= 0)
+        result = in->life = fds_keep(in, k_pidfd_open(pid));
+    return result < 0 ? result : 0;
 }
 
 /* Not dumpable before there is a payload: it could trace PID 1, read its memory and open what its
@@ -127,23 +154,27 @@ __attribute__((noreturn)) static void idle(int payload, int sync, bool bare) {
 int step_init(struct init *in, const union plan_arg *a) {
     (void)a;
     int pid = k_getpid();
+    int parent = k_getppid();
     int result = process_arm(in);
     if (result >= 0 && pid != 1)
-        result = k_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0);
+        result = stay_outside(in, pid);
     if (result >= 0)
         result = k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
     if (result < 0)
         return result;
     in->pid1 = pid;
-    bool bare = pid != 1 && in->root < 0; /* only then is /proc the host's, and to be trusted */
+    /* only then is /proc the host's, and to be trusted */
+    bool bare = pid != 1 && in->root < 0 && !in->entered;
     int payload =
         (int)k_clone_call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, payload_main, in);
     if (payload < 0)
         return payload;
-    if (in->failed)
+    if (in->failed) {
+        k_wait4(payload, NULL, __WALL, NULL);
         k_exit(EXIT_SETUP);
+    }
     shed(in);
-    idle(payload, in->sync, bare);
+    idle(payload, outlive_parent(in, parent), in->sync, bare);
 }
 
 /* Whose parent has ended before the signal for that was armed. */
@@ -167,6 +198,7 @@ static void inside_main(void *argument) {
     const struct fork *fork = argument;
     struct init *in = fork->in;
     fds_close(&in->proc); /* of the pid namespace outside */
+    in->apart = false;
     if (process_arm(in) < 0 || has_ended(fork->outside))
         k_exit(EXIT_SETUP);
     k_close(fork->outside);
@@ -178,6 +210,7 @@ static void inside_main(void *argument) {
 int step_fork(struct init *in, const union plan_arg *a) {
     (void)a;
     int pid = k_getpid();
+    int parent = k_getppid();
     struct fork fork = {.in = in, .outside = k_pidfd_open(pid)};
     if (fork.outside < 0)
         return at(in, AUX_SOURCE, fork.outside);
@@ -188,5 +221,5 @@ int step_fork(struct init *in, const union plan_arg *a) {
     if (result < 0)
         return result;
     shed(in);
-    idle(result, in->sync, false);
+    idle(result, outlive_parent(in, parent), in->sync, false);
 }

@@ -1,24 +1,28 @@
 /* Attributes of this process that the payload inherits. */
 #include "init.h"
 
+struct poll_entry {
+    int fd; /* a negative one is passed over */
+    short events;
+    short revents;
+};
+
+#define POLL_READABLE 1
+
 /* The signal comes when the parent dies from now on; if it died before, the socket says so, or for
- * the payload its parent's number. */
+ * the payload its parent's number, or where its parent has none in its pid namespace, a pidfd. */
 int process_arm(struct init *in) {
     int result = k_prctl(PR_SET_PDEATHSIG, in->death_signal, 0, 0);
     if (result < 0 || !in->death_signal)
         return result;
-    struct {
-        int fd;
-        short events;
-        short revents;
-    } sync = {.fd = in->sync};
+    struct poll_entry ends[] = {{.fd = in->sync}, {.fd = in->life, .events = POLL_READABLE}};
     const struct __kernel_timespec now = {0};
-    result = k_ppoll(&sync, 1, &now);
-    int parent = k_getppid(); /* 0: a process outside our pid namespace, and alive */
+    result = k_ppoll(ends, 2, &now);
+    int parent = k_getppid(); /* 0: a process outside our pid namespace */
     bool reparented = in->pid1 && parent && parent != in->pid1;
-    if (reparented || (result > 0 && sync.revents))
+    if (reparented || (result > 0 && (ends[0].revents || ends[1].revents)))
         k_exit(EXIT_SETUP);
-    return result < 0 ? result : 0;
+    return result < 0 && !in->settled ? result : 0; /* a filter may refuse to look once more */
 }
 
 int step_parent_death_signal(struct init *in, const union plan_arg *a) {
@@ -36,7 +40,7 @@ static int keep_open(int number) {
 static int release_fds(struct init *in) {
     int result = 0;
     fds_close_from(in, in->floor, in->status, in->sync);
-    in->root = in->proc = in->mask = in->ruleset = -1;
+    in->root = in->proc = in->mask = in->ruleset = in->life = -1;
     for (size_t i = 0; i < COVERS; i++)
         in->cover[i] = -1;
     for (uint32_t i = 0; i < in->index && result >= 0; i++) {
@@ -57,10 +61,10 @@ static int release_fds(struct init *in) {
 int process_settle(struct init *in) {
     if (in->settled)
         return 0;
+    int result = in->pid1 == 1 ? 0 : process_arm(in);
     in->settled = true;
-    int result = release_fds(in);
-    if (result >= 0 && in->pid1 != 1)
-        result = process_arm(in);
+    if (result >= 0)
+        result = release_fds(in);
     if (!in->umask_set)
         k_umask(022);
     const uint64_t none = 0;

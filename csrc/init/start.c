@@ -78,6 +78,7 @@ void init_main(const long *stack) {
                       .mask = -1,
                       .stage = -1,
                       .tty = -1,
+                      .life = -1,
                       .ruleset = -1,
                       .cover = {-1, -1},
                       .death_signal = SIGKILL};

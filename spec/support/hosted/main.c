@@ -425,6 +425,7 @@ static long answer(long number, const long *a) {
     case SYS_fsmount:
     case SYS_socket:
     case SYS_landlock_create_ruleset:
+    case SYS_pidfd_open:
         return new_fd();
     default:
         return 0;
