@@ -38,7 +38,8 @@
  *   f slot: the name of an fd that the parent passes (plan.slots in Lua), F the same or nothing
  * Paths called "target" and "path" are resolved by fd inside the new root; "source" and "stage"
  * are resolved in the host's view. "detached" is a copy of a mount that the parent made of the
- * source, and that is attached as it is. ORDER STEP: init/steps.c has one function for each row. */
+ * source, and that is attached as it is. A console "beside" that of the container stays off
+ * /dev/console. ORDER STEP: init/steps.c has one function for each row. */
 #define PLAN_STEPS(X)                                                                              \
     /* before anything else */                                                                     \
     X(RENDEZVOUS, "rendezvous", "number:u")                                                        \
@@ -77,7 +78,7 @@
     X(MASK, "mask", "path:p")                                                                      \
     X(READONLY, "readonly", "path:p")                                                              \
     X(UNMOUNT, "unmount", "target:p flags:u")                                                      \
-    X(CONSOLE, "console", "rows:u columns:u uid:U gid:U")                                          \
+    X(CONSOLE, "console", "rows:u columns:u uid:U gid:U beside:U")                                 \
     X(PIVOT_ROOT, "pivot_root", "")                                                                \
     X(CHROOT, "chroot", "")                                                                        \
     /* PID 1 stays, the rest of the list is carried out by its child (vfork) */                    \

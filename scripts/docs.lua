@@ -332,6 +332,8 @@ local function annotations()
   class_lines(lines, "luactr.pod_spec",
     with_class(require("luactr.spec.pod").fields, "limits", "luactr.limits"))
   lines[#lines + 1] = "---@field [integer] luactr.container|luactr.container_spec its members"
+  class_lines(lines, "luactr.command_spec",
+    with_class(require("luactr.spec.exec").fields(), "limits", "luactr.limits"))
   step_class(lines)
   return table.concat(lines, "\n") .. "\n"
 end

@@ -64,7 +64,7 @@ int step_console(struct init *in, const union plan_arg *a) {
     if (master < 0)
         return master;
     int result = open_slave(in, master, a);
-    if (result >= 0)
+    if (result >= 0 && !plan_u32(&a[4]))
         result = bind_console(in);
     if (result >= 0)
         result = at(in, AUX_PEER, fds_send(in->sync, MEET_CONSOLE, master));

@@ -75,10 +75,22 @@ local function running(box)
   return box.life or error(string.format("container %q is not running", box.id), 3)
 end
 
+local PATIENCE <const> = 0.2
+
+--- An init outside of the pid namespace that its child is in ends when it has reaped that. If it
+--- was killed, PID 1 there would have to wait for whoever adopts the child.
+local function end_children(run)
+  return require("luactr.processes").kill_children(run.process:pid())
+    and core.supervise.poll({ { fd = run.process:pidfd(), events = "r" } }, PATIENCE) > 0
+end
+
 --- Nothing in the container survives this, frozen or not, with a pid namespace or without.
 local function kill_all(run)
   if run.loose then
     require("luactr.processes").end_family(run)
+  end
+  if (run.target or run.apart) and end_children(run) and run.target then
+    return
   end
   run.process:signal(sys.signals.KILL)
   if run.cgroup then
@@ -112,6 +124,29 @@ local function without_pipes(box, err)
   return err
 end
 
+--- Start a box, or a command in one, as what this process watches over.
+---@param box luactr.container|luactr.command
+---@param options? luactr.start_options
+---@return true? started
+---@return luactr.error?
+function M.start(box, options)
+  box.result = nil
+  local run, err = require("luactr.launch").start(box, facts_for_start(), options)
+  if not run then
+    without_pipes(box, err)
+    box.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))
+    return nil, err
+  end
+  run.job = job_for(box, run)
+  box.life = run
+  if run.callbacks then
+    run.callbacks:call("start", box.spec.on.start)
+  elseif box.started then
+    box:started(facts())
+  end
+  return true
+end
+
 --- Start it and return when its command runs. Until wait() or run(), nothing reads its output and
 --- no limit of the supervisor acts. With { detach = true } it is left to a monitor, which does all
 --- that, and outlives this process: then the box stays inert, and what is returned is the same as
@@ -129,28 +164,15 @@ function Box:start(options)
   end
   self.result = nil
   M.watch.start(self)
-  local run, err
   if options.detach then
-    local found
-    found, err = require("luactr.container.detach").start(self, facts(), options)
+    local found, err = require("luactr.container.detach").start(self, facts(), options)
     return found, not found and without_pipes(self, err) or nil
   elseif self.spec.restart ~= "no" then
-    err = without_pipes(self, require("luactr.container.restart").foreground(self))
+    local err = without_pipes(self, require("luactr.container.restart").foreground(self))
     self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))
     return nil, err
   end
-  run, err = require("luactr.launch").start(self, facts_for_start(), options)
-  if not run then
-    without_pipes(self, err)
-    self.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))
-    return nil, err
-  end
-  run.job = job_for(self, run)
-  self.life = run
-  if run.callbacks then
-    run.callbacks:call("start", self.spec.on.start)
-  end
-  return true
+  return M.start(self, options)
 end
 
 local function text_of(capture)
@@ -182,6 +204,9 @@ local function finish(box, run, ending)
     handler_errors = run.notify and run.notify.errors,
     warnings = run.warnings,
   }
+  if box.ended then
+    box:ended(run, result)
+  end
   box.result, box.life = result, nil
   run:close()
   if run.callbacks then
@@ -334,6 +359,39 @@ function Box:update(limits)
   return done, err
 end
 
+--- Where it runs; nil, and fields of an error, when it does not.
+---@return luactr.target.place?
+---@return table?
+function Box:place()
+  local run = self.life
+  local pidfd = run and sys.dup(run.process:pidfd())
+  if not pidfd then
+    return nil, { errno = sys.errno.ESRCH, checked = true, cause = "it is not running",
+      remedy = "start it first" }
+  end
+  local compiled = self.plan.cgroup
+  return { pid = run.process:pid(), pidfd = pidfd, cgroup = run.cgroup and compiled.path }
+end
+
+--- A command to run in it, beside its own: start, wait, run, kill, stop and close are as a
+--- container's. What is not said is as the container's own command has it.
+---@param spec luactr.command_spec
+---@return luactr.command
+function Box:command(spec)
+  local plan = running(self) and self.plan
+  local base = require("luactr.container.base").of(plan, facts())
+  return require("luactr.container.command").new(self, base, spec)
+end
+
+--- Run a command in it to the command's end.
+---@param spec luactr.command_spec
+---@return luactr.result?
+---@return luactr.error? why it did not start
+function Box:exec(spec)
+  local command <close> = self:command(spec)
+  return command:run()
+end
+
 --- Mount in it while it runs: a table as the spec's `mounts` has them, or what a constructor gives.
 ---@param mount table
 ---@return boolean? done
@@ -443,6 +501,8 @@ Box.__gc = Box.close
 function Box:__tostring()
   return string.format("container %q (%s)", self.id, self.life and "running" or "not running")
 end
+
+M.methods = Box
 
 ---@param signal string|integer
 ---@return integer

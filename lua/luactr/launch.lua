@@ -17,12 +17,14 @@ local M = {}
 ---@field process luactr.process
 ---@field cgroup? luactr.cgroup
 ---@field id_maps? luactr.idmap.maps with the ids of this life
+---@field target? luactr.target the container that a command enters
 ---@field captures table<string, luactr.capture> by stream
 ---@field logs table<string, luactr.fd> reading ends of the streams that a monitor logs
 ---@field relay? luactr.relay
 ---@field notify? luactr.notify
 ---@field callbacks? luactr.callbacks
 ---@field signals? luactr.signals
+---@field apart boolean its first process is outside of its pid namespace
 ---@field loose boolean neither a pid namespace nor a cgroup holds its processes together
 ---@field owner integer pid of the process that started it: a fork of it has copies of all handles
 ---@field warnings string[] what of the recipe is carried out in part only
@@ -75,7 +77,8 @@ end
 
 local function failure(box, fields)
   local E = require "luactr.error"
-  fields.message = string.format("cannot start %q", box.id)
+  fields.message = box.base and string.format("cannot run a command in %q", box.id)
+    or string.format("cannot start %q", box.id)
   fields.where = fields.where or box.spec.where
   return E.new(fields)
 end
@@ -166,6 +169,9 @@ local function open_slots(box, run, host)
       opened[slot] = fd
     end
   end
+  for slot, fd in pairs(run.target and run.target.fds or {}) do
+    opened[slot] = fd
+  end
   local fds = {}
   for i, name in ipairs(box.plan.slots) do
     fds[i] = opened[name]
@@ -177,11 +183,20 @@ end
 
 --- The profiles that ship need nothing.
 local function prepare_filter(box, _, host)
-  if box.encoded or type(box.spec.seccomp) ~= "table" then
+  if box.encoded and not box.base or type(box.spec.seccomp) ~= "table" then
     return true
   end
   local ready, err = require("luactr.security.program").prepare(box.spec, host)
   return ready, err and require("luactr.source").annotate(err)
+end
+
+local function encode(box, plan)
+  box.plan, box.slots = plan, {}
+  for _, name in ipairs(plan.slots) do
+    box.slots[name] = true
+  end
+  box.encoded = core.plan.encode(plan.steps, plan.slots)
+  return true
 end
 
 --- The users that a joined container has now.
@@ -202,11 +217,40 @@ local function compile(box, run, host)
   if not plan then
     return nil, require("luactr.source").annotate(err)
   end
-  box.plan, box.slots = plan, {}
-  for _, name in ipairs(plan.slots) do
-    box.slots[name] = true
+  return encode(box, plan)
+end
+
+--- Anew for each start: the container may have another life by then.
+local function compile_command(box, run, host)
+  local plan, err = require("luactr.plan").enter(box.spec, host, run.target)
+  if not plan then
+    return nil, require("luactr.source").annotate(err)
   end
-  box.encoded = core.plan.encode(plan.steps, plan.slots)
+  return encode(box, plan)
+end
+
+--- The container that a command enters.
+local function enter(box, run, host)
+  local place, fields = box:place()
+  if place then
+    run.target, fields = require("luactr.container.target").open(place, host)
+  end
+  if not run.target then
+    fields.op = fields.op or "enter"
+    return nil, failure(box, fields)
+  end
+  box.spec.rootfs.path = run.target.root
+  return run:own(run.target)
+end
+
+--- Who answers a filter's calls is a function of the program that started the container.
+local function refuse_handled(box)
+  local profile = box.spec.seccomp
+  if type(profile) == "table" and profile.handled then
+    return nil, failure(box, { op = "enter", errno = sys.errno.EOPNOTSUPP, checked = true,
+      cause = "functions of the program that started it answer its system calls",
+      remedy = "run the command from there, or give it a filter of its own: seccomp = ..." })
+  end
   return true
 end
 
@@ -328,6 +372,8 @@ local function spawn(box, run, host)
   end
   if run.cgroup then
     run.cgroup:attached()
+  elseif run.target then
+    run.target:entered()
   end
   return true
 end
@@ -342,6 +388,7 @@ local function publish(box, run, host)
     labels = next(box.spec.labels) and box.spec.labels,
     pod = membership and { name = membership.name, member = membership.member,
       index = membership.index },
+    process = require("luactr.container.base").store(box.plan, host),
   }
   state.sweep_once(host)
   if run.options.detach then
@@ -440,6 +487,12 @@ local PHASES <const> = {
   open_cgroup, watch_events, take_signals, spawn, publish, launch,
 }
 
+--- Those of a command in a container that runs.
+local ENTERING <const> = {
+  hold_descriptors, enter, refuse_handled, prepare_filter, compile_command, take_signals, spawn,
+  launch,
+}
+
 local function explain(box, host, err)
   if err.step or err.op then
     require("luactr.cause").explain(err, box.plan, host)
@@ -453,8 +506,8 @@ end
 ---@field pod? luactr.pod.membership for a member, which its pod starts
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs
 
---- Start a box. On failure everything is closed again.
----@param box luactr.container
+--- Start a box, or a command in one. On failure everything is closed again.
+---@param box luactr.container|luactr.command
 ---@param host luactr.host
 ---@param options? luactr.start_options
 ---@return luactr.run?
@@ -464,12 +517,13 @@ function M.start(box, host, options)
     resources = {}, passed = {}, captures = {}, logs = {}, warnings = {}, options = options or {},
     owner = sys.getpid(),
   }, Run)
-  for _, phase in ipairs(PHASES) do
+  for _, phase in ipairs(box.base and ENTERING or PHASES) do
     local fine, err = phase(box, run, host)
     if not fine then
       return nil, explain(box, host, err)
     end
   end
+  run.apart = require("luactr.namespaces").has_fork(box.plan.spec.namespaces)
   run.loose = not run.cgroup and box.plan.spec.namespaces.pid ~= "new"
   run.started, run.started_at = sys.clock_gettime(), sys.clock_gettime("realtime")
   return run

@@ -95,6 +95,11 @@ function M.is_foreign(namespaces, kind)
   return namespaces.user ~= "host" and namespaces[kind] == "host"
 end
 
+--- Those of a container that runs: by its PID 1 all at once, so that none is another's.
+function M.enter(_, _, plan)
+  return require("luactr.namespaces.join").enter(plan.target)
+end
+
 ---@param namespaces table<string, string|table> settled
 ---@return boolean
 function M.has_joins(namespaces)

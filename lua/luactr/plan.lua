@@ -67,13 +67,13 @@ local function hidden_paths(spec)
   return steps
 end
 
-local function console(spec, host)
+local function console(spec, host, plan)
   if not spec.tty then
     return {}
   end
   local window = host.window or { rows = 24, columns = 80 }
   return { { op = "console", rows = window.rows, columns = window.columns, uid = spec.user.uid,
-    gid = spec.user.gid, from = "tty" } }
+    gid = spec.user.gid, beside = plan.target and 1 or nil, from = "tty" } }
 end
 
 local function enter_root(spec, host)
@@ -222,6 +222,22 @@ local PHASES <const> = {
 
 M.phases = PHASES
 
+--- What is left of them for a command that enters a container. PID 1 is the container's: the init
+--- of the command stays outside of its pid namespace and its cgroups, so that it outlives whatever
+--- ends the command, and reaps it. Only then can PID 1 end, too.
+local ENTERING <const> = {
+  { name = "initial cpus", title = "Choose the CPUs of the start", steps = initial_cpus },
+  { name = "join", title = "Enter the container", module = "luactr.namespaces", call = "enter" },
+  { name = "console", title = "Open a terminal", steps = console },
+  { name = "init", title = "Stay outside, go on in a child",
+    steps = function() return { { op = "init", from = "command" } } end },
+  { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
+  { name = "oom", title = "Choose who dies first", steps = oom_score_adj },
+  { name = "core scheduling", title = "Share no core with others", steps = core_scheduling },
+  { name = "process", title = "Give up privileges", module = "luactr.security.process" },
+  { name = "exec", title = "Become the program", steps = start_payload },
+}
+
 -- The phases that are about a root of the container's own; see rootfs.none().
 local OF_A_ROOT <const> = {
   ["early sources"] = true, propagation = true, root = true, mounts = true, ["own steps"] = true,
@@ -280,13 +296,17 @@ local function settle_user(settled, spec, host)
 end
 
 --- The spec with everything decided that depends on the host; contributors see no "auto".
-local function settle(spec, host)
+local function settle(spec, host, target)
   local settled = setmetatable({}, { __index = spec })
   settled.id = spec.id or spec.name or "container"
   settled.hostname = spec.hostname or settled.id:sub(1, 64)
   settled.tty = wants_tty(spec, host)
   local warnings
-  settled.namespaces, warnings = require("luactr.namespaces").settle(spec, host)
+  if target then
+    settled.namespaces, warnings = target.namespaces, {}
+  else
+    settled.namespaces, warnings = require("luactr.namespaces").settle(spec, host)
+  end
   if spec.capabilities.bounding == "all" then
     settled.capabilities = all_capabilities(spec.capabilities, host,
       settled.namespaces)
@@ -389,7 +409,49 @@ end
 ---@field warnings string[]
 ---@field apart? boolean its process is not in its cgroup: see luactr.pod.namespaces
 ---@field has_landlock? boolean rules are made, which the process has to enter
+---@field target? luactr.target the container that a command enters
 ---@field spec luactr.spec with all that depended on the host decided
+
+local function add_phases(plan, phases, spec, host)
+  for _, phase in ipairs(phases) do
+    local steps, problem = {}, nil
+    if not (OF_A_ROOT[phase.name] and spec.rootfs.bare) then
+      steps, problem = contribute(phase, spec, host, plan)
+    end
+    if not steps then
+      return nil, failure(spec, phase.name, problem)
+    end
+    add_phase(plan, phase, steps)
+  end
+  if #plan.steps > MAX_STEPS then
+    local message = string.format("%d steps, at most %d", #plan.steps, MAX_STEPS)
+    return nil, failure(spec, "steps", { { path = "", message = message } })
+  end
+  finish_steps(plan)
+  return plan
+end
+
+local function new_plan(spec, warnings)
+  return { id = spec.id, slots = {}, steps = {}, phases = {}, warnings = warnings, tty = spec.tty,
+    spec = spec }
+end
+
+--- Compile what a command in a running container is to be.
+---@param spec luactr.spec of luactr.spec.exec
+---@param host table facts as of luactr.host
+---@param target luactr.target
+---@return luactr.plan?
+---@return table? error
+function M.enter(spec, host, target)
+  local settled, err = settle(spec, host, target)
+  if not settled then
+    return nil, err
+  end
+  local plan = new_plan(settled, err)
+  plan.flags, plan.target, plan.id_maps = 0, target, target.id_maps
+  plan.cgroup = { attach = target.attach }
+  return add_phases(plan, ENTERING, settled, host)
+end
 
 --- Compile a checked spec for a host.
 ---@param spec luactr.spec from spec.check
@@ -402,8 +464,7 @@ function M.compile(spec, host)
     return nil, err
   end
   spec = settled
-  local plan = { id = spec.id, slots = {}, steps = {}, phases = {}, warnings = err,
-    tty = spec.tty, spec = spec }
+  local plan = new_plan(spec, err)
   local fine
   fine, err = compile_cgroup(plan, spec, host)
   if not fine then
@@ -425,22 +486,7 @@ function M.compile(spec, host)
   if plan.id_maps and plan.id_maps.foreign then
     host = setmetatable({ stage = "/" }, { __index = host }) -- luactr's is closed to that root
   end
-  for _, phase in ipairs(PHASES) do
-    local steps, problem = {}, nil
-    if not (OF_A_ROOT[phase.name] and spec.rootfs.bare) then
-      steps, problem = contribute(phase, spec, host, plan)
-    end
-    if not steps then
-      return nil, failure(spec, phase.name, problem)
-    end
-    add_phase(plan, phase, steps)
-  end
-  if #plan.steps > MAX_STEPS then
-    local message = string.format("%d steps, at most %d", #plan.steps, MAX_STEPS)
-    return nil, failure(spec, "steps", { { path = "", message = message } })
-  end
-  finish_steps(plan)
-  return plan
+  return add_phases(plan, PHASES, spec, host)
 end
 
 return M

@@ -40,6 +40,17 @@ end
 
 M.all_pids = all_pids
 
+--- The children of a process that has one thread.
+---@param pid integer
+---@return integer[]
+function M.children(pid)
+  local list, text = {}, read(string.format("/proc/%d/task/%d/children", pid, pid))
+  for number in (text or ""):gmatch("%d+") do
+    list[#list + 1] = math.tointeger(tonumber(number))
+  end
+  return list
+end
+
 --- Without a cgroup: everything in PID 1's pid namespace, or below it.
 local function members_of_namespace(leader)
   local namespace = sys.readlink("/proc/" .. leader .. "/ns/pid_for_children")
@@ -129,6 +140,17 @@ function M.end_family(run)
       return
     end
   end
+end
+
+--- Kill a child of a process, if it has one.
+---@param leader integer
+---@return boolean killed
+function M.kill_children(leader)
+  local killed = false
+  for _, pid in ipairs(M.children(leader)) do
+    killed = kill_child(pid, { [leader] = true }) or killed
+  end
+  return killed
 end
 
 ---@param run luactr.run

@@ -5,7 +5,7 @@ local M = {}
 local SIGKILL <const> = 9
 
 ---@alias luactr.reason "exit"|"signal"|"killed"|"oom"|"pids"|"wall_time"|"cpu_time"|"output"|
----"start_failed"|"lost"
+---"start_failed"|"lost"|"container"
 
 ---@class luactr.result
 ---@field exit_code? integer of the command; nil when a signal ended it or it did not start

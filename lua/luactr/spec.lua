@@ -139,6 +139,7 @@ local ELSEWHERE <const> = {
   resources = "limits", annotations = "labels", net = "network", uid = "user", gid = "user",
 }
 
+M.elsewhere = ELSEWHERE
 M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHERE })
 
 ---@class luactr.where

@@ -118,6 +118,39 @@
 ---@field limits? luactr.limits of all members together, beside the limits of each
 ---@field [integer] luactr.container|luactr.container_spec its members
 
+---@class luactr.command_spec
+---@field command string[] program and arguments
+---@field argv0? string what the program is told as its own name
+---@field stdin? "inherit"|"null"|integer|luactr.fd|luactr.pipe|{ file: string }|string where input comes from
+---@field stdout? "inherit"|"null"|"capture"|integer|luactr.fd|luactr.pipe|{ file: string, append?: boolean } where output goes
+---@field stderr? "inherit"|"null"|"capture"|"stdout"|integer|luactr.fd|luactr.pipe|{ file: string, append?: boolean } where errors go
+---@field fds? table<integer, integer|luactr.fd> [3] = descriptor: what the command has open beside its streams
+---@field tty? boolean|"auto" a terminal of its own; auto when on one
+---@field limits? luactr.limits cgroup and supervisor limits
+---@field env? table<string, string|number|boolean>|string[] variables; NAME = true inherits one, false leaves a default out
+---@field cwd? string working directory
+---@field user? integer|string|{ uid: integer, gid: integer } who runs the command, by number or by name in its /etc/passwd
+---@field groups? (integer|string)[]|"keep" supplementary groups; "keep" is luactr's own
+---@field umask? string|integer permission bits taken from new files
+---@field capabilities? string[]|"none"|"all"|{ add?: string[], drop?: string[] }|table<string, string[]> what root in the container may do
+---@field securebits? string[] how root is special: capabilities(7)
+---@field no_new_privileges? boolean exec never gains privilege
+---@field seccomp? "default"|"strict"|"unconfined"|luactr.profile|table system call filter
+---@field landlock? luactr.landlock paths, ports and processes that the command may reach
+---@field apparmor? string AppArmor profile
+---@field selinux? string SELinux label
+---@field rlimits? table<string, integer|string|{ soft?: integer|string, hard: integer|string }> per-process limits of setrlimit(2)
+---@field oom_score_adj? integer who dies first when memory is short
+---@field scheduler? string|{ policy: string, nice?: integer, priority?: integer, flags?: string[], runtime?: string|number, deadline?: string|number, period?: string|number } scheduling policy of sched(7), with what it needs
+---@field nice? integer from -20, which others yield to, to 19
+---@field io_priority? string|{ class: string, priority?: integer } disk priority of ioprio_set(2)
+---@field cpu_affinity? string|integer[]|{ initial?: string|integer[], final?: string|integer[] } CPUs of the command, which may change them; limits.cpus it may not
+---@field memory_policy? string|{ mode: string, nodes?: string|integer[], flags?: string[] } memory nodes of set_mempolicy(2)
+---@field core_scheduling? boolean no other container runs on the same core at the same time
+---@field tsc? boolean false: to read the time stamp counter is SIGSEGV, and so is the vDSO's clock
+---@field personality? string|string[] execution domain
+---@field keyring? "new"|"inherit" session keyring: "new" or "inherit"
+
 --- The `p` of `steps = function(p) ... end`.
 ---@class luactr.steps
 ---@field oom_score_adj fun(self, value: integer): luactr.steps

@@ -53,6 +53,9 @@ local SAYS <const> = {
   root_bind = function(self, path, step)
     return host_node(self, step.source .. (path == "/" and "" or path), step) or false
   end,
+  setns = function(self, path, step) -- into a container that runs
+    return step.root and (host_node(self, step.root .. path, step) or false) or nil
+  end,
   root_tmpfs = function(_, path, step)
     return path == "/" and { kind = "directory", step = step } or false
   end,

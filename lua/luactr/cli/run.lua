@@ -72,7 +72,10 @@ end
 
 --- Where the record goes; `true` without the option. Asked before anything else is opened, which
 --- could become descriptor 3 by chance.
-local function open_report(wanted)
+---@param wanted? string[] the option's value
+---@return any sink
+---@return string? problem
+function M.open_report(wanted)
   if not wanted then
     return true
   elseif wanted[1] then
@@ -96,7 +99,9 @@ local function write_all(fd, text)
   return true
 end
 
-local function report(sink, result)
+---@param sink any
+---@param result luactr.result
+function M.report(sink, result)
   if sink == true then
     return
   end
@@ -129,6 +134,7 @@ local EXPLAINED <const> = {
   wall_time = "it ran longer than limits.wall_time",
   cpu_time = "it used more CPU time than limits.cpu_time",
   output = "it wrote more than limits.output",
+  container = "its container ended",
   pids = "a fork was refused at limits.pids",
 }
 
@@ -159,7 +165,11 @@ local function release_signals()
   end
 end
 
-local function run_container(box)
+--- Run a container, or a command in one, in the foreground.
+---@param box luactr.container|luactr.command
+---@return luactr.result
+---@return integer status
+function M.foreground(box)
   release_signals() -- they are the container's
   local result, err = box:run { forward_signals = true }
   if not result then
@@ -221,7 +231,7 @@ local function finish(outcome, options)
     return { reason = "start_failed", error = err }, cli.USAGE
   end
   if box then
-    return (options.detach and detach or run_container)(box)
+    return (options.detach and detach or M.foreground)(box)
   elseif outcome.pod then
     return run_pod(outcome.pod, options.detach)
   elseif options.detach and not outcome.error then
@@ -242,7 +252,7 @@ function M.run(request)
   if not path then
     return output().usage("which recipe?", M)
   end
-  local sink, problem = open_report(request.options.json)
+  local sink, problem = M.open_report(request.options.json)
   if not sink then
     return output().usage(problem, M)
   end
@@ -254,7 +264,7 @@ function M.run(request)
     result, status = fail(err)
   end
   status = has_loop() and several().close(status) or status
-  report(sink, result)
+  M.report(sink, result)
   if outcome and outcome.alone then
     os.exit(status) -- nothing is held any more; to free all memory piece by piece only takes time
   end

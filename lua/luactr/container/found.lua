@@ -218,6 +218,35 @@ function Found:rename(name)
   return require("luactr.container.rename").rename(self, name)
 end
 
+--- Where it runs; nil, and fields of an error, when it does not.
+---@return luactr.target.place?
+---@return table?
+function Found:place()
+  local pidfd = self:is_running() and M.open_process(self.record)
+  if not pidfd then
+    return nil, { errno = sys.errno.ESRCH, checked = true, cause = "it is not running" }
+  end
+  return { pid = self.record.pid, pidfd = pidfd, cgroup = self.record.cgroup }
+end
+
+--- A command to run in it, beside its own: start, wait, run, kill, stop and close are as a
+--- container's. What is not said is as the container's own command has it.
+---@param spec luactr.command_spec
+---@return luactr.command
+function Found:command(spec)
+  local base = require("luactr.container.base").load(self.record.process, self.id)
+  return require("luactr.container.command").new(self, base, spec)
+end
+
+--- Run a command in it to the command's end.
+---@param spec luactr.command_spec
+---@return luactr.result?
+---@return luactr.error? why it did not start
+function Found:exec(spec)
+  local command <close> = self:command(spec)
+  return command:run()
+end
+
 --- Its processes as a tree, down through the containers in it: PID 1 and whoever was put beside it.
 ---@param seen? luactr.tree.seen one look at the host for several containers
 ---@return luactr.tree.process[]?

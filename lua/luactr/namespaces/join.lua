@@ -55,6 +55,23 @@ function M.add_steps(joins, steps)
   end
 end
 
+--- Enter a container that runs: "container" is its PID 1; "pid namespace" is that of its command,
+--- where its PID 1 stays outside.
+---@param target luactr.target
+---@return table[] steps
+function M.enter(target)
+  local steps = {}
+  if target.flags ~= 0 then
+    steps[1] = { op = "setns", ns = "container", flags = target.flags, root = target.root,
+      from = "command" }
+  end
+  if target.pid_beside then
+    steps[#steps + 1] = { op = "setns", ns = "pid namespace", flags = sys().CLONE_NEWPID,
+      from = "command" }
+  end
+  return steps
+end
+
 local CONSEQUENCES <const> = { uts = ", and so is the host name" }
 
 --- "try" becomes "new" where the host makes such a namespace, and a warning where not.

@@ -70,10 +70,18 @@ local function set_rows()
   return rows
 end
 
-local change_type = check.record({
+local CHANGE <const> = {
   { name = "add", type = capability_list, default = {} },
   { name = "drop", type = capability_list, default = {} },
-}, { convert = changed_defaults })
+}
+
+local change_type = check.record(CHANGE, { convert = changed_defaults })
+local change_of_others = check.record(CHANGE)
+
+--- -> { add, drop }: of sets that are known elsewhere
+function M.capability_change(value, path, problems)
+  return problems:check(change_of_others, value, path)
+end
 
 local sets_type = check.record(set_rows())
 

@@ -147,6 +147,21 @@ local function settle_network(spec, raw, problems)
   spec.namespaces.network = word
 end
 
+-- Those about a process alone.
+local OF_A_COMMAND <const> = { nice_twice, tty_with_redirected_output, output_without_capture }
+
+--- The rules for a command that enters a container.
+---@param spec table normalized
+---@param problems luactr.problems
+function M.apply_to_command(spec, problems)
+  for _, rule in ipairs(OF_A_COMMAND) do
+    local path, message = rule(spec)
+    if path then
+      problems:add(path, "%s", message)
+    end
+  end
+end
+
 ---@param spec table normalized
 ---@param raw table as given
 ---@param problems luactr.problems
