@@ -136,6 +136,7 @@ local function recipes_page()
     landlock = record_table(require("luactr.spec.landlock").fields),
     log = record_table(require("luactr.spec.log").fields),
     pod = record_table(require("luactr.spec.pod").fields),
+    health = record_table(require("luactr.spec.health").fields),
     on = record_table(require("luactr.spec.on").fields),
     pressure = record_table(require("luactr.spec.on").pressure_fields),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
@@ -227,6 +228,7 @@ local CUSTOM <const> = {
   memory_policy = "string|{ mode: string, nodes?: string|integer[], flags?: string[] }",
   stop_signal = "string|integer",
   on = "luactr.on",
+  health = "luactr.health_spec",
   pressure = "function|{ call: function, memory?: string|number, cpu?: string|number, " ..
     "io?: string|number, window?: string|number, full?: boolean, level?: string, " ..
     "optional?: boolean }",
@@ -324,6 +326,7 @@ local function annotations()
   local limits = spec.field("limits").type.fields
   class_lines(lines, "luactr.limits", limits)
   class_lines(lines, "luactr.mount", spec.field("mounts").type.of.fields)
+  class_lines(lines, "luactr.health_spec", require("luactr.spec.health").fields)
   class_lines(lines, "luactr.on", require("luactr.spec.on").fields)
   class_lines(lines, "luactr.landlock", require("luactr.spec.landlock").fields)
   local fields = with_class(spec.fields, "limits", "luactr.limits")

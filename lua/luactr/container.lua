@@ -139,6 +139,9 @@ function M.start(box, options)
   end
   run.job = job_for(box, run)
   box.life = run
+  if box.spec.health then
+    require("luactr.container.health").begin(box, run, facts())
+  end
   if run.callbacks then
     run.callbacks:call("start", box.spec.on.start)
   elseif box.started then
@@ -335,7 +338,17 @@ end
 ---@return table? meters
 ---@return table? error
 function Box:stats()
-  return cgroup_call(self, "meters")
+  local meters, err = cgroup_call(self, "meters")
+  if meters and self.life.health then
+    meters.health = self.life.health.state
+  end
+  return meters, err
+end
+
+--- What its checks have found; nil for one without `health`.
+---@return luactr.health?
+function Box:health()
+  return running(self).health
 end
 
 --- Change limits of this life; those that are not named stay as they are.

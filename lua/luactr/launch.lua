@@ -23,6 +23,7 @@ local M = {}
 ---@field relay? luactr.relay
 ---@field notify? luactr.notify
 ---@field callbacks? luactr.callbacks
+---@field health? luactr.health
 ---@field signals? luactr.signals
 ---@field apart boolean its first process is outside of its pid namespace
 ---@field loose boolean neither a pid namespace nor a cgroup holds its processes together

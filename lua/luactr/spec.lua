@@ -121,6 +121,8 @@ M.fields = {
   { name = "stop_timeout", type = check.time(), default = 10, help = "then KILL follows" },
   { name = "restart", type = values.restart, default = "no",
     help = "start a detached container again that has ended" },
+  { name = "health", type = values.health,
+    help = "how to find out whether it does what it is for" },
   { name = "on", type = values.on, help = "functions to call when something happens to it" },
   { name = "hooks", type = any, unsupported = LATER, oci = "hooks",
     help = "callbacks of OCI's lifecycle" },

@@ -37,10 +37,20 @@
 ---@field create? "dir"|"file"|"never" what is made at the target
 ---@field optional? boolean without the source nothing is mounted, and the result warns
 
+---@class luactr.health_spec
+---@field command? string[] program and arguments, run in the container: healthy if it exits with 0
+---@field check? fun(p: luactr.steps) in place of a command, `function(box)`: healthy if it returns a true value
+---@field interval? string|number from one check to the next
+---@field start_interval? string|number the same until the first success
+---@field timeout? string|number a check that takes longer has failed
+---@field retries? integer failures in a row that make it unhealthy
+---@field start_period? string|number after the start failures do not count, until a check succeeds
+
 ---@class luactr.on
 ---@field start? fun(p: luactr.steps) `(box)`: its command runs
 ---@field exit? fun(p: luactr.steps) `(box, result)`: it has ended; may start it again
 ---@field oom? fun(p: luactr.steps) `(box, event)`: the kernel killed for want of memory, `event.kills` processes so far
+---@field health? fun(p: luactr.steps) `(box, event)`: its health is another: `event.state`, `event.from`, `event.message`
 ---@field pressure? function|{ call: function, memory?: string|number, cpu?: string|number, io?: string|number, window?: string|number, full?: boolean, level?: string, optional?: boolean } `(box, event)`: processes wait too much for `event.resource`
 
 ---@class luactr.landlock
@@ -105,6 +115,7 @@
 ---@field stop_signal? string|integer what stop() sends first
 ---@field stop_timeout? string|number then KILL follows
 ---@field restart? "no"|"on-failure"|"always"|string start a detached container again that has ended
+---@field health? luactr.health_spec how to find out whether it does what it is for
 ---@field on? luactr.on functions to call when something happens to it
 ---@field labels? table<string, string> names for programs that list containers; `ps --label` asks for them
 ---@field steps? fun(p: luactr.steps) function(p): steps of your own, after the mounts

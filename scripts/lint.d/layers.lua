@@ -53,7 +53,7 @@ local LAYERS <const> = {
       "luactr.state.*",
       "luactr.result", "luactr.supervise", "luactr.terminal", "luactr.cause", "luactr.cause.*",
       "luactr.resources", "luactr.trace", "luactr.launch", "luactr.forward",
-      "luactr.poll", "luactr.loop", "luactr.loop.*", "luactr.raised",
+      "luactr.poll", "luactr.health", "luactr.loop", "luactr.loop.*", "luactr.raised",
       "luactr.pod", "luactr.pod.*",
       "luactr.update", "luactr.processes", "luactr.notify", "luactr.notify.*" },
     uses = "all but cli" },

@@ -45,6 +45,41 @@ describe("lua/recipes #system", function()
     assert.matches("exited with 3, after %d+%.%d s\n$", text)
   end)
 
+  it("neighbours: the server is stopped when the client has ended", function()
+    assert.equal("client: the server is ready, and I am done\nthe client exited with 0\n"
+      .. "the server exited with 3\n", run("neighbours"))
+  end)
+
+  it("pipeline: everything passes, and a writer without a reader ends", function()
+    assert.equal("the first with a 7: 7, 17, 27\nseq was ended by signal 13, as in a shell\n",
+      run("pipeline"))
+  end)
+
+  it("parallel: all jobs are done, several at a time", function()
+    local text = run("parallel")
+    assert.matches("squares: 1, 4, 9, 16, 25, 36, 49, 64, 81, 100, 121, 144\n", text)
+    local work, time = text:match("([%d.]+) s of work in ([%d.]+) s\n$")
+    assert.is_true(tonumber(work) > tonumber(time), text)
+  end)
+
+  it("elastic: the limit is raised until there is enough", function()
+    support.needs("controller:memory")
+    local text = run("elastic")
+    assert.matches(": 64 MiB from now on\n", text)
+    local kills, peak = text:match("exit 0 after (%d+) kills, with (%d+) MiB at the most\n$")
+    assert_between(1, tonumber(kills), 5)
+    assert_between(33, tonumber(peak), 256)
+  end)
+
+  it("health: an ill container is found out and started again", function()
+    local text = run("health")
+    for life = 1, 3 do
+      assert.matches(("life %d: healthy"):format(life), text)
+      assert.matches(("life %d: unhealthy"):format(life), text)
+    end
+    assert.matches("given up after 3 lives %(killed%)\n$", text)
+  end)
+
   it("chroot: bash, ls and pwd work, and clear is not found", function()
     local text = run("chroot")
     assert.matches("%$ pwd\n/\n", text)

@@ -269,6 +269,7 @@ describe("luactr.spec #unit", function()
         "env.A: longer than 131071 bytes with its name" },
       { { limits = { output = "1M" } },
         'limits.output: counts captured output: say stdout = "capture"' },
+      { { on = { health = print } }, "on.health: needs health = { command = ... } or a check" },
       { { limits = { memory = "64MB" } }, 'limits.memory: "64MB" is ambiguous: ' ..
         "write 64M (powers of 1024) or the bytes" },
       { { limits = { cpu = 0 } }, "limits.cpu: number of CPUs out of range: 0" },

@@ -42,6 +42,8 @@ local function unfit(box)
   local spec, plan = box.spec, box.plan
   if type(spec.seccomp) == "table" and spec.seccomp.handlers and not spec.seccomp.listener then
     return "seccomp.handlers are functions of this program, which does not stay"
+  elseif spec.health then
+    return "health is checked by this program, which does not stay"
   elseif spec.on then
     return "on has functions of this program, which does not stay"
   elseif plan.spec.namespaces.pid ~= "new" and not (plan.cgroup and #plan.cgroup.places > 0) then

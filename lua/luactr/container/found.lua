@@ -100,6 +100,7 @@ function Found:inspect()
     detached = record.detached or false, owner = record.owner, command = record.command,
     spec = config.spec, where = config.where, cgroup = config.cgroup and config.cgroup.path,
     warnings = config.warnings, result = result,
+    health = list.read(self.host, self.id, "health.json"),
     restarts = result and result.restarts or record.restarts or record.restart and 0,
     next_start = word == "restarting" and record.next_start or nil,
     last = record.restart and result_in(self, "last.json") or nil,

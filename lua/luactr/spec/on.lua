@@ -67,13 +67,15 @@ local on <const> = check.record {
   { name = "exit", type = fn, help = "`(box, result)`: it has ended; may start it again" },
   { name = "oom", type = fn,
     help = "`(box, event)`: the kernel killed for want of memory, `event.kills` processes so far" },
+  { name = "health", type = fn, help = "`(box, event)`: its health is another: `event.state`, "
+    .. "`event.from`, `event.message`" },
   { name = "pressure", type = check.custom("function, or table of call, memory, cpu, io ...",
     check_pressure), help = "`(box, event)`: processes wait too much for `event.resource`" },
 }
 
 M.fields = on.fields
 
---- -> { start =, exit =, oom = functions; pressure = { call =, triggers =, window =, ... } }
+--- -> { start =, exit =, oom =, health =; pressure = { call =, triggers =, window =, ... } }
 function M.on(value, path, problems)
   return problems:check(on, value, path)
 end

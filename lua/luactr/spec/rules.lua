@@ -87,6 +87,12 @@ local function output_without_capture(spec)
   end
 end
 
+local function health_without_checks(spec)
+  if spec.on and spec.on.health and not spec.health then
+    return "on.health", "needs health = { command = ... } or a check"
+  end
+end
+
 local function mounts_on_the_host(spec)
   local bare = spec.rootfs and spec.rootfs.bare
   if not bare and spec.namespaces and spec.namespaces.mount == "host" then
@@ -104,6 +110,7 @@ local RULES <const> = {
   nice_twice,
   mounts_on_the_host, maps_without_user_namespace,
   tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
+  health_without_checks,
 }
 
 --- A clock that is ahead is ahead in a time namespace only.

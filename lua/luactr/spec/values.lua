@@ -68,6 +68,8 @@ local USER <const> = "luactr.spec.user"
 M.user = check.lazy("user number, \"name\", \"user:group\" or { uid =, gid = }", USER, "user")
 M.groups = check.lazy("list of group names and numbers, or \"keep\"", USER, "groups")
 
+M.health = check.lazy("table of command or check, interval, timeout ...", "luactr.spec.health",
+  "health")
 M.on = check.lazy("table of start, exit, oom, pressure = function", "luactr.spec.on", "on")
 M.log = check.lazy("{ size =, files = }", "luactr.spec.log", "log")
 M.restart = check.lazy("\"no\", \"on-failure\", \"on-failure:N\" or \"always\"",

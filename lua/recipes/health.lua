@@ -1,0 +1,37 @@
+#!/usr/bin/env luactr
+--- A service that falls ill, is found out and started again.
+--
+--   luactr lua/recipes/health.lua
+--
+-- `health` runs a command in the container again and again. What an ill container means is for the
+-- recipe to say: here it is stopped, and its end starts it anew, twice. A function is as good as a
+-- command: check = function(box) ... end.
+local ctr = require "luactr"
+
+local lives = 1
+
+local box = ctr.container {
+  rootfs = ctr.rootfs.host { "sh", "sleep", "touch", "rm", "ls" },
+  stdin = "null",
+  mounts = { ctr.tmpfs "/run" },
+  -- well for a while, then it goes on without doing anything
+  command = { "sh", "-c", "touch /run/ready; sleep 0.3; rm /run/ready; exec sleep 1000" },
+  health = { command = { "ls", "/run/ready" }, interval = "50ms", retries = 2 },
+  on = {
+    health = function(box, event)
+      print(string.format("life %d: %s (%s)", lives, event.state, event.message))
+      if event.state == "unhealthy" then
+        box:kill()
+      end
+    end,
+    exit = function(box)
+      if lives < 3 then
+        lives = lives + 1
+        assert(box:start())
+      end
+    end,
+  },
+}
+
+local result = assert(box:run())
+print(string.format("given up after %d lives (%s)", lives, result.reason))
