@@ -10,8 +10,9 @@ local it = support.it(it, pending, "root")
 describe("luactr cp and export #cli", function()
   local here, luactr, dir, name
 
-  setup(function()
-    world.adopt_orphans()
+  setup(world.adopt_orphans)
+
+  before_each(function()
     world.check()
     here = detached.open("host { \"sh\", \"sleep\", copy = true }")
     luactr, dir = here.luactr, here.dir
@@ -24,7 +25,7 @@ describe("luactr cp and export #cli", function()
       or sys.clock_gettime() > deadline
   end)
 
-  teardown(function()
+  after_each(function()
     here:close()
     world.check()
   end)
@@ -59,6 +60,7 @@ describe("luactr cp and export #cli", function()
     run("export", "--compress", "gzip", "-o", path, name)
     assert.equal("\x1f\x8b", support.read(path):sub(1, 2))
     here.fails(luactr("export", "-o", dir.path .. "/none/x", name), 125, "ENOENT")
+    here.fails(luactr("export", "-o", "/dev/full", name), 125, "ENOSPC")
     here.fails(luactr("export", "--compress", "lzw", name), 2, "gzip or zstd")
   end)
 
@@ -83,6 +85,8 @@ describe("luactr cp and export #cli", function()
       { 125, "there is no directory", "cp", dir.path .. "/src/a", name .. ":/none/x" },
       { 125, "it is a file, and what is copied is a directory", "cp", dir.path .. "/src",
         name .. ":/made" },
+      { 125, "it is no file and no directory: char", "cp", dir.path .. "/src/a",
+        name .. ":/dev/null" },
     } do
       here.fails(luactr(table.unpack(case, 3)), case[1], case[2])
     end

@@ -291,6 +291,18 @@ describe("files of a container #system", function()
       assert.same({ true, true }, { seen.made, seen["bin/busybox"] })
     end)
 
+    it("have its users still", function()
+      local found <close> = ended { namespaces = { user = "new" }, idmap = "range" }
+      local box = assert(ctr.find(found.id))
+      assert(box:copy_out("/made", dir.path .. "/out", { archive = true }))
+      assert.equal(0, sys.stat(dir.path .. "/out").uid)
+      assert(box:copy_in(src, "/new", { archive = true }))
+      assert(box:copy_out("/new/file", dir.path .. "/back", { archive = true }))
+      assert.equal(1234, sys.stat(dir.path .. "/back").uid)
+      local made, file = sys.stat(root .. "/made").uid, sys.stat(root .. "/new/file").uid
+      assert.equal(1234, file - made)
+    end)
+
     it("are gone when they were in memory, which is said", function()
       local found <close> = ended { rootfs = ctr.rootfs.overlay { lower = root } }
       local done, err = assert(ctr.find(found.id)):copy_out("/made", dir.path .. "/out")

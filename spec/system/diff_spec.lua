@@ -105,6 +105,14 @@ describe("diff() of a container #system", function()
     assert.equal(EXPECTED, in_words(assert(box:diff())))
   end)
 
+  it("compares, when directories were moved in the upper directory", function()
+    local layers = { lower = lower, upper = dir:mkdir "upper", work = dir:mkdir "work",
+      options = { "redirect_dir=on" } }
+    local box <close> = changed(ctr.rootfs.overlay(layers), { mounts = { ctr.tmpfs "/tmp" },
+      command = { "/bin/sh", "-c", "mv /moved /new; : > /tmp/done; exec sleep 1000" } })
+    assert.equal("D /moved\nA /new\nA /new/x", in_words(assert(box:diff())))
+  end)
+
   it("knows which of several layers has what", function()
     dir:mkdir "top/dir"
     dir:write("top/changed", "of the top")

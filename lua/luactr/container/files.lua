@@ -77,14 +77,16 @@ end
 local function destination(open, path, source)
   local wanted = parse(path)
   local fd = open(wanted.path, sys.O_PATH)
-  local is_directory = fd and sys.stat(fd).type == "directory"
-  if is_directory then
+  local type = fd and sys.stat(fd).type
+  if type == "directory" then
     return fd, source.contents and "." or source.name
   elseif fd then
     fd:close()
   end
   if source.stream then
     return wrong(path, fd and "ENOTDIR" or "ENOENT", "an archive goes into a directory that exists")
+  elseif fd and type ~= "file" then
+    return wrong(path, "EEXIST", "it is no file and no directory: " .. type)
   elseif fd and (source.directory or wanted.directory) then
     return wrong(path, "ENOTDIR", source.directory
       and "it is a file, and what is copied is a directory" or "it is a file")

@@ -49,6 +49,13 @@ local function set_attributes(self, fd, entry)
   end
 end
 
+local function cannot_give(entry, errno)
+  local is_user = errno == sys.errno.EPERM
+  return failure(entry.path, errno,
+    is_user and string.format("only the host's root gives files to %d:%d", entry.uid, entry.gid),
+    is_user and "copy without -a" or nil)
+end
+
 --- Owner first: it takes set-id bits and capabilities away.
 ---@param self luactr.files.target
 ---@param fd luactr.fd
@@ -59,7 +66,7 @@ end
 function M.attributes(self, fd, entry, owner)
   local done, _, errno = sys.chown(fd, owner.uid, owner.gid)
   if not done and not (self.owner and errno == sys.errno.EPERM) then
-    return failure(entry.path, errno)
+    return cannot_give(entry, errno)
   end
   set_attributes(self, fd, entry)
   done, _, errno = sys.chmod(fd, mode_of(self, entry))
@@ -76,7 +83,7 @@ end
 local function finish_name(self, dir, name, entry, owner)
   local done, _, errno = sys.chown(name, owner.uid, owner.gid, sys.AT_SYMLINK_NOFOLLOW, dir)
   if not done and not (self.owner and errno == sys.errno.EPERM) then
-    return failure(entry.path, errno)
+    return cannot_give(entry, errno)
   end
   sys.utimens(name, nil, entry.mtime, sys.AT_SYMLINK_NOFOLLOW, dir)
   return true
