@@ -171,6 +171,28 @@ describe("luactr with a pod #cli", function()
       assert.are.equal(0, luactr("rm", "-f", other).code)
     end)
 
+    it("has a row of its own in ps --pods", function()
+      start("exit 0", WAIT)
+      assert.are.equal(0, luactr("wait", name .. ".one").code)
+      assert.matches("\n" .. name:gsub("%p", "%%%0") .. " +running +%d+%l +1 of 2 +one two\n",
+        luactr("ps", "--pods").stdout)
+      assert.are.equal(0, luactr("stop", name).code)
+      assert.is_nil(luactr("ps", "--pods", "-q").stdout:find(name, 1, true))
+      assert.is_truthy(luactr("ps", "-aq", "--pods").stdout:find(name .. "\n", 1, true))
+    end)
+
+    it("is completed where a verb takes a pod", function()
+      start("exit 0", "exit 0")
+      local script = dir:write("complete.sh", luactr("completion", "bash").stdout)
+      local function complete(verb)
+        return support.must { "bash", "-c", "source " .. script .. [[;
+          COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _luactr; printf '%s\n' "${COMPREPLY[@]}"]],
+          "bash", support.luactr_program, verb, name }
+      end
+      assert.are.equal(name .. ".one\n" .. name .. ".two\n" .. name .. "\n", complete("stop"))
+      assert.are.equal(name .. ".one\n" .. name .. ".two\n", complete("logs"))
+    end)
+
     it("names the members to verbs that take one container", function()
       start("exit 0", "exit 0")
       local result = luactr("logs", name)

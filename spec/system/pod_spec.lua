@@ -9,6 +9,7 @@ local world = require("support.world")
 local it = support.it(it, pending, "root")
 
 local PATIENCE <const> = 60 -- seconds
+local MOMENTS <const> = 10
 
 local PROGRAMS <const> = { "sh", "sleep", "cat", "hostname", "readlink", "ls" }
 
@@ -433,6 +434,59 @@ describe("a pod #system", function()
       assert.is_nil(found)
       assert.matches("half%.b", tostring(err))
       assert.is_nil(ctr.find(support.name("half")))
+    end)
+
+    -- Until the first member is left to its monitor all of them end; from then on it is known.
+    it("is known or gone, whenever its luactr is killed in the start #slow", function()
+      sys.child_subreaper(true)
+      finally(function() sys.child_subreaper(false) end)
+      local name, host = support.name("moment"), require("luactr.host").facts()
+      local function start_in_child(hook)
+        local child <close> = assert(sys.clone({}, function()
+          debug.sethook(hook, "c")
+          ctr.pod({ name = name, limits = { pids = 20 }, member("a", WAIT), member("b", WAIT) })
+            :start { detach = true }
+          debug.sethook()
+          hook("end")
+          return 0
+        end))
+        return sys.waitid(child)
+      end
+      --- Until no member is half-way; true if there are any.
+      local function settle()
+        local deadline = sys.clock_gettime() + PATIENCE
+        while true do
+          assert.is_true(sys.clock_gettime() < deadline, "a member stays half-way")
+          require("luactr.state").sweep(host)
+          while sys.waitid(nil, "nohang") do end -- monitors, which are ours by now
+          local found, running = ctr.find(name), 0
+          for _, one in ipairs(found and found.members or {}) do
+            running = running + (one:is_running() and 1 or 0)
+          end
+          if not found or running == #found.members then
+            return found and found:remove { force = true }
+          end
+          sys.nanosleep(0.01)
+        end
+      end
+      local reader <close>, writer = sys.pipe()
+      local calls = 0
+      start_in_child(function(event)
+        calls = calls + 1
+        if event == "end" then writer:write(tostring(calls)) end
+      end)
+      writer:close()
+      calls = tonumber(reader:read(100))
+      assert.is_truthy(settle())
+      for moment = 1, MOMENTS do
+        local seen, last = 0, moment * calls // (MOMENTS + 1)
+        start_in_child(function()
+          seen = seen + 1
+          if seen == last then sys.kill(sys.getpid(), sys.signals.KILL) end
+        end)
+        settle()
+      end
+      while sys.waitid(nil, "nohang") do end
     end)
 
     it("keeps its name until it is removed", function()

@@ -29,6 +29,7 @@ local SHELLS <const> = { "bash", "zsh", "fish" }
 ---@field summary string
 ---@field options luactr.cli.completion.option[]
 ---@field takes table<string, boolean> what its arguments are: "name", "file", "verb", words
+---@field pods boolean names of pods, too
 
 local COMMON <const> = {
   { names = { "-v", "--verbose" }, help = "print each step with its time" },
@@ -65,7 +66,7 @@ end
 local function describe(name)
   local verb = cli.verb(name)
   local known = { name = name, summary = verb.summary, options = {}, takes = {},
-    words = words_of(verb.usage) }
+    pods = verb.pods ~= nil, words = words_of(verb.usage) }
   for i, row in ipairs(verb.options) do
     known.options[i] = option_of(row)
   end

@@ -1,5 +1,5 @@
---- What `run` and `wait` do with a pod: results of several containers become one record and one
---- exit status.
+--- What `run`, `wait` and `ps` do with a pod: results of several containers become one record and
+--- one exit status, and their states one row.
 local output = require "luactr.cli.output"
 
 local M = {}
@@ -82,6 +82,54 @@ function M.detach(pod)
     members[i] = { id = member.id, pid = member.record.pid }
   end
   return { id = found.id, members = members }, output.print(found.id .. "\n")
+end
+
+-- ---- `ps --pods`
+
+local HEADS <const> = { "POD", "STATE", "SINCE", "RUN", "MEMBERS" }
+
+local function seen_of(name, host)
+  local pod = require("luactr.pod.found").find(name, host)
+  if not pod then
+    return nil -- it was removed meanwhile
+  end
+  local seen = { id = name, state = pod:state(), created = pod.members[1].record.created,
+    running = 0, members = {} }
+  for i, found in ipairs(pod.members) do
+    seen.members[i] = found.record.pod.member
+    seen.running = seen.running + (found:is_running() and 1 or 0)
+  end
+  return seen
+end
+
+local function row_of(seen, now)
+  return {
+    seen.id, seen.state or "ended", require("luactr.cli.containers").span(now - seen.created),
+    string.format("%d of %d", seen.running, #seen.members), table.concat(seen.members, " "),
+  }
+end
+
+--- The pods of these containers, oldest first.
+---@param all luactr.found[]
+---@param options table<string, any> of ps
+---@return integer status
+function M.list(all, options)
+  local list, names, rows, known = {}, {}, {}, {}
+  local now = require("luactr.core").sys.clock_gettime("realtime")
+  for _, found in ipairs(all) do
+    local name = found.record.pod and found.record.pod.name
+    local seen = name and not known[name] and seen_of(name, found.host)
+    known[name or ""] = true
+    if seen and (seen.state ~= "exited" or options.all) then
+      list[#list + 1] = seen
+      names[#list], rows[#list] = name .. "\n", row_of(seen, now)
+    end
+  end
+  if options.json then
+    return output.print(#list == 0 and "[]\n" or output.json(list))
+  end
+  return output.print(options.quiet and table.concat(names)
+    or require("luactr.cli.containers").columns(HEADS, rows))
 end
 
 return M

@@ -14,6 +14,7 @@ have ended and are kept until `luactr rm`.]],
     { "-a --all", help = "also those that have ended" },
     { "--label", argument = "NAME[=VALUE]", many = true, help = "only those with this label" },
     { "--pod", argument = "NAME", help = "only the members of this pod" },
+    { "--pods", help = "the pods in place of their members" },
     { "-q --quiet", help = "only the names" },
     { "--json", help = "a list of records" },
   },
@@ -70,6 +71,9 @@ function M.run(request)
   if err then
     output.complain(err)
     return require("luactr.cli").FAILED
+  end
+  if request.options.pods then
+    return require("luactr.cli.pods").list(all, request.options)
   end
   for _, found in ipairs(all) do
     local word = found:state()

@@ -4,7 +4,7 @@ local M = {}
 local HEAD <const> = [==[
 # luactr for bash: eval "$(luactr completion bash)"
 _luactr_names() {
-  "${COMP_WORDS[0]}" ps --all --quiet 2>/dev/null
+  "${COMP_WORDS[0]}" ps --all --quiet "$@" 2>/dev/null
 }
 
 # The verb on the line, if the word at hand comes after it.
@@ -40,6 +40,8 @@ local TAIL <const> = [==[
   fi
   case $words in
     @name) mapfile -t COMPREPLY < <(compgen -W "$(_luactr_names)" -- "$word") ;;
+    @pod) mapfile -t COMPREPLY < <(
+      compgen -W "$(_luactr_names; _luactr_names --pods)" -- "$word") ;;
     @place)
       mapfile -t COMPREPLY < <(compgen -S : -W "$(_luactr_names)" -- "$word"
         compgen -f -- "$word")
@@ -64,14 +66,15 @@ local function option_words(verb)
   return table.concat(names, " ")
 end
 
---- What its arguments are: a list of words, or @name, @file or, for both, @place.
+--- What its arguments are: a list of words, or @name, @pod, @file or, for both, @place.
 local function argument_words(verb, all)
   if #verb.words > 0 then
     return table.concat(verb.words, " ")
   elseif verb.takes.verb then
     return all
   end
-  return verb.takes.name and verb.takes.file and "@place" or verb.takes.name and "@name"
+  return verb.takes.name and verb.takes.file and "@place"
+    or verb.takes.name and verb.pods and "@pod" or verb.takes.name and "@name"
     or verb.takes.file and "@file" or ""
 end
 

@@ -4,7 +4,7 @@ local M = {}
 local HEAD <const> = [==[
 # luactr for fish: luactr completion fish | source
 function __luactr_names
-  luactr ps --all --quiet 2>/dev/null
+  luactr ps --all --quiet $argv 2>/dev/null
 end
 complete -c luactr -e
 ]==]
@@ -37,7 +37,9 @@ local function argument_line(condition, verb, all)
     return string.format("complete -c luactr -n %s -f -a %s", from, quoted(words))
   elseif verb.takes.name then
     local files, colon = verb.takes.file and "" or " -f", verb.takes.file and ":" or ""
-    return string.format("complete -c luactr -n %s%s -a '(__luactr_names)%s'", from, files, colon)
+    local pods = verb.pods and " (__luactr_names --pods)" or ""
+    return string.format("complete -c luactr -n %s%s -a '(__luactr_names)%s%s'", from, files, colon,
+      pods)
   elseif not verb.takes.file then
     return string.format("complete -c luactr -n %s -f", from)
   end

@@ -32,6 +32,10 @@ local TAIL <const> = [==[
     (@name)
       names=(${(f)"$($words[1] ps --all --quiet 2>/dev/null)"})
       compadd -a names ;;
+    (@pod)
+      names=(${(f)"$($words[1] ps --all --quiet 2>/dev/null; $words[1] ps --all --quiet --pods \
+        2>/dev/null)"})
+      compadd -a names ;;
     (@place)
       names=(${(f)"$($words[1] ps --all --quiet 2>/dev/null)"})
       compadd -S : -a names; _files ;;
@@ -58,7 +62,7 @@ local function argument_words(verb)
     return table.concat(verb.words, " ")
   end
   return verb.takes.verb and "@verb" or verb.takes.name and verb.takes.file and "@place"
-    or verb.takes.name and "@name"
+    or verb.takes.name and verb.pods and "@pod" or verb.takes.name and "@name"
     or verb.takes.file and "@file" or ""
 end
 
