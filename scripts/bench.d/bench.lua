@@ -414,30 +414,44 @@ local function memory()
 end
 
 local IDLE <const> = math.tointeger(os.getenv("BENCH_IDLE")) or 500
+local MANY <const> = 2 * IDLE
 
---- Milliseconds of a program's whole run: the median.
-local function time_of(argv)
-  local times = {}
-  for i = 1, START_ROUNDS do
-    local began = ctr.sys.clock_gettime()
-    lines_of(argv)
-    times[i] = math.floor((ctr.sys.clock_gettime() - began) * 1e9)
-  end
-  return summary(times).median
-end
-
-local function scale()
-  local one, list = { luactr, here .. "/start.lua" }, { luactr, "ps" }
-  local alone, idle = time_of(one), {}
-  for i = 1, IDLE do
+--- Detached containers of which nobody hears, up to number `count`.
+local function fill(idle, count)
+  for i = #idle + 1, count do
     local wanted = description()
     wanted.name, wanted.command = "bench-idle-" .. i, { "/bin/payload", "wait" }
     idle[i] = assert(ctr.container(wanted):start { detach = true })
   end
-  add(("scale: start with %d idle containers up, of none"):format(IDLE), time_of(one) / alone, "",
-    1.25)
-  add(("scale: ps of %d containers"):format(IDLE), time_of(list), "ms", 50)
+end
+
+local function running(list)
+  local count = 0
+  for _, found in ipairs(list) do
+    count = count + (found:state() == "running" and 1 or 0)
+  end
+  return count
+end
+
+-- These cannot take turns: the machine may be another one after all of them are up, so that the
+-- start without them is measured before and after.
+local function scale()
+  local one = { name = "start", argv = { luactr, "run", here .. "/start.lua" } }
+  local list = { name = "ps", argv = { luactr, "ps" } }
+  local idle, times = {}, {}
+  times.before = race({ one }, START_ROUNDS).start
+  fill(idle, IDLE)
+  local beside = race({ one, list }, START_ROUNDS)
+  times.beside, times.ps = beside.start, beside.ps
+  fill(idle, MANY)
+  local missing = MANY - running(idle)
   for _, found in ipairs(idle) do assert(found:remove { force = true }) end
+  times.after = race({ one }, START_ROUNDS).start
+  details.scale = times
+  add(("scale: start with %d idle containers up, of none"):format(IDLE),
+    2 * times.beside.median / (times.before.median + times.after.median), "ratio", 1.25)
+  add(("scale: ps of %d containers"):format(IDLE), times.ps.median, "ms", 50)
+  add(("scale: of %d containers at once are not up"):format(MANY), missing, "", 0)
 end
 
 ---- the report
@@ -458,7 +472,7 @@ local function print_rows()
   end
 end
 
-local TIMED <const> = { "start", "loop", "heap" }
+local TIMED <const> = { "start", "loop", "heap", "scale" }
 
 local function print_times()
   print("\nmilliseconds                     median      10 %      90 %   runs")
@@ -478,4 +492,9 @@ for i = 2, #arg do MEASURES[arg[i]]() end
 for _, row in ipairs(rows) do row.met = row.bar and row.value <= row.bar end
 write(arg[1], cjson.encode { rows = rows, details = details })
 print_rows()
-if details.start or details.loop or details.heap then print_times() end
+for _, what in ipairs(TIMED) do
+  if details[what] then
+    print_times()
+    break
+  end
+end
