@@ -65,12 +65,23 @@ cmake_build() {
   (
     flock 9 # two scripts at once must not build over each other
     forget_moved_build "$dir"
+    ! is_built "$dir" || exit 0
+    touch "$dir/.begun"
     if [[ ! -e $dir/Makefile && ! -e $dir/build.ninja ]]; then
       say "configuring ${dir#"$root"/}"
       cmake -S "$root" -B "$dir" "$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     fi
     cmake --build "$dir" --parallel "$jobs" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    mv "$dir/.begun" "$dir/.built"
   ) 9>"$dir/.lock" || die "the build failed (its output is above)"
+}
+
+# To find out that there is nothing to do takes make a second. A file that was changed while the last
+# build went on is newer than its beginning; a package may have brought other headers.
+is_built() {
+  [[ -e $1/.built && -e $1/luactr && -e $1/lib/luactr/core.so ]] || return 1
+  [[ -z $(find "$root/CMakeLists.txt" "$root/csrc" "$root/lua" /var/lib/dpkg/status \
+    -newer "$1/.built" -print -quit 2>&1) ]]
 }
 
 # CMake refuses a build directory that was made elsewhere: a checkout that was moved or copied.
