@@ -3,8 +3,8 @@
  *
  * The caller sends the job and the descriptors over a SOCK_SEQPACKET socket, in this order: the
  * job's file (struct monitor_job, then the plan), one descriptor for each slot of the plan, each
- * directory of the cgroup, the state directory, the reading end of each logged stream, and what is
- * only to be held. The monitor starts the container and tells how far it is; at a meeting the
+ * directory of the cgroup, the state directory, the monitor's end of each stream, and what is only
+ * to be held. The monitor starts the container and tells how far it is; at a meeting the
  * caller does what is to be done and answers. From MONITOR_COMMIT on the container is the
  * monitor's; if the caller ends before it, the container ends too. */
 #ifndef LUACTR_CORE_MONITOR_H
@@ -23,7 +23,8 @@
 
 #define MONITOR_LAST_LIFE SIGUSR1 /* tells it not to start the container again */
 
-enum monitor_stream { MONITOR_STDOUT, MONITOR_STDERR, MONITOR_STREAMS };
+/* Those that it logs, and one that it feeds with what attached clients type. */
+enum monitor_stream { MONITOR_STDOUT, MONITOR_STDERR, MONITOR_STDIN, MONITOR_STREAMS };
 
 enum monitor_restart { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
 
@@ -51,7 +52,7 @@ struct monitor_job {
     int32_t fail_error;
     int32_t born_in; /* index of the cgroup directory for CLONE_INTO_CGROUP, or -1 */
     uint32_t slots;
-    uint32_t logged; /* bits of enum monitor_stream */
+    uint32_t logged; /* bits of enum monitor_stream that it has an end of */
     int64_t wall_us; /* limits; negative: none */
     int64_t cpu_us;
     int64_t output;
@@ -102,7 +103,7 @@ struct lctr_monitor_start {
     const struct lctr_launch *launch;
     const char *name; /* the container's, for ps(1) */
     int state;
-    int streams[MONITOR_STREAMS]; /* -1 for one that is not logged */
+    int streams[MONITOR_STREAMS]; /* -1 for one that is not the monitor's */
     const int *held;
     size_t held_count;
 };

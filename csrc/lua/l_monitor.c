@@ -2,6 +2,7 @@
  */
 #include "core/monitor.h"
 
+#include "core/attach.h"
 #include "core/events.h"
 
 #include "l_cgroup.h"
@@ -12,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
 
 #define CLASS "luactr.monitor"
 
@@ -67,7 +69,7 @@ static void read_cgroup(lua_State *L, struct monitor_job *job) {
 }
 
 static void read_streams(lua_State *L, struct lctr_monitor_start *start) {
-    static const char *const names[] = {"stdout", "stderr"}; /* enum monitor_stream */
+    static const char *const names[] = {"stdout", "stderr", "stdin"}; /* enum monitor_stream */
     luaL_argcheck(L, lua_getfield(L, OPTIONS, "streams") == LUA_TTABLE, OPTIONS, "streams");
     for (int i = 0; i < MONITOR_STREAMS; i++) {
         lua_getfield(L, -1, names[i]);
@@ -234,8 +236,25 @@ static int l_event(lua_State *L) {
     return l_pushresult(L, lctr_events_add(directory, line, length), "write", EVENTS_FILE);
 }
 
-static const luaL_Reg functions[] = {
-    {"start", l_start}, {"notify", l_notify}, {"event", l_event}, {NULL, NULL}};
+/* attach(directory) -> socket to the monitor of a container, which does not block */
+static int l_attach(lua_State *L) {
+    int directory = l_checkfd(L, 1);
+    int *fd = l_newfd(L);
+    *fd = lctr_attach_connect(directory);
+    return *fd < 0 ? l_pushfail(L, -*fd, "connect", ATTACH_SOCKET) : 1;
+}
+
+/* tell(socket, message) -> true; to nobody it is no signal, but EPIPE */
+static int l_tell(lua_State *L) {
+    int fd = l_checkfd(L, 1);
+    size_t length;
+    const char *message = luaL_checklstring(L, 2, &length);
+    ssize_t sent = send(fd, message, length, MSG_NOSIGNAL);
+    return l_pushresult(L, sent < 0 ? -errno : 0, "send", NULL);
+}
+
+static const luaL_Reg functions[] = {{"start", l_start},   {"notify", l_notify}, {"event", l_event},
+                                     {"attach", l_attach}, {"tell", l_tell},     {NULL, NULL}};
 
 int l_open_monitor(lua_State *L) {
     l_newclass(L, CLASS, methods, meta);

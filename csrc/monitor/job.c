@@ -50,14 +50,18 @@ static int map_job(struct monitor *m, int file) {
 }
 
 static void take_sources(struct monitor *m, const int *fds) {
-    static const char *const names[] = {"stdout", "stderr"}; /* enum monitor_stream */
+    static const char *const names[] = {"stdout", "stderr"};
     size_t count = 0;
     for (int i = 0; i < MONITOR_STREAMS; i++) {
         if (!(m->job->logged & 1u << i))
             continue;
         int fd = fds[count];
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* nobody else reads there */
-        m->sources[count++] = (struct source){fd, names[i]};
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* nobody else uses that end */
+        if (i == MONITOR_STDIN)
+            m->attach.input = fd;
+        else
+            m->sources[count] = (struct source){fd, names[i]};
+        count++;
     }
 }
 

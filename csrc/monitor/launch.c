@@ -116,6 +116,7 @@ static void take_console(struct monitor *m, int fd) {
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     lctr_fd_cleanup(&m->sources[MONITOR_SOURCES - 1].fd);
     m->sources[MONITOR_SOURCES - 1] = (struct source){fd, "stdout"};
+    attach_terminal(&m->attach, fd);
 }
 
 static int meet(struct monitor *m, const struct lctr_event *event) {
@@ -202,6 +203,8 @@ static int prepare(struct monitor *m) {
         return refuse(m, error, "open the log");
     m->record = record_open(m->state);
     error = m->record < 0 ? m->record : restart_prepare(m);
+    if (!error)
+        error = attach_open(&m->attach, m->state);
     return error ? refuse(m, error, "write the state directory") : 0;
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -69,6 +70,14 @@ int fcntl(int fd, int command, ...) {
 
 int close(int fd) {
     return INT_CALL(__NR_close, fd);
+}
+
+int ioctl(int fd, unsigned long request, ...) {
+    va_list list;
+    va_start(list, request);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    return INT_CALL(__NR_ioctl, fd, request, argument);
 }
 
 ssize_t read(int fd, void *buffer, size_t size) {
@@ -281,6 +290,34 @@ long syscall(long number, ...) {
 
 int socketpair(int domain, int type, int protocol, int fds[2]) {
     return INT_CALL(__NR_socketpair, domain, type, protocol, fds);
+}
+
+int socket(int domain, int type, int protocol) {
+    return INT_CALL(__NR_socket, domain, type, protocol);
+}
+
+int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t size) {
+    return INT_CALL(__NR_bind, fd, address.__sockaddr__, size);
+}
+
+int listen(int fd, int backlog) {
+    return INT_CALL(__NR_listen, fd, backlog);
+}
+
+int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size) {
+    return INT_CALL(__NR_connect, fd, address.__sockaddr__, size);
+}
+
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, int flags) {
+    return INT_CALL(__NR_accept4, fd, address.__sockaddr__, size, flags);
+}
+
+int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict size) {
+    return INT_CALL(__NR_getsockopt, fd, level, option, value, size);
+}
+
+int setsockopt(int fd, int level, int option, const void *value, socklen_t size) {
+    return INT_CALL(__NR_setsockopt, fd, level, option, value, size);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {

@@ -58,6 +58,7 @@ void monitor_main(void) {
     m.oom = -1;
     for (int i = 0; i < MONITOR_SOURCES; i++)
         m.sources[i].fd = -1;
+    attach_init(&m.attach);
     lctr_process_init(&m.process);
     leave_caller();
     clear();
@@ -67,6 +68,7 @@ void monitor_main(void) {
     do
         watch(&m);
     while (restart(&m));
+    attach_close(&m.attach, m.state);
     record_write(&m);
     _exit(0);
 }

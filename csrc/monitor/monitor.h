@@ -5,6 +5,7 @@
 #ifndef LUACTR_MONITOR_MONITOR_H
 #define LUACTR_MONITOR_MONITOR_H
 
+#include "attach.h"
 #include "core/cgroup_meter.h"
 #include "core/monitor.h"
 #include "log.h"
@@ -52,6 +53,7 @@ struct monitor {
     char name[MONITOR_NAME_MAX];
     char freezer[CGROUP_PATH_MAX];
     struct source sources[MONITOR_SOURCES];
+    struct attach attach;
     struct log log;
     int record; /* the file of the exit record, with room for it */
 

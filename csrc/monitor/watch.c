@@ -117,13 +117,17 @@ static bool take_output(struct monitor *m, struct source *source) {
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (length <= 0) { /* a terminal ends with EIO */
+        if (source->fd == m->attach.terminal)
+            m->attach.terminal = -1;
         lctr_fd_cleanup(&source->fd);
         source->fd = -1;
         return false;
     }
     int64_t now = clock_us(CLOCK_REALTIME);
-    log_add(&m->log, source->name, now, chunk, room_for(m, (size_t)length));
+    size_t size = room_for(m, (size_t)length);
+    log_add(&m->log, source->name, now, chunk, size);
     log_flush(&m->log, now);
+    attach_output(&m->attach, source->name, chunk, size);
     return true;
 }
 
@@ -174,7 +178,15 @@ static int sooner(int a, int b) {
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-enum { EXIT, NEWS, SIGNALS, OOM, FIRST_SOURCE, POLLED = FIRST_SOURCE + MONITOR_SOURCES };
+enum {
+    EXIT,
+    NEWS,
+    SIGNALS,
+    OOM,
+    FIRST_SOURCE,
+    ATTACH = FIRST_SOURCE + MONITOR_SOURCES,
+    POLLED = ATTACH + ATTACH_POLLED
+};
 
 static void fill(const struct monitor *m, struct pollfd *fds) {
     fds[EXIT] = (struct pollfd){.fd = m->process.pidfd, .events = POLLIN};
@@ -183,6 +195,7 @@ static void fill(const struct monitor *m, struct pollfd *fds) {
     fds[OOM] = (struct pollfd){.fd = m->oom, .events = m->oom_events};
     for (int i = 0; i < MONITOR_SOURCES; i++)
         fds[FIRST_SOURCE + i] = (struct pollfd){.fd = m->sources[i].fd, .events = POLLIN};
+    attach_fill(&m->attach, fds + ATTACH);
 }
 
 static void finish(struct monitor *m) {
@@ -201,7 +214,9 @@ static void finish(struct monitor *m) {
         lctr_cgroup_remove(m->freezer, true);
     if (*m->freezer && m->group.nested)
         lctr_cgroup_leave(m->freezer);
+    attach_wait(&m->attach, true);
     drain(m); /* nothing can write any more */
+    attach_wait(&m->attach, false);
     log_end(&m->log, m->finished_at_us);
     event_exit(m);
 }
@@ -224,6 +239,7 @@ void watch(struct monitor *m) {
         for (int i = 0; i < MONITOR_SOURCES; i++)
             if (fds[FIRST_SOURCE + i].revents)
                 take_output(m, &m->sources[i]);
+        attach_serve(&m->attach, fds + ATTACH);
     } while (!fds[EXIT].revents);
     finish(m);
 }

@@ -19,7 +19,7 @@ local M = {}
 ---@field id_maps? luactr.idmap.maps with the ids of this life
 ---@field target? luactr.target the container that a command enters
 ---@field captures table<string, luactr.capture> by stream
----@field logs table<string, luactr.fd> reading ends of the streams that a monitor logs
+---@field logs table<string, luactr.fd> a monitor's ends of the streams that it logs or feeds
 ---@field relay? luactr.relay
 ---@field notify? luactr.notify
 ---@field callbacks? luactr.callbacks
@@ -503,6 +503,7 @@ end
 
 ---@class luactr.start_options
 ---@field detach? boolean leave the container to a monitor
+---@field interactive? boolean of one: keep stdin open for who attaches
 ---@field forward_signals? boolean pass on the signals that luactr gets
 ---@field pod? luactr.pod.membership for a member, which its pod starts
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs

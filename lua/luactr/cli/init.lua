@@ -9,8 +9,8 @@ M.FAILED = 125 -- luactr could not do it
 
 --- In the order of `luactr help`; each is a file here, see luactr.cli.run.
 M.verbs = {
-  "run", "exec", "ps", "logs", "stop", "kill", "pause", "resume", "update", "wait", "rename",
-  "rm", "cp", "diff", "export", "inspect", "tree", "stats", "top", "events", "gc",
+  "run", "exec", "ps", "logs", "attach", "stop", "kill", "pause", "resume", "update", "wait",
+  "rename", "rm", "cp", "diff", "export", "inspect", "tree", "stats", "top", "events", "gc",
   "check", "explain", "doctor", "completion", "version", "help",
 }
 

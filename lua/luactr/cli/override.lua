@@ -33,8 +33,23 @@ local function set_restart(outcome, policy)
   end
 end
 
+local function give_terminal(outcome)
+  local problems = require("luactr.check").problems()
+  if not outcome.container then
+    problems:add("--tty", "is for one container, and the recipe returned none")
+    return require("luactr.spec").refusal(problems)
+  end
+  local path, message = require("luactr.spec.rules").no_terminal(outcome.container.spec)
+  if path then
+    problems:add("--tty", "%s: %s", path, message)
+    return require("luactr.spec").refusal(problems)
+  end
+  outcome.container.spec.tty = true
+end
+
 local ROWS <const> = {
   { option = "name", apply = rename }, { option = "restart", apply = set_restart },
+  { option = "tty", apply = give_terminal },
 }
 
 ---@param outcome luactr.cli.outcome

@@ -26,6 +26,8 @@ one, in the pod's order, that is not 0. What follows RECIPE are the recipe's own
 and arg. A recipe that is called - is read from the standard input.]],
   options = {
     { "-d --detach", help = "leave the container to a monitor, print its name and return" },
+    { "-t --tty", help = "give it a terminal of its own, whatever the recipe says" },
+    { "-i --interactive", help = "with -d: keep its standard input open, for luactr attach" },
     { "--name", argument = "NAME", help = "the container's name, in place of the recipe's" },
     { "--restart", argument = "POLICY",
       help = "no, on-failure, on-failure:N or always, in place of the recipe's" },
@@ -209,8 +211,8 @@ local function run_tasks(outcome)
   return { reason = "exit", exit_code = outcome.status or 0 }, outcome.status or 0
 end
 
-local function detach(box)
-  local found, err = box:start { detach = true }
+local function detach(box, options)
+  local found, err = box:start { detach = true, interactive = options.interactive }
   if not found then
     return fail(err)
   end
@@ -231,7 +233,7 @@ local function finish(outcome, options)
     return { reason = "start_failed", error = err }, cli.USAGE
   end
   if box then
-    return (options.detach and detach or M.foreground)(box)
+    return (options.detach and detach or M.foreground)(box, options)
   elseif outcome.pod then
     return run_pod(outcome.pod, options.detach)
   elseif options.detach and not outcome.error then

@@ -15,10 +15,13 @@ local REPLACED <const> = {
 }
 
 --- The spec without what belongs to this process and its terminal.
-local function detached_spec(spec)
+local function detached_spec(spec, interactive)
   local copy = setmetatable({ tty = spec.tty == true }, { __index = spec })
   for stream, kinds in pairs(REPLACED) do
     copy[stream] = not copy.tty and kinds[spec[stream].kind] or spec[stream]
+  end
+  if interactive and not copy.tty and spec.stdin.kind == "inherit" then
+    copy.stdin = { kind = "attach" }
   end
   return copy
 end
@@ -215,8 +218,8 @@ end
 ---@return luactr.run?
 ---@return luactr.error?
 function M.begin(box, host, options)
-  local detached = setmetatable({ spec = detached_spec(box.spec), id = box.id },
-    getmetatable(box))
+  local spec = detached_spec(box.spec, options.interactive)
+  local detached = setmetatable({ spec = spec, id = box.id }, getmetatable(box))
   local run, err = require("luactr.launch").start(detached, host, options)
   if not run then
     return nil, told(err)

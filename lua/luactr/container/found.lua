@@ -420,6 +420,15 @@ function Found:logs(options)
   return require("luactr.container.log").records(self, options or {})
 end
 
+--- See what it writes from now on, and type into it: with a terminal of its own on this one, else
+--- as bytes of the standard streams. Returns when it has ended, or who looks on has left it.
+---@param options? luactr.attach_options
+---@return luactr.attach_outcome?
+---@return luactr.error? code "ESRCH", "ENOTSUP" or "EBUSY"
+function Found:attach(options)
+  return require("luactr.container.attach").attach(self, options or {})
+end
+
 function Found:__tostring()
   return string.format("container %q (%s)", self.id, self:state() or "removed")
 end

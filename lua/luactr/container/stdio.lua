@@ -35,6 +35,16 @@ local function open_log(run, stream)
   return run:pass(writer)
 end
 
+--- The monitor of a detached container has the other end, for who attaches.
+local function open_attach(run, stream)
+  local reader, writer, errno = sys.pipe()
+  if not reader then
+    return nil, writer, errno
+  end
+  run.logs[stream] = run:own(writer)
+  return run:pass(reader)
+end
+
 --- Text to feed is put into sealed memory: unlike a pipe it needs nobody who pumps.
 local function open_text(run, _, where)
   local fd, message, errno = sys.memfd_create("stdin", "MFD_ALLOW_SEALING")
@@ -70,6 +80,7 @@ local OPEN <const> = {
     return fd and run:pass(fd), message, errno
   end,
   log = open_log,
+  attach = open_attach,
   text = open_text,
 }
 

@@ -31,9 +31,6 @@ function M.settle(spec, raw, problems)
         "needs a root of the container's own: with rootfs.none() it is the host's")
     end
   end
-  if spec.tty == true then
-    problems:add("tty", "needs a root of the container's own, for its devpts")
-  end
   if spec.namespaces.mount == "new" then
     problems:add("namespaces.mount", "is the host's with rootfs.none(): nothing is mounted")
   end

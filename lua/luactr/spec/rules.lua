@@ -10,14 +10,24 @@ local function captured(stream)
   return stream and stream.kind ~= "inherit"
 end
 
-local function tty_with_redirected_output(spec)
-  if spec.tty ~= true then
-    return
+--- What keeps a container from a terminal of its own.
+---@param spec luactr.spec
+---@return string? path
+---@return string? message
+function M.no_terminal(spec)
+  if spec.rootfs and spec.rootfs.bare then
+    return "tty", "needs a root of the container's own, for its devpts"
   end
   for _, name in ipairs { "stdin", "stdout", "stderr" } do
     if captured(spec[name]) then
       return name, "a tty takes all three streams: leave it out, or say tty = false"
     end
+  end
+end
+
+local function tty_without_place(spec)
+  if spec.tty == true then
+    return M.no_terminal(spec)
   end
 end
 
@@ -109,7 +119,7 @@ end
 local RULES <const> = {
   nice_twice,
   mounts_on_the_host, maps_without_user_namespace,
-  tty_with_redirected_output, names_without_uts, sysctl_of_the_host, output_without_capture,
+  tty_without_place, names_without_uts, sysctl_of_the_host, output_without_capture,
   health_without_checks,
 }
 
@@ -155,7 +165,7 @@ local function settle_network(spec, raw, problems)
 end
 
 -- Those about a process alone.
-local OF_A_COMMAND <const> = { nice_twice, tty_with_redirected_output, output_without_capture }
+local OF_A_COMMAND <const> = { nice_twice, tty_without_place, output_without_capture }
 
 --- The rules for a command that enters a container.
 ---@param spec table normalized
