@@ -13,4 +13,16 @@ describe("docs/security.md #attack", function()
     for name in pairs(document.rows()) do told[name] = true end
     assert.same(told, tried)
   end)
+
+  it("has counts of each race, which was seen to happen", function()
+    local counted, raced = {}, {}
+    for line in io.lines("docs/security.md") do
+      local race, attempts, met = line:match("^| (race%-[%w-]+) | (%d+) | %d+ | (.*) |$")
+      if race then
+        counted[race] = tonumber(attempts) >= 300 and met:find(", ", 1, true) ~= nil
+      end
+    end
+    for name in pairs(document.rows()) do raced[name] = name:find("^race%-") and true or nil end
+    assert.same(raced, counted)
+  end)
 end)

@@ -2,10 +2,11 @@
 --
 --   gallery.specs { attack = "dev-symlink", image = ..., fields = ..., twin = ... }
 --
--- An attack is tried through both front doors, as root and as somebody else, and again without the
--- newer system calls, and each time its benign twin must run. docs/security.md has a row for each
--- attack, and what a spec finds has to be what that row says: "held" (the container ran, and all
--- that the attacker did stayed inside) or "refused" (it did not start, and nothing was touched).
+-- An attack is tried through both front doors, as root and as somebody else, again without the
+-- newer system calls, and as root with users of the container's own. Its benign twin must run.
+-- docs/security.md has a row for each attack, and what a spec finds has to be what that row says:
+-- "held" (the container ran, and all that the attacker did stayed inside) or "refused" (it did not
+-- start, and nothing was touched).
 
 local compatibility = require("busted.compatibility")
 local document = require("support.gallery.document")
@@ -32,6 +33,7 @@ local USER <const> = support.stranger
 ---@field user? false not without root
 ---@field root? false only without root
 ---@field older? false not without the newer calls, which cannot matter
+---@field mapped? false not as root of users of the container's own
 ---@field needs? string[] of support.needs
 ---@field start? table more of support.Run: env, cwd; `before`: words in front of luactr's
 ---@field oci? fun(config: table, place: gallery.Place) the same attack for an OCI runtime
@@ -52,7 +54,14 @@ local CALLS <const> = {
   { name = ", older kernel", without = require("support.without").newer },
 }
 
---- Each way as { title, door, owner?, without? }.
+-- Where the recipe says nothing of users, and newer calls can map the image's files.
+local function can_be_mapped(attack)
+  local fields = attack.fields or ""
+  return attack.root ~= false and attack.mapped ~= false and not fields:find("namespaces =")
+    and not fields:find("idmap =") and not fields:find("none()", 1, true)
+end
+
+--- Each way as { title, door, owner?, without?, mapped? }.
 function gallery.ways(attack)
   local list = {}
   for _, calls in ipairs(CALLS) do
@@ -67,6 +76,8 @@ function gallery.ways(attack)
       end
     end
   end
+  list[#list + 1] = can_be_mapped(attack)
+    and { door = DOORS[1], mapped = true, title = "library, root of users of its own" } or nil
   return list
 end
 
@@ -93,6 +104,7 @@ end
 function gallery.lacks(attack, way)
   local needs = { "root", "program:gcc", table.unpack(attack.needs or {}) }
   if way.owner then needs[#needs + 1] = "stranger" end
+  if way.mapped then needs[#needs + 1] = "idmapped" end
   return support.lacks(table.unpack(needs))
 end
 

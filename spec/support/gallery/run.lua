@@ -38,7 +38,7 @@ local function script(attack, place)
 end
 
 --- The fields of a recipe: the attack's, and what it leaves to us.
-function M.fields(attack, place)
+function M.fields(attack, place, way)
   local fields, given = {}, attack.fields or ""
   local function add(name, text)
     if not ("\n" .. given):find("[\n,{ ]" .. name .. " =") then
@@ -48,12 +48,13 @@ function M.fields(attack, place)
   add("rootfs", ("%q"):format(place.image))
   add("stdin", '"null"')
   add("tty", "false")
+  if way.mapped then add("idmap", '"range"') end
   add("command", ('{ "/bin/busybox", "sh", "-c", %q }'):format(script(attack, place)))
   return table.concat(fields) .. substitute(given, place) .. "\n"
 end
 
-local function write_recipe(attack, place, door)
-  local fields = M.fields(attack, place)
+local function write_recipe(attack, place, way)
+  local fields, door = M.fields(attack, place, way), way.door
   local text
   if door == "library" then
     text = HEAD.library:format(M.absolute(package.path), M.absolute(package.cpath),
@@ -77,7 +78,7 @@ local function run_on_terminal(options)
       #words + 1, words)
   end
   local session <close> = process.start(table.move(options, 1, #options, #words + 1, words))
-  local how = session:wait(60)
+  local how = session:wait(options.timeout or 60)
   return { code = how.code, signal = how.signal, stderr = "",
     stdout = (session.stdout:gsub("\r", "")) }
 end
@@ -120,7 +121,7 @@ function M.attempt(attack, way, peer)
   local place <close> = place_of.new(way.owner)
   place.outside = peer and peer.outside or ""
   if attack.image then attack.image(place.dir, place) end
-  if not peer then write_recipe(attack, place, way.door) end
+  if not peer then write_recipe(attack, place, way) end
   place_of.hand_over(place)
   place.canary:watch(attack.watch)
   local ran = (peer and run_peer or run_luactr)(attack, place, peer or way)
