@@ -199,6 +199,18 @@ describe("luactr with a pod #cli", function()
       assert.are.equal(125, result.code)
       assert.matches("luactr logs takes no pod", result.stderr)
       assert.matches("try: one of its members: .*%.one, .*%.two", result.stderr)
+      assert.matches("luactr exec takes no pod", luactr("exec", name, "ls").stderr)
+    end)
+
+    it("has commands run in a member, and others join it by its name", function()
+      start("sleep 1000", "sleep 1000")
+      assert.are.equal(name .. "\n", luactr("exec", name .. ".two", "hostname").stdout)
+      local other = dir:write("other.lua", ([[
+        local ctr = require "luactr"
+        return ctr.container { rootfs = ctr.rootfs.host { "hostname" }, command = { "hostname" },
+          namespaces = { uts = "container:%s" } }
+      ]]):format(name))
+      assert.are.equal(name .. "\n", luactr(other).stdout)
     end)
   end)
 end)

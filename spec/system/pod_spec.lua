@@ -354,6 +354,27 @@ describe("a pod #system", function()
     assert.matches("without root luactr cannot enter the first member's", result.stderr)
   end)
 
+  it("lets nobody but root look into a member without root, and says so", function()
+    support.needs("stranger")
+    local dir <close> = support.tmpdir()
+    local runtime, name = dir:mkdir("run"), support.name("rootless")
+    assert(sys.chown(runtime, support.stranger, support.stranger))
+    local recipe = dir:write("pod.lua", [[
+      local ctr = require "luactr"
+      return ctr.pod { name = ...,
+        { name = "a", rootfs = ctr.rootfs.host { "sleep" }, command = { "sleep", "1000" } } }
+    ]])
+    local function luactr(...)
+      return support.luactr { user = support.stranger, env = { XDG_RUNTIME_DIR = runtime }, ... }
+    end
+    local started = luactr("run", "-d", recipe, name)
+    assert.are.equal(0, started.code, started.stderr)
+    local result = luactr("exec", name .. ".a", "sleep", "0")
+    assert.are.equal(0, luactr("rm", "-f", name).code)
+    assert.are.equal(125, result.code)
+    assert.matches("joined users of others, as a pod's members do", result.stderr)
+  end)
+
   it("that is left open by kill -9 leaves nothing that the next run does not remove", function()
     sys.child_subreaper(true)
     finally(function() sys.child_subreaper(false) end)

@@ -29,12 +29,16 @@ local PODS <const> = {
   end,
 }
 
-local function refuse(pod, verb)
+--- The error of a verb that takes no pod.
+---@param pod luactr.pod.found
+---@param verb luactr.cli.verb
+---@return luactr.error
+function M.refusal(pod, verb)
   local names = {}
   for i, found in ipairs(pod.members) do
     names[i] = found.id
   end
-  return nil, require("luactr.error").new {
+  return require("luactr.error").new {
     code = "ENOTSUP", errno = require("luactr.core").sys.errno.ENOTSUP, op = verb.name,
     message = string.format("luactr %s takes no pod, and %q is one", verb.name, pod.id),
     remedy = "one of its members: " .. table.concat(names, ", "),
@@ -57,7 +61,7 @@ function M.named(verb, name)
   if choose then
     return choose(found)
   end
-  return refuse(found, verb)
+  return nil, M.refusal(found, verb)
 end
 
 -- ---- names

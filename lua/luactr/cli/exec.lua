@@ -45,8 +45,8 @@ local function command_of(request)
   local host = require("luactr.host").facts()
   require("luactr.state").sweep(host)
   local found, err = require("luactr.container.found").find(name, host)
-  if not found then
-    output.complain(err)
+  if not found or found.members then
+    output.complain(err or require("luactr.cli.containers").refusal(found, M))
     return nil, cli.FAILED
   end
   local fine, command = pcall(found.command, found, fields_of(request.options, request.arguments))

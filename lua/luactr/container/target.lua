@@ -198,6 +198,9 @@ local function problem(self, errno, what, host)
     return { errno = errno, checked = true, cause = "it is paused", remedy = "resume it first" }
   elseif self:has_ended(0) then
     return { errno = sys.errno.ESRCH, checked = true, cause = "it has ended" }
+  elseif errno == sys.errno.EACCES and not host.privileged then
+    return { errno = errno, op = "open", action = "look at its namespaces", remedy = "as root",
+      cause = "it has joined users of others, as a pod's members do, and only root sees into it" }
   elseif self.namespaces.mount == "new" and host.initramfs then
     return { errno = sys.errno.EOPNOTSUPP, checked = true,
       cause = "on an initial ramfs a container's root is not that of its mount namespace" }

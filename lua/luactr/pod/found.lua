@@ -70,6 +70,17 @@ function Found:is_running()
   return running(self, "look at") ~= nil
 end
 
+--- The host's pid of the first member that runs: what is shared is the namespaces of that.
+---@return integer?
+function Found:pid()
+  for _, found in ipairs(self.members) do
+    local pid = found:pid()
+    if pid then
+      return pid
+    end
+  end
+end
+
 --- "running" or "paused" when a member is, else "exited"; nil once all are removed.
 ---@return luactr.state.word?
 function Found:state()
