@@ -13,7 +13,7 @@ local SIGKILL <const> = 9
 ---@field core_dumped? boolean
 ---@field reason luactr.reason
 ---@field proof? { counter: string, value: number, limit?: number } what shows the reason
----@field error? table why it did not start
+---@field error? table why it did not start, or why its end is not known
 ---@field wall_seconds number monotonic, from start to end
 ---@field cpu_seconds? number
 ---@field cpu_user_seconds? number
@@ -145,11 +145,21 @@ function M.of(facts)
   return record
 end
 
+M.LOST = "its monitor was killed, and it ended with that"
+
 --- The record of a container whose monitor was killed: it ended, but nobody saw how.
 ---@param finished_at number when that was noticed
+---@param id string
 ---@return luactr.result
-function M.lost(finished_at)
-  return { reason = "lost", truncated = false, meters = "rusage", finished_at = finished_at }
+function M.lost(finished_at, id)
+  return {
+    reason = "lost", truncated = false, meters = "rusage", finished_at = finished_at,
+    error = require("luactr.error").new {
+      code = "EOWNERDEAD", op = "wait", message = string.format("nobody saw how %q ended", id),
+      cause = M.LOST, checked = true,
+      remedy = string.format("luactr logs %s for what it wrote, luactr rm %s", id, id),
+    },
+  }
 end
 
 --- The record of a container that did not start.

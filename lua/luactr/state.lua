@@ -253,20 +253,29 @@ function M.remove(host, id)
   return sys.rmdir(path)
 end
 
+--- Clean up after the luactr of one container, if that was killed.
+---@param host luactr.host
+---@param id string
+---@return "removed"|"lost"|nil what "lost" is kept as such
+function M.heal(host, id)
+  local path = host.state_dir .. "/containers/" .. id
+  local directory <close> = open_locked(path)
+  local cleaned, why
+  if directory then
+    cleaned, why = clean(directory, id, host)
+  end
+  return cleaned and sys.rmdir(path) and "removed" or why == "lost" and why or nil
+end
+
 --- Clean up after luactrs that were killed: whatever has no living owner goes.
 ---@param host luactr.host
----@return { id: string, what: "removed"|"lost" }[] swept "lost" is kept as such
+---@return { id: string, what: "removed"|"lost" }[] swept
 function M.sweep(host)
   local containers, swept = M.containers(host), {}
   for _, id in ipairs(containers and core.supervise.unowned(containers) or {}) do
-    local path = containers .. "/" .. id
-    local directory <close> = open_locked(path)
-    local cleaned, why
-    if directory then
-      cleaned, why = clean(directory, id, host)
-    end
-    if cleaned and sys.rmdir(path) or why == "lost" then
-      swept[#swept + 1] = { id = id, what = why or "removed" }
+    local what = M.heal(host, id)
+    if what then
+      swept[#swept + 1] = { id = id, what = what }
     end
   end
   return swept

@@ -23,7 +23,9 @@ have ended and are kept until `luactr rm`.]],
 local HEADS <const> = { "NAME", "STATE", "SINCE", "PID", "COMMAND" }
 
 local function ending(result)
-  if result.exit_code then
+  if result.reason == "lost" then
+    return "lost (monitor killed)"
+  elseif result.exit_code then
     return result.reason == "exit" and string.format("exited %d", result.exit_code)
       or string.format("%s (exit %d)", result.reason, result.exit_code)
   elseif result.signal then
@@ -67,10 +69,16 @@ function M.run(request)
   if #request.arguments > 0 then
     return output.usage("ps takes no names: see luactr inspect NAME", M)
   end
-  local list, all, err = {}, require("luactr.container.found").all()
+  local list, all, err, swept = {}, require("luactr.container.found").all()
   if err then
     output.complain(err)
     return require("luactr.cli").FAILED
+  end
+  for _, one in ipairs(swept) do
+    if one.what == "lost" then
+      output.warn(string.format("%s: %s; luactr logs %s has what it wrote, luactr rm %s removes it",
+        one.id, require("luactr.result").LOST, one.id, one.id))
+    end
   end
   if request.options.pods then
     return require("luactr.cli.pods").list(all, request.options)

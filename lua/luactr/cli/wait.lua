@@ -39,6 +39,9 @@ function M.run(request)
     local pods = require "luactr.cli.pods"
     status, result = pods.status(result), pods.record(found.id, result)
   else
+    if result.error then
+      output.complain(result.error)
+    end
     status = require("luactr.cli.run").status_of_result(result)
   end
   return request.options.json and output.print(output.json(result), status) or status

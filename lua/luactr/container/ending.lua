@@ -143,7 +143,7 @@ function M.remove(found, options)
     end
     found:kill("KILL")
   end
-  if found.record.detached and not await_owner(found, PATIENCE) then
+  if found.record.detached and found:state() ~= "exited" and not await_owner(found, PATIENCE) then
     return failure(found, "EBUSY", "remove", "its monitor is still at work")
   end
   if retry(function() return take_away(found) end) then

@@ -30,6 +30,11 @@ end
 local failure <const> = M.failure
 
 local function not_running(found, what)
+  local facts = list.read(found.host, found.id, "exit.json")
+  if facts and facts.lost then
+    return failure(found, "ESRCH", what, require("luactr.result").LOST,
+      string.format("luactr logs %s for what it wrote, luactr rm %s", found.id, found.id))
+  end
   return failure(found, "ESRCH", what, "it is not running")
 end
 
@@ -68,7 +73,7 @@ local function result_in(found, file)
   if not facts then
     return nil
   elseif facts.lost then
-    return require("luactr.result").lost(facts.finished_at)
+    return require("luactr.result").lost(facts.finished_at, found.id)
   end
   local config = config_of(found)
   facts.warnings = config and config.warnings
@@ -459,6 +464,9 @@ function M.find(name, host)
   end
   host = host or facts()
   local record, err = list.find(host, name)
+  if record and state.heal(host, record.id) == "removed" then
+    record, err = list.find(host, name)
+  end
   if record and record.id == name then
     return M.of(record, host)
   end
@@ -470,14 +478,15 @@ end
 ---@param host? luactr.host
 ---@return luactr.found[]
 ---@return luactr.error? err when what is there cannot be trusted
+---@return { id: string, what: "removed"|"lost" }[] swept
 function M.all(host)
   host = host or facts()
-  state.sweep(host)
+  local swept = state.sweep(host)
   local found, records, err = {}, list.all(host)
   for i, record in ipairs(records) do
     found[i] = M.of(record, host)
   end
-  return found, err
+  return found, err, swept
 end
 
 return M
