@@ -116,6 +116,14 @@ local function job_for(box, run)
   }
 end
 
+--- What is to be done while it runs is done whenever the program waits for anything.
+local function watch_along(box, run)
+  require("luactr.loop.task").companion(function() return box:wait() end)
+  if box.spec.health then
+    require("luactr.container.health").begin(box, run, facts())
+  end
+end
+
 --- It has not started: nobody is to wait for its end of a pipe.
 local function without_pipes(box, err)
   if has_pipe(box.spec) then
@@ -139,8 +147,8 @@ function M.start(box, options)
   end
   run.job = job_for(box, run)
   box.life = run
-  if box.spec.health then
-    require("luactr.container.health").begin(box, run, facts())
+  if box.spec.health or run.callbacks then
+    watch_along(box, run)
   end
   if run.callbacks then
     run.callbacks:call("start", box.spec.on.start)
@@ -210,10 +218,18 @@ local function finish(box, run, ending)
   if box.ended then
     box:ended(run, result)
   end
-  box.result, box.life = result, nil
+  box.result, box.life, box.told, run.result = result, nil, run.callbacks, result
   run:close()
   if run.callbacks then
     tell_end(box, run.callbacks, result)
+  end
+  return result
+end
+
+--- The result of a life whose end another task has seen, when on.exit has been told as well.
+local function told(box, result)
+  if box.told then
+    box.told:await()
   end
   return result
 end
@@ -224,12 +240,13 @@ end
 ---@return table? error code "ETIMEDOUT" when it still runs
 function Box:wait(timeout)
   if not self.life then
-    return self.result or error(string.format("container %q was not started", self.id), 2)
+    return told(self, self.result)
+      or error(string.format("container %q was not started", self.id), 2)
   end
   local run = self.life
   local ending, message, errno = require("luactr.supervise").wait(run.job, timeout)
   if ending then
-    return self.life == run and finish(self, run, ending) or self.result
+    return self.life == run and finish(self, run, ending) or told(self, run.result)
   end
   return nil, require("luactr.error").new {
     errno = errno or sys.errno.ETIMEDOUT, op = "wait",
@@ -349,6 +366,17 @@ end
 ---@return luactr.health?
 function Box:health()
   return running(self).health
+end
+
+--- Wait until its checks find it healthy.
+---@param timeout? number seconds
+---@return boolean? healthy
+---@return luactr.error? code "ETIMEDOUT", or "ESRCH" when it has ended
+function Box:wait_healthy(timeout)
+  if not running(self).health then
+    error(string.format("container %q has no health checks", self.id), 2)
+  end
+  return require("luactr.container.health").await(self, timeout)
 end
 
 --- Change limits of this life; those that are not named stay as they are.

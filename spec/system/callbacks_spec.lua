@@ -83,6 +83,18 @@ describe("on #system", function()
     assert.is_true(seen)
   end)
 
+  it("are called while the program waits for something else", function()
+    local seen = {}
+    local box <close> = shell("exit 3", { on = { exit = function(_, result)
+      ctr.sleep(0.01)
+      seen[#seen + 1] = result.exit_code
+    end } })
+    assert(box:start())
+    assert(shell("exit 0", {}):run())
+    assert.equal(3, assert(box:wait(PATIENCE)).exit_code)
+    assert.same({ 3 }, seen)
+  end)
+
   it("tells of an error, with its line, and leaves the container alone", function()
     local box <close> = shell("exit 4", { on = { start = function() error "broken" end } })
     local result

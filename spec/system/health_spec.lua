@@ -52,6 +52,30 @@ describe("health #system", function()
     assert.same({ "healthy", "healthy" }, seen)
   end)
 
+  it("is waited for", function()
+    local checks = 0
+    local function check()
+      checks = checks + 1
+      return checks == 3
+    end
+    local box <close> = shell("exec sleep 1000", { health = { check = check, interval = 0.01 } })
+    assert(box:start())
+    assert.is_true(box:wait_healthy(60))
+    assert.equal(3, checks)
+  end)
+
+  it("is not waited for in vain", function()
+    local health = { check = function() return false, "ill" end, interval = 0.01 }
+    local box <close> = shell("exec sleep 1000", { health = health })
+    assert(box:start())
+    local _, err = box:wait_healthy(0.1)
+    assert.same({ "ETIMEDOUT", "ill" }, { err.code, err.cause })
+    local short <close> = shell("exit 0", { health = health })
+    assert(short:start())
+    _, err = short:wait_healthy(60)
+    assert.same({ "ESRCH", "it has ended" }, { err.code, err.cause })
+  end)
+
   it("takes an error and silence for failures", function()
     local messages = {}
     for _, check in ipairs {

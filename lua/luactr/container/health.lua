@@ -64,6 +64,7 @@ local function watch(box, run)
     local from = machine.step(run.health, config, { fine = fine, message = message,
       time = sys.clock_gettime("realtime"), age = sys.clock_gettime() - run.started })
     publish(box, run)
+    poll.tell(run.checked)
     if from and run.callbacks then
       run.callbacks:call("health", box.spec.on.health, { name = "health", from = from,
         state = run.health.state, failures = run.health.failures, message = message })
@@ -76,10 +77,39 @@ end
 ---@param run luactr.run
 ---@param host luactr.host
 function M.begin(box, run, host)
-  run.health, run.host = machine.new(), host
+  run.health, run.host, run.checked = machine.new(), host, poll.event()
   publish(box, run)
   local task = require("luactr.loop.task").companion(function() watch(box, run) end)
   run:own { close = function() task:cancel() end }
+end
+
+local function failure(box, code, cause)
+  return nil, require("luactr.error").new {
+    code = code, errno = sys.errno[code], op = "wait", checked = true, cause = cause,
+    message = string.format("%q is not healthy", box.id),
+  }
+end
+
+--- See luactr.container's wait_healthy.
+---@param box luactr.container
+---@param timeout? number seconds
+---@return boolean? healthy
+---@return luactr.error?
+function M.await(box, timeout)
+  local run = box.life
+  local deadline = timeout and sys.clock_gettime() + timeout
+  while box.life == run and run.health.state ~= "healthy" do
+    local left = deadline and deadline - sys.clock_gettime()
+    if left and left <= 0 then
+      local last = run.health.last
+      return failure(box, "ETIMEDOUT", last and last.message or "no check has ended yet")
+    end
+    poll.wait({ { event = run.checked }, { event = run.job.changed } }, left)
+  end
+  if box.life ~= run then
+    return failure(box, "ESRCH", "it has ended")
+  end
+  return true
 end
 
 return M
