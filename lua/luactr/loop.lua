@@ -45,7 +45,6 @@ function M.is_busy()
   return #live > 0 or M.guest() ~= nil
 end
 
---- The tasks that a program does not end before.
 local function unfinished()
   for _, task in ipairs(live) do
     if not task.accompanies then
@@ -118,7 +117,8 @@ end
 ---@field deadline? number
 ---@field task? luactr.task nil: a wait that cannot yield
 ---@field woken? boolean
----@field count? integer entries that were ready
+---@field count? integer entries that are ready
+---@field place? integer among those that wait
 local Waiter = {}
 Waiter.__index = Waiter
 
@@ -207,19 +207,31 @@ local function sleep_until_ready()
   end
 end
 
---- Whose wait is over, in the order in which they began.
+local function count_ready(waiter)
+  local count = 0
+  for _, entry in ipairs(waiter.entries) do
+    count = count + (entry.ready and 1 or 0)
+  end
+  return count
+end
+
+--- Whose wait is over: for something, as they began, then for a time, by the time.
 local function wake()
-  local woken, time = {}, now()
-  for _, waiter in ipairs(waiters) do
-    local count = 0
-    for _, entry in ipairs(waiter.entries) do
-      count = count + (entry.ready and 1 or 0)
-    end
-    if count > 0 or waiter.deadline and time >= waiter.deadline
-      or waiter.task and waiter.task.cancelled then
-      waiter.woken, waiter.count = true, count
+  local woken, late, time = {}, {}, now()
+  for i, waiter in ipairs(waiters) do
+    waiter.count, waiter.place = count_ready(waiter), i
+    if waiter.count > 0 or waiter.task and waiter.task.cancelled then
       woken[#woken + 1] = waiter
+    elseif waiter.deadline and time >= waiter.deadline then
+      late[#late + 1] = waiter
     end
+  end
+  table.sort(late, function(a, b)
+    return a.deadline < b.deadline or a.deadline == b.deadline and a.place < b.place
+  end)
+  table.move(late, 1, #late, #woken + 1, woken)
+  for _, waiter in ipairs(woken) do
+    waiter.woken = true
   end
   return woken
 end
@@ -266,8 +278,7 @@ function M.wait(entries, seconds)
   return waiter.count
 end
 
---- Until every task has ended but those that accompany others (ctr.every), and a recipe's lua-luv
---- has nothing to do.
+--- Until every task has ended but those that accompany others (ctr.every), and lua-luv is done.
 function M.run()
   while unfinished() do
     turn()
