@@ -227,7 +227,7 @@ end
 ---@param options table<string, any>
 local function finish(outcome, options)
   local box = outcome.container
-  local err = require("luactr.cli.override").apply(outcome, options)
+  local err = next(options) and require("luactr.cli.override").apply(outcome, options)
   if err then
     output().complain(err)
     return { reason = "start_failed", error = err }, cli.USAGE

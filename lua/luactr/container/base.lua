@@ -1,10 +1,10 @@
 --- What a command that enters a container has of the container's own command: fields of the recipe,
 --- with all decided that depended on the host at the start. Other processes read it in state.json.
-local INHERITED <const> = require("luactr.spec.exec").inherited
+local INHERITED <const> = require "luactr.spec.inherited"
 
 local M = {}
 
----@class luactr.base fields of the recipe that luactr.spec.exec inherits
+---@class luactr.base fields of the recipe, of luactr.spec.inherited
 ---@field id string
 ---@field given table<string, boolean> those that the recipe spoke of
 ---@field hostname? string

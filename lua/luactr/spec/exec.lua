@@ -10,14 +10,7 @@ local OWN <const> = {
 }
 
 -- The others are inherited from the container's command.
-local INHERITED <const> = {
-  "env", "cwd", "user", "groups", "umask", "capabilities", "securebits", "no_new_privileges",
-  "seccomp", "landlock", "apparmor", "selinux", "rlimits", "oom_score_adj", "scheduler", "nice",
-  "io_priority", "cpu_affinity", "memory_policy", "core_scheduling", "tsc", "personality",
-  "keyring",
-}
-
-M.inherited = INHERITED
+local INHERITED <const> = require "luactr.spec.inherited"
 
 local LIMITS <const> = { wall_time = true, output = true }
 
