@@ -315,7 +315,7 @@ return done, err]],
 
   -- What is exchanged lies below what is copied.
   race.specs {
-    attack = "race-copy-tree", prepare = prepare, racer = NAMES, fields = FIELDS,
+    attack = "race-copy-tree", older = false, prepare = prepare, racer = NAMES, fields = FIELDS,
     script = "exec sleep 1000",
     body = running [[
 local fd <close> = sys.memfd_create("out")

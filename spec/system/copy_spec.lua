@@ -88,7 +88,8 @@ describe("files of a container #system", function()
       end
       assert.same(expected, told(dir.path .. "/back"))
       assert.is_true(sys.stat(dir.path .. "/back/sparse").blocks < 100)
-      assert.equal("value", sys.getxattr(dir.path .. "/back/file", "user.spec"))
+      assert.equal((sys.getxattr(src .. "/file", "user.spec")),
+        (sys.getxattr(dir.path .. "/back/file", "user.spec"))) -- before Linux 6.6 tmpfs has none
     end)
 
     it("without archive make files those of root and of the caller, and set no ids", function()
@@ -211,6 +212,7 @@ describe("files of a container #system", function()
     end)
 
     it("give users of a container of its own those that it knows", function()
+      support.needs("idmapped")
       local box <close> = box_of { namespaces = { user = "new" }, idmap = "range" }
       dir:write("one", "1")
       assert(box:copy_in(dir.path .. "/one", "/one"))
@@ -292,6 +294,7 @@ describe("files of a container #system", function()
     end)
 
     it("have its users still", function()
+      support.needs("idmapped")
       local found <close> = ended { namespaces = { user = "new" }, idmap = "range" }
       local box = assert(ctr.find(found.id))
       assert(box:copy_out("/made", dir.path .. "/out", { archive = true }))
