@@ -209,9 +209,7 @@ static int await_spawned(struct lctr_monitor *monitor, const struct lctr_monitor
     return 0;
 }
 
-int lctr_monitor_start(struct lctr_monitor *monitor, struct lctr_monitor_start *start,
-                       char what[32]) {
-    strcpy(what, "start the monitor");
+int lctr_monitor_run(const char *name, const char *of, pid_t *first) {
     cleanup_fd copy = -1;
     int image = open_image();
     if (image >= 0)
@@ -223,25 +221,32 @@ int lctr_monitor_start(struct lctr_monitor *monitor, struct lctr_monitor_start *
         return -errno;
     cleanup_fd ours = pair[0];
     cleanup_fd theirs = pair[1];
-    struct child child = {
-        .image = image, .socket = theirs, .argv = {(char *)"luactr-monitor", (char *)start->name}};
+    struct child child = {.image = image, .socket = theirs, .argv = {(char *)name, (char *)of}};
     long pid = clone_blocked(&child);
     if (pid < 0)
         return (int)pid;
-    lctr_fd_cleanup(&theirs);
-    theirs = -1;
-    if (child.error < 0) {
+    if (child.error < 0 || !first)
         reap((pid_t)pid);
-        return child.error;
-    }
-    monitor->socket = take_fd(&ours);
+    else
+        *first = (pid_t)pid;
+    return child.error < 0 ? child.error : take_fd(&ours);
+}
+
+int lctr_monitor_start(struct lctr_monitor *monitor, struct lctr_monitor_start *start,
+                       char what[32]) {
+    strcpy(what, "start the monitor");
+    pid_t first = 0;
+    int socket = lctr_monitor_run("luactr-monitor", start->name, &first);
+    if (socket < 0)
+        return socket;
+    monitor->socket = socket;
     fill_job(start);
     int error = hand_over(monitor->socket, start);
     if (!error)
         error = await_spawned(monitor, start, what);
     if (error)
         lctr_monitor_close(monitor);
-    reap((pid_t)pid); /* the first process; the monitor is its child */
+    reap(first); /* the monitor is its child */
     return error;
 }
 

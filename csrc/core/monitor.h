@@ -115,6 +115,10 @@ void lctr_monitor_init(struct lctr_monitor *monitor);
 int lctr_monitor_start(struct lctr_monitor *monitor, struct lctr_monitor_start *start,
                        char what[32]);
 
+/* Run the monitor's program by a name, and whose it is: our end of its socket, or -errno. With
+ * `first` the process that starts it is the caller's to reap. */
+int lctr_monitor_run(const char *name, const char *of, pid_t *first);
+
 /* As lctr_process_launch and lctr_process_answer. */
 int lctr_monitor_launch(struct lctr_monitor *monitor, struct lctr_event *event);
 int lctr_monitor_answer(struct lctr_monitor *monitor, uint32_t number);

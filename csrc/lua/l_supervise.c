@@ -1,5 +1,7 @@
 /* core.supervise: what a supervisor in the foreground needs and Lua has not: poll, signals as a
  * descriptor, the terminal's raw mode, advisory locks, the start of a process. */
+#include "core/guard.h"
+
 #include "l_util.h"
 
 #include <dirent.h>
@@ -167,6 +169,7 @@ static const luaL_Reg signals_meta[] = {
 struct raw_mode {
     int fd; /* -1 when restored; borrowed */
     struct termios before;
+    struct lctr_guard guard;
 };
 
 /* A background process that sets a terminal is stopped by SIGTTOU, unless it blocks it: leaving
@@ -182,11 +185,14 @@ static int set_terminal(int fd, const struct termios *settings) {
     return error;
 }
 
-/* raw_mode(fd) -> handle whose close() restores the settings. The fd must outlive it. */
+/* raw_mode(fd, [text]) -> handle whose close() restores the settings. The fd must outlive it. If
+ * this process is killed, another one restores them, and writes the text. */
 static int l_raw_mode(lua_State *L) {
     int fd = l_checkfd(L, 1);
+    size_t length;
+    const char *text = luaL_optlstring(L, 2, "", &length);
     struct raw_mode *raw = lua_newuserdatauv(L, sizeof *raw, 1);
-    raw->fd = -1;
+    raw->fd = raw->guard.socket = -1;
     luaL_setmetatable(L, RAW_CLASS);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
@@ -194,9 +200,11 @@ static int l_raw_mode(lua_State *L) {
         return l_pushfail(L, errno, "tcgetattr", NULL);
     struct termios settings = raw->before;
     cfmakeraw(&settings);
+    lctr_guard_start(&raw->guard, fd, text, length); /* without one it can be done as well */
     if (tcsetattr(fd, TCSADRAIN, &settings) < 0)
         return l_pushfail(L, errno, "tcsetattr", NULL);
     raw->fd = fd;
+    lctr_guard_changed(&raw->guard, fd);
     return 1;
 }
 
@@ -205,6 +213,7 @@ static int l_raw_close(lua_State *L) {
     if (raw->fd >= 0)
         set_terminal(raw->fd, &raw->before);
     raw->fd = -1;
+    lctr_guard_end(&raw->guard);
     return 0;
 }
 

@@ -62,6 +62,7 @@ void monitor_main(void) {
     lctr_process_init(&m.process);
     leave_caller();
     clear();
+    guard(m.caller);
     m.signals = open_signals();
     if (job_receive(&m) < 0 || launch(&m) < 0)
         _exit(1);

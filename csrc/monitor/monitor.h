@@ -115,6 +115,9 @@ void event_restart(const struct monitor *m);
 int64_t signal_sent(const struct monitor *m);
 bool ended_by_user(const struct monitor *m); /* with the signal that was sent to it */
 
+/* guard.c: return if that is not what the program was started for. */
+void guard(int socket);
+
 /* record.c: reserve the space on the disk, fill it. */
 int record_open(int state);
 void record_write(struct monitor *m);

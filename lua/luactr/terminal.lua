@@ -8,6 +8,9 @@ local sys <const> = core.sys
 
 local M = {}
 
+--- For a terminal after a luactr that was killed: no colours, a cursor, a new line.
+M.AFTER_KILL = "\27[0m\27[?25h\r\n"
+
 local CHUNK <const> = 4096 -- what a terminal's line discipline takes at once
 local END_OF_INPUT <const> = "\4" -- Ctrl-D, which the terminal inside turns into end-of-file
 
@@ -98,7 +101,8 @@ end
 
 --- Raw mode, if the input is a terminal.
 function Relay:enter()
-  self.raw = sys.isatty(self.input) and supervise.raw_mode(self.input) or nil
+  self.raw = sys.isatty(self.input) and supervise.raw_mode(self.input, M.AFTER_KILL)
+    or nil
 end
 
 function Relay:leave()

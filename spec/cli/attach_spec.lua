@@ -120,17 +120,22 @@ describe("luactr attach #cli", function()
     assert_restored(screen, 0)
   end)
 
+  -- Tells when the terminal is as it was: a killed luactr leaves that to another process.
+  local UNTIL_RESTORED <const> = "before=$(stty -g); %s %s; echo status $?; "
+    .. "until [ \"$(stty -g)\" = \"$before\" ]; do sleep 0.05; done; echo as before; exec cat"
+
   it("shows the same to several, and lets one be killed", function()
     local name = start_shell("two")
     open(name)
     screen:await("inside%$")
-    local other <close> = screen:beside(command(name))
+    local other <close> = screen:beside(UNTIL_RESTORED:format(luactr_program, "attach " .. name))
     other:await("inside%$")
     type_line(other, "echo for-$((1 + 1))")
     screen:await("\nfor%-2\n")
     other:await("\nfor%-2\n")
     assert(sys.kill(other:pid_of("luactr"), sys.signals.KILL))
     other:await("status 137")
+    other:await("as before")
     type_line(screen, "echo still-$((1 + 1))")
     screen:await("\nstill%-2\n")
     screen:press("C-p", "C-q")
@@ -145,6 +150,17 @@ describe("luactr attach #cli", function()
     assert(sys.kill(screen:pid_of("luactr"), sys.signals.TERM))
     assert_restored(screen, 143)
     assert.is_true(ctr.find(name):is_running())
+  end)
+
+  it("gives the terminal back when luactr is killed with the container in front", function()
+    local name = here:name("front")
+    screen = Screen.open(here.dir, { columns = 130, rows = 20 }, UNTIL_RESTORED:format(
+      luactr_program, ("run -t --name %s %s 'exec bash --norc'"):format(name, here.recipe)))
+    screen:await("inside%$")
+    assert(sys.kill(screen:pid_of("luactr"), sys.signals.KILL))
+    screen:await("status 137")
+    screen:await("as before")
+    repeat luactr("gc") until not sys.stat("/run/luactr/containers/" .. name)
   end)
 
   it("leaves the other screen and shows the cursor when it detaches", function()

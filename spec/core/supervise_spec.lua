@@ -83,7 +83,7 @@ describe("core.supervise #core", function()
     end)
   end)
 
-  describe("raw_mode()", function()
+  describe("raw_mode() #spawn", function()
     local function settings(path)
       return support.run { "stty", "-F", path, "-a" }.stdout
     end
@@ -97,6 +97,40 @@ describe("core.supervise #core", function()
       raw:close()
       raw:close()
       assert.equal(before, settings(path))
+    end)
+
+    -- Kill a process that has the terminal in raw mode, after act().
+    local function kill_in_raw_mode(act)
+      local master, terminal, path = sys.openpty()
+      local before = settings(path)
+      local child <close> = assert(sys.clone({}, function()
+        local raw = assert(supervise.raw_mode(terminal, "given back"))
+        sys.write(terminal, "raw")
+        sys.nanosleep(1000)
+        raw:close()
+      end))
+      assert.equal("raw", master:read(100))
+      act(path)
+      child:signal("KILL")
+      assert(child:wait())
+      return before, path, master
+    end
+
+    it("is left for a process that was killed", function()
+      local before, path, master <close> = kill_in_raw_mode(function() end)
+      assert.equal(1, supervise.poll({ { fd = master, events = "r" } }, 20))
+      assert.equal("given back", master:read(100))
+      assert.equal(before, settings(path))
+    end)
+
+    it("is no business of a killed one if another has changed it", function()
+      local other
+      local _, path, master <close> = kill_in_raw_mode(function(path)
+        support.must { "stty", "-F", path, "echo" }
+        other = settings(path)
+      end)
+      assert.equal(0, supervise.poll({ { fd = master, events = "r" } }, 0.2))
+      assert.equal(other, settings(path))
     end)
 
     it("fails on what is no terminal", function()

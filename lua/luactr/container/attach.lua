@@ -56,7 +56,7 @@ Session.__index = Session
 
 function Session:enter()
   if self.is_terminal and sys.isatty(0) then
-    self.raw = supervise.raw_mode(0)
+    self.raw = supervise.raw_mode(0, require("luactr.terminal").AFTER_KILL)
   end
 end
 

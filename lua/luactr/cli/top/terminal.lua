@@ -49,7 +49,7 @@ function M.open()
 end
 
 function Terminal:enter()
-  self.raw = supervise.raw_mode(0)
+  self.raw = supervise.raw_mode(0, LEAVE)
   write(ENTER)
 end
 
