@@ -14,15 +14,15 @@ local box = ctr.container {
   rootfs = ctr.rootfs.host { "sh", "sleep", "touch", "rm", "ls" },
   stdin = "null",
   mounts = { ctr.tmpfs "/run" },
-  -- well for a while, then it goes on without doing anything
-  command = { "sh", "-c", "touch /run/ready; sleep 0.3; rm /run/ready; exec sleep 1000" },
-  health = { command = { "ls", "/run/ready" }, interval = "50ms", retries = 2 },
+  -- it falls ill by a signal, and goes on without doing anything
+  command = { "sh", "-c", "trap 'rm -f /run/ready' USR1; touch /run/ready; "
+    .. "while :; do sleep 0.05; done" },
+  health = { command = { "ls", "/run/ready" }, interval = "50ms", retries = 2,
+    start_period = "60s" },
   on = {
     health = function(box, event)
       print(string.format("life %d: %s (%s)", lives, event.state, event.message))
-      if event.state == "unhealthy" then
-        box:kill()
-      end
+      box:kill(event.state == "healthy" and "USR1" or "KILL")
     end,
     exit = function(box)
       if lives < 3 then

@@ -36,7 +36,9 @@ describe("health #system", function()
     local result = assert(box:run())
     assert.equal("killed", result.reason)
     assert.is_nil(result.callback_errors)
-    assert.same({ "starting healthy", "healthy unhealthy", "unhealthy healthy" }, seen)
+    -- how many more there are until it has ended is a matter of luck
+    assert.same({ "starting healthy", "healthy unhealthy", "unhealthy healthy" },
+      table.move(seen, 1, 3, 1, {}))
   end)
 
   it("is shown by stats and inspect", function()
@@ -105,7 +107,7 @@ describe("health #system", function()
     local box <close> = shell("touch /tmp/ok; exec sleep 1000", {
       mounts = { ctr.tmpfs "/tmp" },
       health = { command = { "sh", "-c", "cat /tmp/ok && echo fine" }, interval = 0.02,
-        retries = 1 },
+        retries = 1, start_period = 60 }, -- the first check may come before the file
       on = { health = function(box, event)
         seen[#seen + 1] = event.state .. " " .. event.message:match("%S+$")
         if event.state == "unhealthy" then return box:kill() end
