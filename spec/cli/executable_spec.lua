@@ -18,6 +18,24 @@ describe("the luactr executable", function()
     assert.not_matches("%./no_such_module", result.stderr)
   end)
 
+  it("loads libarchive for archives only", function()
+    local dir <close> = support.tmpdir()
+    local recipe = dir:write("recipe.lua", [[
+local function loaded()
+  for line in io.lines("/proc/self/maps") do
+    if line:find("libarchive", 1, true) then return true end
+  end
+  return false
+end
+local ctr = require "luactr"
+print(loaded())
+local fd <close> = ctr.sys.memfd_create("archive")
+assert(require("luactr.files.archive").reader(fd))
+print(loaded())]])
+    local result = support.luactr { recipe }
+    assert.same({ "false\ntrue\n", "" }, { result.stdout, result.stderr })
+  end)
+
   it("ignores LUA_INIT", function()
     local result = support.luactr { "version", env = { LUA_INIT = "error('init')" } }
     assert.equal(0, result.code)
