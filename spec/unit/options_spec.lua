@@ -22,8 +22,9 @@ local function check(fields)
   return spec.check(fields)
 end
 
--- A value of the library: a root file system, a mount.
+-- A value of the library: a root file system, a mount, a pod, which was checked when it was made.
 local function check_value(value)
+  if require("luactr.pod").is(value) then return true end
   if type(value) == "table" and value.target then return check { mounts = { value } } end
   return check { rootfs = value }
 end
@@ -34,8 +35,14 @@ local function check_code(code)
     local box = ctr.container { rootfs = "/srv", command = { "/x" } }
     return type(box[method]) == "function", "no method " .. method
   elseif code:match("^ctr%.") then
-    local value = assert(load("return " .. code, code, "t", { ctr = ctr }))()
+    local function box(name)
+      return ctr.container { name = name, rootfs = "/srv", command = { "/x" } }
+    end
+    local names = { ctr = ctr, a = box "a", b = box "b" }
+    local value = assert(load("return " .. code, code, "t", names))()
     return check_value(value)
+  elseif code:match("^on%.%l+$") then
+    return check { on = { [code:match("%l+$")] = print }, health = { check = print } }
   elseif code:match("^[%w_.]+$") then
     local row = spec.field(code)
     return row ~= nil and not row.unsupported, "no field " .. code
