@@ -33,6 +33,8 @@ describe("luactr attach #cli", function()
     world.check()
   end)
 
+  local function directory_of(name) return "/run/luactr/containers/" .. name end
+
   local function start(text, ...)
     local name = here:name(text)
     local result = luactr("run", "-d", "--name", name, ...)
@@ -160,7 +162,7 @@ describe("luactr attach #cli", function()
     assert(sys.kill(screen:pid_of("luactr"), sys.signals.KILL))
     screen:await("status 137")
     screen:await("as before")
-    repeat luactr("gc") until not sys.stat("/run/luactr/containers/" .. name)
+    repeat luactr("gc") until not sys.stat(directory_of(name))
   end)
 
   it("leaves the other screen and shows the cursor when it detaches", function()
@@ -285,6 +287,32 @@ describe("luactr attach #cli", function()
     local again <close> = process.start { luactr_program, "attach", name }
     luactr("kill", name)
     assert.equal(137, again:wait().code)
+  end)
+
+  it("is nothing that other users or the container can reach", function()
+    local name = here:start("ls -R /run 2>&1; cat /proc/net/unix; exec sleep 1000", "closed")
+    local directory <close> = assert(sys.open(directory_of(name), sys.O_RDONLY))
+    -- What another user gets of the socket, even with the directory at hand.
+    local function as_stranger()
+      local child <close> = assert(sys.clone({}, function()
+        assert(sys.setgid(support.stranger))
+        assert(sys.setuid(support.stranger))
+        local socket, _, errno = core.monitor.attach(directory)
+        if not socket then return errno == sys.errno.EACCES and 10 or 11 end
+        core.supervise.poll({ { fd = socket, events = "r" } }, 20)
+        return socket:read(100) == "h\0" and 12 or 13
+      end))
+      return assert(child:wait()).code
+    end
+    assert.equal(10, as_stranger())
+    support.must { "chmod", "777", directory_of(name), directory_of(name) .. "/attach" }
+    assert.equal(13, as_stranger())
+    support.must { "chmod", "700", directory_of(name) }
+    assert.not_matches("attach", luactr("logs", name).stdout)
+    local client <close> = process.start { luactr_program, "attach", name }
+    await_attached(client)
+    luactr("kill", name)
+    assert.equal(137, client:wait().code)
   end)
 
   it("refuses a terminal where there can be none", function()
