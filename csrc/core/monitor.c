@@ -177,9 +177,14 @@ static int receive(int socket, struct monitor_event *event, int *fd) {
                              .msg_control = &control,
                              .msg_controllen = sizeof control};
     ssize_t length;
-    do
+    bool reset = false; /* it has left something unread: what it said before comes after that */
+    do {
         length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    while (length < 0 && errno == EINTR);
+        if (length < 0 && errno == ECONNRESET && !reset) {
+            reset = true;
+            errno = EINTR;
+        }
+    } while (length < 0 && errno == EINTR);
     if (length < 0)
         return -errno;
     const struct cmsghdr *c = CMSG_FIRSTHDR(&message);
@@ -242,7 +247,7 @@ int lctr_monitor_start(struct lctr_monitor *monitor, struct lctr_monitor_start *
     monitor->socket = socket;
     fill_job(start);
     int error = hand_over(monitor->socket, start);
-    if (!error)
+    if (!error || error == -EPIPE || error == -ECONNRESET) /* it may have said why */
         error = await_spawned(monitor, start, what);
     if (error)
         lctr_monitor_close(monitor);

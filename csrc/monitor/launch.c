@@ -35,7 +35,7 @@ static int say(const struct monitor *m, const struct monitor_event *event, int f
     return sendmsg(m->caller, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static int refuse(const struct monitor *m, int error, const char *what) {
+int launch_refuse(const struct monitor *m, int error, const char *what) {
     struct monitor_event event = {.kind = MONITOR_REFUSED, .error = error};
     strncpy(event.what, what, sizeof event.what - 1);
     say(m, &event, -1);
@@ -200,12 +200,12 @@ static int give_up(struct monitor *m, int error) {
 static int prepare(struct monitor *m) {
     int error = log_open(&m->log, m->state, (int64_t)m->job->log_size, m->job->log_files);
     if (error)
-        return refuse(m, error, "open the log");
+        return launch_refuse(m, error, "open the log");
     m->record = record_open(m->state);
     error = m->record < 0 ? m->record : restart_prepare(m);
     if (!error)
         error = attach_open(&m->attach, m->state);
-    return error ? refuse(m, error, "write the state directory") : 0;
+    return error ? launch_refuse(m, error, "write the state directory") : 0;
 }
 
 static void note_start(struct monitor *m) {
@@ -219,7 +219,8 @@ int launch(struct monitor *m) {
         return error;
     error = spawn(m);
     if (error)
-        return refuse(m, error, error == -EINVAL && m->again.policy ? "keep mounts" : "clone");
+        return launch_refuse(m, error,
+                             error == -EINVAL && m->again.policy ? "keep mounts" : "clone");
     const struct monitor_event spawned = {
         .kind = MONITOR_SPAWNED, .pid = m->process.pid, .monitor = getpid()};
     event_tell(m, "create");

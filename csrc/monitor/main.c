@@ -1,5 +1,6 @@
 #include "monitor.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
@@ -14,9 +15,14 @@ int64_t clock_us(int clock) {
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+#define STARTING "start the monitor" /* as the caller calls what comes before */
+
 /* The caller reaps the first process at once; the second is nobody's child. */
-static void leave_caller(void) {
-    if (fork() != 0)
+static void leave_caller(const struct monitor *m) {
+    pid_t pid = fork();
+    if (pid < 0)
+        launch_refuse(m, -errno, STARTING);
+    if (pid != 0)
         _exit(0);
     setsid();
 }
@@ -60,11 +66,14 @@ void monitor_main(void) {
         m.sources[i].fd = -1;
     attach_init(&m.attach);
     lctr_process_init(&m.process);
-    leave_caller();
+    leave_caller(&m);
     clear();
     guard(m.caller);
     m.signals = open_signals();
-    if (job_receive(&m) < 0 || launch(&m) < 0)
+    int error = job_receive(&m);
+    if (error)
+        launch_refuse(&m, error, STARTING);
+    if (error || launch(&m) < 0)
         _exit(1);
     do
         watch(&m);

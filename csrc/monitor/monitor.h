@@ -90,6 +90,7 @@ int job_receive(struct monitor *m);
 /* launch.c: start the container, and be left alone with it; start it once more. */
 int launch(struct monitor *m);
 int launch_again(struct monitor *m);
+int launch_refuse(const struct monitor *m, int error, const char *what); /* returns the error */
 
 /* restart.c: what has to be known for that; whether there is another life to watch; what the meters
  * have counted in this one. */

@@ -495,8 +495,10 @@ local ENTERING <const> = {
 }
 
 local function explain(box, host, err)
-  if err.step or err.op then
-    require("luactr.cause").explain(err, box.plan, host)
+  -- Without descriptors no module can be read: then the error says less.
+  local read, cause = pcall(require, "luactr.cause")
+  if read and (err.step or err.op) then
+    cause.explain(err, box.plan, host)
   end
   return err
 end
