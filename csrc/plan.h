@@ -81,8 +81,10 @@
     X(CONSOLE, "console", "rows:u columns:u uid:U gid:U beside:U")                                 \
     X(PIVOT_ROOT, "pivot_root", "")                                                                \
     X(CHROOT, "chroot", "")                                                                        \
-    /* PID 1 stays, the rest of the list is carried out by its child (vfork) */                    \
-    X(INIT, "init", "")                                                                            \
+    /* PID 1 stays, the rest of the list is carried out by its child (vfork), which is born in a   \
+     */                                                                                            \
+    /* cgroup v2 directory if there is one */                                                      \
+    X(INIT, "init", "cgroup:F")                                                                    \
     /* the payload's own attributes */                                                             \
     X(SETSID, "setsid", "")                                                                        \
     X(CONTROLLING_TTY, "controlling_tty", "")                                                      \

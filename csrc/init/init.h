@@ -39,6 +39,8 @@ struct init {
     bool covered;          /* the stage lies on the new root */
     bool private;          /* mounts do not come back to the host any more */
     int tty;               /* slave of the console, -1 without one */
+    int cgroup;            /* directory that the payload is born in, -1 without one */
+    int procs;             /* or the file by which it goes there */
     int life;              /* pidfd of the reaper above the payload, -1 where that is PID 1 */
     int ruleset;           /* of Landlock, -1 without one */
 
@@ -58,6 +60,7 @@ typedef int step_function(struct init *in, const union plan_arg *a);
 
 /* ---- steps.c */
 __attribute__((noreturn)) void steps_run(struct init *in, uint32_t from);
+__attribute__((noreturn)) void steps_fail(struct init *in, int result); /* the step in hand has */
 
 /* ---- fds.c */
 int fds_parse(struct init *in, const char *text, int *plan_fd, size_t *plan_size);

@@ -9,7 +9,31 @@
  * sleep; what it writes there is its own frames and the state of its steps. */
 static void payload_main(void *state) {
     struct init *in = state;
+    long result = in->procs >= 0 ? k_write(in->procs, "0", 1) : 0;
+    fds_close(&in->procs); /* our copies: what leads to the host is not for inside */
+    fds_close(&in->cgroup);
+    if (result < 0)
+        steps_fail(in, at(in, AUX_ATTACH, result));
     steps_run(in, in->index + 1);
+}
+
+static int clone_payload(struct init *in) {
+    return (int)k_clone_call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, payload_main, in);
+}
+
+/* Born there, since to move there takes a lock over all processes of the host. Where a filter
+ * round us has no clone3, it moves. */
+static int clone_into_cgroup(struct init *in) {
+    struct clone_args args = {
+        .flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP,
+        .exit_signal = SIGCHLD,
+        .cgroup = (unsigned)in->cgroup,
+    };
+    int pid = (int)k_clone_call(__NR_clone3, (long)&args, sizeof args, payload_main, in);
+    if (pid != -ENOSYS && pid != -EPERM)
+        return at(in, AUX_ATTACH, pid);
+    in->procs = fds_keep(in, k_openat(in->cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0));
+    return in->procs < 0 ? at(in, AUX_ATTACH, in->procs) : clone_payload(in);
 }
 
 /* Nobody needs to see or change anything here, and nothing needs rights but kill(2). The status
@@ -152,7 +176,7 @@ static int stay_outside(struct init *in, int pid) {
  * descriptors lead to, as long as that has not shed its rights. The payload's own process is so too
  * until its exec. */
 int step_init(struct init *in, const union plan_arg *a) {
-    (void)a;
+    in->cgroup = a[0].u == PLAN_NONE ? -1 : plan_take(in, &a[0]);
     int pid = k_getpid();
     int parent = k_getppid();
     int result = process_arm(in);
@@ -165,8 +189,7 @@ int step_init(struct init *in, const union plan_arg *a) {
     in->pid1 = pid;
     /* only then is /proc the host's, and to be trusted */
     bool bare = pid != 1 && in->root < 0 && !in->entered;
-    int payload =
-        (int)k_clone_call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, payload_main, in);
+    int payload = in->cgroup < 0 ? clone_payload(in) : clone_into_cgroup(in);
     if (payload < 0)
         return payload;
     if (in->failed) {

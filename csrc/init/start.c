@@ -79,6 +79,8 @@ void init_main(const long *stack) {
                       .stage = -1,
                       .tty = -1,
                       .life = -1,
+                      .cgroup = -1,
+                      .procs = -1,
                       .ruleset = -1,
                       .cover = {-1, -1},
                       .death_signal = SIGKILL};

@@ -79,9 +79,11 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-__attribute__((noreturn)) static void report(struct init *in, int error) {
-    const struct plan_status record = {
-        .step = in->index, .kind = plan_steps(in)[in->index].kind, .error = error, .aux = in->aux};
+void steps_fail(struct init *in, int result) {
+    const struct plan_status record = {.step = in->index,
+                                       .kind = plan_steps(in)[in->index].kind,
+                                       .error = -result,
+                                       .aux = in->aux};
     in->failed = true;
     k_write(in->status, &record, sizeof record);
     k_exit(EXIT_SETUP);
@@ -103,7 +105,7 @@ void steps_run(struct init *in, uint32_t from) {
     for (in->index = from; in->index < in->plan->steps; in->index++) {
         int result = perform(in);
         if (result < 0)
-            report(in, -result);
+            steps_fail(in, result);
     }
     k_exit(0);
 }

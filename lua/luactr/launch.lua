@@ -234,7 +234,7 @@ end
 local function enter(box, run, host)
   local place, fields = box:place()
   if place then
-    run.target, fields = require("luactr.container.target").open(place, host)
+    run.target, fields = require("luactr.container.target").open(place, box.base, host)
   end
   if not run.target then
     fields.op = fields.op or "enter"

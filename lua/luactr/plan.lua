@@ -230,7 +230,9 @@ local ENTERING <const> = {
   { name = "join", title = "Enter the container", module = "luactr.namespaces", call = "enter" },
   { name = "console", title = "Open a terminal", steps = console },
   { name = "init", title = "Stay outside, go on in a child",
-    steps = function() return { { op = "init", from = "command" } } end },
+    steps = function(_, _, plan)
+      return { { op = "init", cgroup = plan.target.unified, from = "command" } }
+    end },
   { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
   { name = "oom", title = "Choose who dies first", steps = oom_score_adj },
   { name = "core scheduling", title = "Share no core with others", steps = core_scheduling },

@@ -9,6 +9,7 @@ local M = {}
 ---@field given table<string, boolean> those that the recipe spoke of
 ---@field hostname? string
 ---@field bare? boolean it has no root of its own
+---@field chroot? boolean its root is not that of its mount namespace
 
 local function new(id)
   return { id = id, given = {} }
@@ -26,6 +27,11 @@ local function environment(env, host)
   return list
 end
 
+-- On an initial ramfs nobody can pivot.
+local function has_chroot(spec, host)
+  return not spec.rootfs.bare and host.initramfs or nil
+end
+
 ---@param plan luactr.plan of the container
 ---@param host luactr.host
 ---@return luactr.base
@@ -35,7 +41,7 @@ function M.of(plan, host)
     base[name], base.given[name] = spec[name], spec.given[name]
   end
   base.env = environment(spec.env, host)
-  base.hostname, base.bare = spec.hostname, spec.rootfs.bare
+  base.hostname, base.bare, base.chroot = spec.hostname, spec.rootfs.bare, has_chroot(spec, host)
   return base
 end
 
@@ -112,6 +118,7 @@ function M.store(plan, host)
   end
   stored.env = stored.env and environment(spec.env, host)
   stored.hostname, stored.bare = spec.given.hostname and spec.hostname or nil, spec.rootfs.bare
+  stored.chroot = has_chroot(spec, host)
   if spec.rootfs.bare then
     stored.user = spec.user
   end
@@ -136,6 +143,7 @@ function M.load(stored, id)
     base[name] = value
   end
   base.hostname, base.bare = stored.hostname or id:sub(1, 64), stored.bare
+  base.chroot = stored.chroot
   return base
 end
 

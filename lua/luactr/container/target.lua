@@ -14,7 +14,8 @@ local M = {}
 ---@field namespaces table<string, "new"|"host"> by a spec's names
 ---@field pid_beside? boolean its PID 1 is not in the pid namespace that its command is in
 ---@field id_maps? { setgroups: string } in a user namespace
----@field attach string[] slots of its cgroups
+---@field attach string[] slots of its cgroup v1 directories
+---@field unified? string the slot of its cgroup v2 directory
 ---@field fds table<string, luactr.fd|integer> by slot
 local Target = {}
 Target.__index = Target
@@ -143,16 +144,24 @@ local function directory_for_more(mount, top, path)
   return mount .. (given and given:find("%S") and path or top)
 end
 
+--- What leads there. To move a process takes a lock over all of the host: on v2 it is born there,
+--- unless it is by then a user who may not enter; on v1 a single thread moves without that.
 local function open_cgroup(self, hierarchy, top, path)
-  local directory = hierarchy.version == 2 and directory_for_more(hierarchy.mount, top, path)
-    or hierarchy.mount .. top
   local slot = "cgroup:" .. hierarchy.name
-  local fd, message, errno = sys.open(directory .. "/cgroup.procs", sys.O_WRONLY)
-  if fd then
-    self.attach[#self.attach + 1] = slot
-    self:own(fd, slot)
+  local fd, message, errno
+  if hierarchy.version == 1 then
+    fd, message, errno = sys.open(hierarchy.mount .. top .. "/tasks", sys.O_WRONLY)
+  else
+    local directory = directory_for_more(hierarchy.mount, top, path)
+    self.unified = self.namespaces.user == "host" and slot or nil
+    if self.unified then
+      fd, message, errno = sys.open(directory, { "rdonly", "directory" })
+    else
+      fd, message, errno = sys.open(directory .. "/cgroup.procs", sys.O_WRONLY)
+    end
   end
-  return fd ~= nil, errno, message
+  self.attach[#self.attach + 1] = slot ~= self.unified and slot or nil
+  return fd and self:own(fd, slot), errno, message
 end
 
 --- True; or false, errno and what it was about, or "paused".
@@ -180,8 +189,11 @@ end
 ---@field pidfd luactr.fd a new one
 ---@field cgroup? string below each hierarchy's parent
 
-local function look(self, place, host)
+local function look(self, place, base, host)
   local fine, errno, what = look_at_namespaces(self)
+  if fine and base.chroot and self.namespaces.mount == "new" then
+    return false, sys.errno.EOPNOTSUPP, "chroot"
+  end
   if fine then
     fine, errno = look_at_pids(self)
   end
@@ -201,7 +213,7 @@ local function problem(self, errno, what, host)
   elseif errno == sys.errno.EACCES and not host.privileged then
     return { errno = errno, op = "open", action = "look at its namespaces", remedy = "as root",
       cause = "it has joined users of others, as a pod's members do, and only root sees into it" }
-  elseif self.namespaces.mount == "new" and host.initramfs then
+  elseif what == "chroot" then
     return { errno = sys.errno.EOPNOTSUPP, checked = true,
       cause = "on an initial ramfs a container's root is not that of its mount namespace" }
   end
@@ -211,15 +223,16 @@ end
 
 --- Look at a container that runs.
 ---@param place luactr.target.place
+---@param base luactr.base
 ---@param host luactr.host
 ---@return luactr.target?
 ---@return table? fields of an error
-function M.open(place, host)
+function M.open(place, base, host)
   local self = setmetatable({ pid = place.pid, root = "/proc/" .. place.pid .. "/root", flags = 0,
     namespaces = {}, attach = {}, fds = {}, owned = {} }, Target)
   self:own(place.pidfd, "container")
-  local fine, errno, what = look(self, place, host)
-  if fine and not self:has_ended(0) and not (self.namespaces.mount == "new" and host.initramfs) then
+  local fine, errno, what = look(self, place, base, host)
+  if fine and not self:has_ended(0) then
     return self
   end
   local fields = problem(self, errno, what, host)
