@@ -276,6 +276,40 @@ local function start()
   end
 end
 
+--- A container of crun's that waits, and the words that run a command in it; close() ends it.
+local function crun_that_waits(id)
+  local directory = bundle()
+  local config = cjson.decode(read(directory .. "/config.json"))
+  config.process.args = { "/bin/payload", "wait" }
+  write(directory .. "/config.json", (cjson.encode(config):gsub("{}", "[]")))
+  local inside = peer_namespace and { "nsenter", "--mount=" .. peer_namespace } or {}
+  local function run(...)
+    lines_of(table.move({ ... }, 1, select("#", ...), #inside + 1,
+      table.move(inside, 1, #inside, 1, {})))
+  end
+  -- who has its output would wait for its end
+  run("sh", "-c", 'exec crun run --detach --bundle "$0" "$1" </dev/null >/dev/null 2>&1',
+    directory, id)
+  local argv = { "crun", "exec", id, "/bin/payload" }
+  if peer_namespace then table.insert(argv, 1, "@" .. peer_namespace) end
+  return argv, setmetatable({}, { __close = function() run("crun", "delete", "--force", id) end })
+end
+
+local function exec()
+  local wanted = description()
+  wanted.name, wanted.command = "bench-exec", { "/bin/payload", "wait" }
+  local found = assert(ctr.container(wanted):start { detach = true })
+  local _ <close> = setmetatable({}, { __close = function() found:remove { force = true } end })
+  local programs = { { name = "luactr", argv = { luactr, "exec", found.id, "/bin/payload" } } }
+  if has_program("crun") then
+    local argv, box <close> = crun_that_waits("luactr-bench-exec")
+    programs[2] = { name = "crun", argv = argv }
+    details.exec = box and race(programs, START_ROUNDS)
+    add("exec: luactr exec / crun", details.exec.luactr.median / details.exec.crun.median, "ratio",
+      0.45)
+  end
+end
+
 -- Somebody who may do nothing, with a state directory where root's is.
 local STRANGER <const> = 65534
 local STRANGER_RUNTIME <const> = "/run/luactr-bench"
@@ -457,7 +491,7 @@ end
 ---- the report
 
 local MEASURES <const> = { start = start, loop = loop, heap = heap, quota = quota, memory = memory,
-  scale = scale, rootless = rootless }
+  scale = scale, rootless = rootless, exec = exec }
 
 local function verdict(row)
   if not row.bar then return "" end
