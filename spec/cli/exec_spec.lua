@@ -104,6 +104,68 @@ describe("luactr exec #cli", function()
     front:wait()
   end)
 
+  describe("on a terminal", function()
+    -- A shell of the host on a terminal, which runs luactr there.
+    local function start(name, script)
+      return process.start { "sh", "-c", (script:gsub("LUACTR", support.luactr_program)
+        :gsub("NAME", name)), tty = true }
+    end
+
+    it("is a shell with jobs, of the container's terminals, in the window's size", function()
+      local name = here:start("sleep 100", "exec")
+      local shell <close> = start(name, "exec LUACTR exec -it -e PS1=ready: NAME sh -i")
+      shell:expect("ready:")
+      shell:write("tty; stty size\n")
+      shell:expect("/dev/pts/0\r\n24 80\r\n")
+      shell:resize(40, 100)
+      local deadline = sys.clock_gettime() + 30
+      repeat
+        shell:write("stty size\n")
+        sys.nanosleep(0.1)
+        shell:pump(0.1)
+        assert.is_true(sys.clock_gettime() < deadline, shell.stdout)
+      until shell.stdout:find("40 100", 1, true)
+      shell:write("sh -c 'echo go''ing; exec sleep 1000'\n")
+      shell:expect("going")
+      shell:write("\26") -- Ctrl-Z
+      shell:expect("%^Z.*ready:")
+      shell:write("jobs\n")
+      shell:expect("Stopped")
+      shell:write("kill -9 %1; wait; sh -c 'echo ag''ain; exec sleep 1000'\n")
+      shell:expect("again")
+      shell:write("\3") -- Ctrl-C
+      shell:write("echo is $((6 * 7))\n")
+      shell:expect("is 42")
+      assert.is_nil(shell.stdout:find("job control", 1, true))
+      shell:write("exit 5\n")
+      assert.same({ 5 }, { shell:wait().code })
+    end)
+
+    it("leaves the terminal as it was, and the container's console alone", function()
+      local name = here:start("sleep 100", "exec")
+      local shell <close> = start(name, "echo before $(stty -g); LUACTR exec -t NAME sh -c "
+        .. "'stty raw -echo; [ -e /dev/console ] && echo console; exit 3'; "
+        .. "echo status $?; echo after $(stty -g); echo end")
+      shell:expect("end\r\n")
+      assert.equal("3", shell.stdout:match("status (%d+)"))
+      assert.equal(shell.stdout:match("before (%S+)"), shell.stdout:match("after (%S+)"))
+      assert.is_nil(shell.stdout:find("console\r\n", 1, true))
+    end)
+
+    it("has what a pipe brings, and its end", function()
+      local name = here:start("sleep 100", "exec")
+      local result = support.luactr { "exec", "-t", name, "cat", stdin = "text\n" }
+      assert.same({ 0, "text\r\ntext\r\n" }, { result.code, result.stdout })
+    end)
+
+    it("is of the user that it is for", function()
+      local name = here:start("sleep 100", "exec")
+      local result = support.luactr { "exec", "-t", "-u", "5", name, "sh", "-c",
+        "[ -O $(tty) ] && [ -w $(tty) ] && echo mine" }
+      assert.equal("mine\r\n", result.stdout)
+    end)
+  end)
+
   local FAILURES <const> = {
     { title = "no name", code = 2, text = "which container?" },
     { title = "no command", "NAME", code = 2, text = "which command?" },
