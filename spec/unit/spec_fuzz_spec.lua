@@ -25,6 +25,11 @@ local layout <const> = require("luactr.cgroup").detect()
 
 for _, host in ipairs(hosts) do
   host.accounts = function() return { uid = 5, gid = 5 }, {} end
+  host.maps_of = function(to)
+    local map = { { inside = 0, outside = 100000, count = 65536 } }
+    return to.path ~= "/proc" and { uid = map, gid = map } or nil
+  end
+  host.may_unshare = function() return false, "EPERM" end
   host.lsm = {
     apparmor = function() return true end,
     selinux = function() return nil, "this kernel runs without SELinux" end,
@@ -39,7 +44,7 @@ local words <const> = {
   "none", "all", "default", "inherit", "capture", "%s%n", ("x"):rep(70), ("/"):rep(5000),
   "\xff\xfe",
   "nofile", "CAP_KILL", "TERM", "net.ipv4.ip_forward", "1000:1000",
-  "app:staff", "01", "keep", "c 1:3 rwm", "signal",
+  "app:staff", "01", "keep", "c 1:3 rwm", "signal", "container:other", "/proc/1/ns/user", "try",
 }
 
 local numbers <const> = {
@@ -59,7 +64,8 @@ end
 collect(spec.fields)
 collect(require("luactr.spec.landlock").fields)
 for _, name in ipairs { "soft", "hard", "add", "drop", "uid", "gid", "file", "source", "target",
-  "type", "options", "content", "mode", "pid", "user", "nofile", "kernel.sem" } do
+  "type", "options", "content", "mode", "pid", "user", "nofile", "kernel.sem", "network", "ipc", "uts",
+  "cgroup", "time", "monotonic", "boottime" } do
   names[#names + 1] = name
 end
 
