@@ -64,7 +64,8 @@ end
 collect(spec.fields)
 collect(require("luactr.spec.landlock").fields)
 for _, name in ipairs { "soft", "hard", "add", "drop", "uid", "gid", "file", "source", "target",
-  "type", "options", "content", "mode", "pid", "user", "nofile", "kernel.sem", "network", "ipc", "uts",
+  "type", "options", "content", "mode", "pid", "user", "nofile",
+  "kernel.sem", "network", "ipc", "uts",
   "cgroup", "time", "monotonic", "boottime" } do
   names[#names + 1] = name
 end
