@@ -9,7 +9,7 @@
 #define ATTACH_SOCKET    "attach" /* its name */
 #define ATTACH_INPUT_MAX 4096     /* of one message */
 
-/* ORDER ATTACH: luactr.container.attach */
+/* ORDER ATTACH: luactr.container.attach, luactr.container.attach.session */
 enum attach_kind {
     ATTACH_HELLO = 'h',  /* from the monitor, first: a byte of attach_traits */
     ATTACH_FULL = 'f',   /* in place of it: as many are attached as can be */
