@@ -29,9 +29,9 @@ describe("containers that many work on #system #slow", function()
   before_each(world.check)
   after_each(world.check)
 
-  local function box(name, script)
+  local function box(name, script, restart)
     return ctr.container { name = name, rootfs = root, command = { "sh", "-c", script },
-      limits = { pids = 10 } }
+      limits = { pids = 10 }, restart = restart }
   end
 
   -- A method of the container of that name, if there is one.
@@ -47,7 +47,9 @@ describe("containers that many work on #system #slow", function()
   local ACTS <const> = {
     function(name) return box(name, "echo x; sleep 0.05; exit 3"):start { detach = true } end,
     function(name) return box(name, "exec sleep 100"):start { detach = true } end,
+    function(name) return box(name, "exit 1", "on-failure:3"):start { detach = true } end,
     function(name) return box(name, "exit 3"):run() end,
+    on("exec", { command = { "sh", "-c", "exit 0" } }),
     on("pause"), on("resume"), on("stats"), on("stop", 0.05), on("remove"),
     on("remove", { force = true }), on("inspect"), on("logs"), on("kill", "USR1"), on("processes"),
     function() return ctr.list() end,

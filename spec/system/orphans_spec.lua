@@ -1,0 +1,35 @@
+-- PID 1 and the processes that nobody waits for.
+
+local ctr = require("luactr")
+local support = require("support")
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+local ORPHANS <const> = 10000
+
+describe("a container with many orphans #system #slow", function()
+  before_each(world.check)
+  after_each(world.check)
+
+  it("has none of them left, and a PID 1 that had time to spare", function()
+    local result = assert(ctr.run {
+      rootfs = ctr.rootfs.host { "sh", "cat", "sleep" }, stdout = "capture",
+      limits = { pids = 500 },
+      command = { "sh", "-c", ([[
+        i=0; while [ $i -lt %d ]; do (: &); i=$((i + 1)); done
+        sleep 0.2
+        for status in /proc/[0-9]*/stat; do
+          read -r pid name state rest <$status && [ "$state" = Z ] && echo zombie $pid
+        done
+        cat /proc/1/stat /proc/uptime; exit 0]]):format(ORPHANS) },
+    })
+    assert.same({ 0, "exit" }, { result.exit_code, result.reason })
+    assert.is_nil(result.stdout:find("zombie", 1, true))
+    local stat, uptime = result.stdout:match("%) ([^\n]*)\n([%d.]+)")
+    local fields = {}
+    for field in stat:gmatch("%S+") do fields[#fields + 1] = tonumber(field) or field end
+    local busy, started = (fields[12] + fields[13]) / 100, fields[20] / 100
+    assert.is_true(busy < 0.8 * (tonumber(uptime) - started), "PID 1 had no rest")
+  end)
+end)
