@@ -157,6 +157,11 @@ int lctr_cgroup_signal(int dir, int signal) {
     return lctr_cgroup_visit(dir, send_one, &sending);
 }
 
+int lctr_cgroup_kill_each(int dir) {
+    struct sending sending = {.dir = dir, .signal = SIGKILL};
+    return lctr_cgroup_visit(dir, send_one, &sending);
+}
+
 /* ---- making room */
 
 /* Whose processes a cgroup holds. */
@@ -382,7 +387,7 @@ static int empty_dir(const struct cgroup_dir *dir) {
             error = remove_children(dir->path);
         if ((!error && !left) || now_ms() > deadline)
             return left ? -EBUSY : error;
-        kill_all(dir->path);
+        lctr_cgroup_kill_each(dir->fd);
     }
 }
 

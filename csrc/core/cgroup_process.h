@@ -14,6 +14,10 @@ int lctr_cgroup_visit(int dir, cgroup_visitor *visit, void *context);
  * meanwhile, and takes apart what they have frozen. 0 or -errno. */
 int lctr_cgroup_signal(int dir, int signal);
 
+/* SIGKILL for each, one pass, where the cgroup is used again: see core/spawn.c for what cgroup.kill
+ * does to those that are born there later. */
+int lctr_cgroup_kill_each(int dir);
+
 /* cgroup v2 lets a cgroup give controllers to those below only when no process is in it. (For some
  * controllers it does, but what is below is then fit for threads alone.) If this process is the
  * only one in `base`, move it to a leaf of its own below `top`. 0; -EBUSY: there are others. */

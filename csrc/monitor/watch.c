@@ -35,7 +35,9 @@ static void thaw_later(const char *freezer) {
 void kill_container(struct monitor *m) {
     const struct cgroup_dir *dir = lctr_cgroup_main(&m->group);
     lctr_process_signal(&m->process, SIGKILL);
-    if (dir)
+    if (dir && m->again.policy)
+        lctr_cgroup_kill_each(dir->fd);
+    else if (dir)
         lctr_cgroup_signal(dir->fd, SIGKILL);
     lctr_cgroup_thaw(&m->group);
     thaw_later(m->freezer);

@@ -168,6 +168,13 @@ describe("restart #system", function()
     assert.same({ "wall_time", 1 }, { result.reason, result.restarts })
   end)
 
+  it("takes commands in a life after one that a limit ended", function()
+    local found = start("on-failure:1", "echo up; exec sleep 100",
+      { limits = { wall_time = 3, pids = 20 } })
+    eventually("its second life", function() return output(found) == "up\nup\n" end)
+    assert.equal(0, assert(found:exec { command = { "sh", "-c", "exit 0" } }).exit_code)
+  end)
+
   it("gives each life the same: input, files, descriptors", function()
     local dir <close> = support.tmpdir()
     dir:write("input", "from a file\n")
