@@ -7,21 +7,44 @@ local sys <const> = core.sys
 
 local M = {}
 
----@class luactr.container
+---@class luactr.container: luactr.container.inside
 ---@field spec luactr.spec
 ---@field id string its name, or a random one
 ---@field plan? luactr.plan made by the first start
 ---@field result? luactr.result of the last life
 ---@field pod? luactr.pod that it is a member of
 local Box = { __name = "luactr.container" }
-Box.__index = Box
+
+-- Methods that no start needs, by the module that has them.
+local LATER <const> = {
+  ["luactr.container.inside"] = { "command", "exec", "copy_in", "copy_out", "export", "diff" },
+  ["luactr.container.outside"] = { "pause", "resume", "stats", "health", "wait_healthy", "update",
+    "mount", "unmount", "processes", "place", "command_base", "subject" },
+}
+
+local module_of <const> = {} -- by method
+for module, names in pairs(LATER) do
+  for _, name in ipairs(names) do
+    module_of[name] = module
+  end
+end
+
+function Box.__index(_, name)
+  if Box[name] == nil and module_of[name] then
+    Box[name] = require(module_of[name])[name]
+  end
+  return Box[name]
+end
 
 local host -- facts, read once
 
-local function facts()
+---@return luactr.host
+function M.facts()
   host = host or require("luactr.host").facts()
   return host
 end
+
+local facts <const> = M.facts
 
 --- One of several has luactr's terminal only if it says so.
 local function facts_for_start()
@@ -69,11 +92,15 @@ end
 
 -- ---- one life
 
+--- Its life, which a method needs; raises where the method is called.
 ---@param box luactr.container
+---@param level? integer of the caller's mistake, 3
 ---@return luactr.run
-local function running(box)
-  return box.life or error(string.format("container %q is not running", box.id), 3)
+function M.running(box, level)
+  return box.life or error(string.format("container %q is not running", box.id), level or 3)
 end
+
+local running <const> = M.running
 
 local PATIENCE <const> = 0.2
 
@@ -316,205 +343,6 @@ function Box:stop()
   end
   self:kill("KILL")
   return self:wait()
-end
-
-local function cgroup_of(box, what)
-  local cgroup = running(box).cgroup
-  if cgroup then
-    return cgroup
-  end
-  return nil, require("luactr.error").new {
-    code = "ENOTSUP", errno = sys.errno.ENOTSUP, op = what,
-    message = string.format("cannot %s %q", what, box.id),
-    cause = "it has no cgroup", checked = true,
-  }
-end
-
-local function cgroup_call(box, what, ...)
-  local cgroup, err = cgroup_of(box, what)
-  if not cgroup then
-    return nil, err
-  end
-  local done, message, errno = cgroup[what](cgroup, ...)
-  if done then
-    return done
-  end
-  return nil, require("luactr.error").from_sys(message, errno, what)
-end
-
---- Stop all its processes where they are, by the freezer.
-function Box:pause()
-  return cgroup_call(self, "freeze")
-end
-
-function Box:resume()
-  return cgroup_call(self, "thaw")
-end
-
---- What it has used so far: the meters of its cgroup.
----@return table? meters
----@return table? error
-function Box:stats()
-  local meters, err = cgroup_call(self, "meters")
-  if meters and self.life.health then
-    meters.health = self.life.health.state
-  end
-  return meters, err
-end
-
---- What its checks have found; nil for one without `health`.
----@return luactr.health?
-function Box:health()
-  return running(self).health
-end
-
---- Wait until its checks find it healthy.
----@param timeout? number seconds
----@return boolean? healthy
----@return luactr.error? code "ETIMEDOUT", or "ESRCH" when it has ended
-function Box:wait_healthy(timeout)
-  if not running(self).health then
-    error(string.format("container %q has no health checks", self.id), 2)
-  end
-  return require("luactr.container.health").await(self, timeout)
-end
-
---- Change limits of this life; those that are not named stay as they are.
----@param limits table as the spec's `limits`
----@return boolean? done
----@return table? error
-function Box:update(limits)
-  local cgroup, err = cgroup_of(self, "update")
-  if not cgroup then
-    return nil, err
-  end
-  local update = require "luactr.container.update"
-  local wanted
-  wanted, err = update.check(limits, self.life.job.limits, self.spec.where)
-  if not wanted then
-    error(err, 2)
-  end
-  local done
-  done, err = update.apply(self, wanted, facts())
-  poll.tell(self.life.job.changed) -- who watches may have to look earlier
-  return done, err
-end
-
---- Where it runs; nil, and fields of an error, when it does not.
----@return luactr.target.place?
----@return table?
-function Box:place()
-  local run = self.life
-  local pidfd = run and sys.dup(run.process:pidfd())
-  if not pidfd then
-    return nil, { errno = sys.errno.ESRCH, checked = true, cause = "it is not running",
-      remedy = "start it first" }
-  end
-  local compiled = self.plan.cgroup
-  return { pid = run.process:pid(), pidfd = pidfd, cgroup = run.cgroup and compiled.path }
-end
-
---- A command to run in it, beside its own: start, wait, run, kill, stop and close are as a
---- container's. What is not said is as the container's own command has it.
----@param spec luactr.command_spec
----@return luactr.command
-function Box:command(spec)
-  local plan = running(self) and self.plan
-  local base = require("luactr.container.base").of(plan, facts())
-  return require("luactr.container.command").new(self, base, spec)
-end
-
---- Run a command in it to the command's end.
----@param spec luactr.command_spec
----@return luactr.result?
----@return luactr.error? why it did not start
-function Box:exec(spec)
-  local command <close> = self:command(spec)
-  return command:run()
-end
-
---- Mount in it while it runs: a table as the spec's `mounts` has them, or what a constructor gives.
----@param mount table
----@return boolean? done
----@return table? error
-function Box:mount(mount)
-  running(self)
-  local wanted, err = require("luactr.spec").check_mount(mount)
-  if not wanted then
-    error(err, 2)
-  end
-  return require("luactr.container.mounts").mount(self, wanted, facts())
-end
-
---- Unmount what is mounted at a target. What is in use stays, unless it is to be detached: then it
---- is out of sight now, and ends when nothing uses it any more.
----@param target string
----@param options? { detach?: boolean }
----@return boolean? done
----@return table? error
-function Box:unmount(target, options)
-  running(self)
-  if type(target) ~= "string" or target:sub(1, 1) ~= "/" or target:find("\0", 1, true) then
-    error("unmount: absolute path expected", 2)
-  end
-  return require("luactr.container.mounts").unmount(self, target, options or {}, facts())
-end
-
--- ---- files: see luactr.container.files
-
-local function files_call(box, what, ...)
-  local subject = require("luactr.container.subject").of_run(box, running(box), facts())
-  return require("luactr.container.files")[what](subject, ...)
-end
-
---- Copy a file or directory of the host, or the files of a tar archive, into it.
----@param source string|luactr.anyfd a path of the host; or a descriptor to read an archive from
----@param path string inside; where it goes follows the rules of cp(1)
----@param options? luactr.copy_options
----@return boolean? done
----@return luactr.error?
-function Box:copy_in(source, path, options)
-  return files_call(self, "copy_in", source, path, options)
-end
-
---- Copy a file or directory of it to the host.
----@param path string inside
----@param target string|luactr.anyfd a path of the host; or a descriptor to write an archive to
----@param options? luactr.copy_options
----@return boolean? done
----@return luactr.error?
-function Box:copy_out(path, target, options)
-  return files_call(self, "copy_out", path, target, options)
-end
-
---- Write its root file system, without what is mounted in it, as a tar archive.
----@param fd luactr.anyfd
----@param options? { filter?: "gzip"|"zstd", notice?: fun(path: string, why: string) }
----@return boolean? done
----@return luactr.error?
-function Box:export(fd, options)
-  return files_call(self, "export", fd, options)
-end
-
---- Which of its files it has added, changed and deleted.
----@return luactr.change[]?
----@return luactr.error? code "ENOTSUP" when there is nothing to compare with
-function Box:diff()
-  local subject = require("luactr.container.subject").of_run(self, running(self), facts())
-  return require("luactr.container.changes").list(subject)
-end
-
----@class luactr.process
----@field pid integer inside
----@field host_pid integer outside
----@field parent? integer inside; 0 for PID 1
----@field command string its short name
----@field state string letter as in ps(1)
-
---- Its processes, with their pids on both sides.
----@return luactr.process[]
-function Box:processes()
-  return require("luactr.processes").list(running(self))
 end
 
 --- The host's pid of its PID 1.

@@ -8,12 +8,16 @@ local sys <const> = core.sys
 
 local M = {}
 
----@class luactr.found
+---@class luactr.found: luactr.container.inside
 ---@field id string
 ---@field host luactr.host
 ---@field record luactr.state.record
 local Found = { __name = "luactr.found" }
 Found.__index = Found
+
+for name, method in pairs(require "luactr.container.inside") do
+  Found[name] = method
+end
 
 local DEFAULT_PATIENCE <const> = 10 -- stop_timeout's default
 
@@ -235,22 +239,17 @@ function Found:place()
   return { pid = self.record.pid, pidfd = pidfd, cgroup = self.record.cgroup }
 end
 
---- A command to run in it, beside its own: start, wait, run, kill, stop and close are as a
---- container's. What is not said is as the container's own command has it.
----@param spec luactr.command_spec
----@return luactr.command
-function Found:command(spec)
-  local base = require("luactr.container.base").load(self.record.process, self.id)
-  return require("luactr.container.command").new(self, base, spec)
+--- What a command in it has of the container's own.
+---@return luactr.base
+function Found:command_base()
+  return require("luactr.container.base").load(self.record.process, self.id)
 end
 
---- Run a command in it to the command's end.
----@param spec luactr.command_spec
----@return luactr.result?
----@return luactr.error? why it did not start
-function Found:exec(spec)
-  local command <close> = self:command(spec)
-  return command:run()
+--- What is to be known to get at its files.
+---@return luactr.container.subject?
+---@return luactr.error?
+function Found:subject()
+  return require("luactr.container.subject").of_found(self, config_of(self))
 end
 
 --- Its processes as a tree, down through the containers in it: PID 1 and whoever was put beside it.
@@ -331,57 +330,6 @@ function Found:kill(signal)
     kill_all(self)
   end
   return true
-end
-
--- ---- files: see luactr.container.files
-
-local function files_call(found, what, ...)
-  local subject, err = require("luactr.container.subject").of_found(found, config_of(found))
-  if not subject then
-    return nil, err
-  end
-  return require("luactr.container.files")[what](subject, ...)
-end
-
---- Copy a file or directory of the host, or the files of a tar archive, into it; running or, as far
---- as its root outlives it, ended.
----@param source string|luactr.anyfd a path of the host; or a descriptor to read an archive from
----@param path string inside; where it goes follows the rules of cp(1)
----@param options? luactr.copy_options
----@return boolean? done
----@return luactr.error?
-function Found:copy_in(source, path, options)
-  return files_call(self, "copy_in", source, path, options)
-end
-
---- Copy a file or directory of it to the host.
----@param path string inside
----@param target string|luactr.anyfd a path of the host; or a descriptor to write an archive to
----@param options? luactr.copy_options
----@return boolean? done
----@return luactr.error?
-function Found:copy_out(path, target, options)
-  return files_call(self, "copy_out", path, target, options)
-end
-
---- Write its root file system, without what is mounted in it, as a tar archive.
----@param fd luactr.anyfd
----@param options? { filter?: "gzip"|"zstd", notice?: fun(path: string, why: string) }
----@return boolean? done
----@return luactr.error?
-function Found:export(fd, options)
-  return files_call(self, "export", fd, options)
-end
-
---- Which of its files it has added, changed and deleted.
----@return luactr.change[]?
----@return luactr.error? code "ENOTSUP" when there is nothing to compare with
-function Found:diff()
-  local subject, err = require("luactr.container.subject").of_found(self, config_of(self))
-  if not subject then
-    return nil, err
-  end
-  return require("luactr.container.changes").list(subject)
 end
 
 -- ---- the end: see luactr.container.ending
