@@ -5,8 +5,8 @@
 
 /* The mount at the target: only a mount point is on another mount than its parent directory. */
 static int is_mounted_on(struct init *in, const char *path, int parent) {
-    struct statx above;
-    struct statx here;
+    struct statx above = {0}; /* static analysis does not see the kernel write */
+    struct statx here = {0};
     int target = path_open(in, path, O_PATH | O_NOFOLLOW);
     if (target < 0)
         return target;
