@@ -226,9 +226,9 @@ end
 --- and "kept" or "lost": a detached container left it, until somebody removes it; "busy": the owner
 --- is just dying, and holds the cgroup still.
 local function clean(directory, id, host)
-  local config <close> = sys.open("config.json", sys.O_PATH, 0, { dir = directory })
-  if config then
-    return false, require("luactr.state.kept").settle(directory, id, host)
+  local kept = require "luactr.state.kept"
+  if kept.is_kept(directory) then
+    return false, kept.settle(directory, id, host)
   end
   local removed, _, errno = remove_cgroup(directory, id, host)
   if not removed and errno == sys.errno.EBUSY then
@@ -249,6 +249,7 @@ function M.remove(host, id)
     return nil
   end
   remove_cgroup(directory, id, host)
+  sys.unlink(STATE_FILE, directory) -- first: from here on it is removed, whoever finishes that
   empty(directory, sys.stat(directory).dev)
   return sys.rmdir(path)
 end

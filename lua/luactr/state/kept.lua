@@ -12,6 +12,14 @@ local function exists(directory, name)
   return file ~= nil
 end
 
+--- Whether a detached container is known by it. Without a state it is not: the start was not
+--- published, or the removal not finished.
+---@param directory luactr.fd
+---@return boolean
+function M.is_kept(directory)
+  return exists(directory, "config.json") and exists(directory, "state.json")
+end
+
 --- The name of a container's cgroup, which is not the container's when it was renamed; that of a
 --- pod's member begins with the pod's.
 ---@param directory luactr.fd
