@@ -1,5 +1,6 @@
 /* Prints what a process is, as "name value" lines: what no file of procfs tells. With "rdtsc" as
- * argument it reads the time stamp counter. */
+ * argument it reads the time stamp counter; with "forbidden-rdtsc" after it has forbidden that to
+ * itself. */
 #define _GNU_SOURCE
 #include <linux/keyctl.h>
 #include <sched.h>
@@ -36,7 +37,9 @@ static void signals(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc > 1 && strcmp(argv[1], "rdtsc") == 0) {
+    if (argc > 1 && strcmp(argv[1], "forbidden-rdtsc") == 0)
+        prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+    if (argc > 1 && strstr(argv[1], "rdtsc")) {
 #if defined(__x86_64__)
         unsigned low;
         unsigned high;
