@@ -167,6 +167,30 @@ static int encode_io_weight_v2(const char *file, const struct cgroup_value *valu
     return append(writes, true, "io.bfq.weight", "default %" PRId64, bfq_weight(value->integer));
 }
 
+/* The same for one device, "8:0 100"; v2 has it in the file of the default. */
+static int encode_device_weight_v1(const char *file, const struct cgroup_value *value,
+                                   struct cgroup_writes *writes) {
+    int error = check_weight(value->integer);
+    int64_t weight = bfq_weight(value->integer);
+    if (!error)
+        error = append(writes, false, file, "%s %" PRId64, value->key, weight);
+    if (error)
+        return error;
+    return append(writes, true, "blkio.weight_device", "%s %" PRId64, value->key,
+                  between(10, weight, 1000));
+}
+
+static int encode_device_weight_v2(const char *file, const struct cgroup_value *value,
+                                   struct cgroup_writes *writes) {
+    int error = check_weight(value->integer);
+    if (!error)
+        error = append(writes, false, file, "%s %" PRId64, value->key, value->integer);
+    if (error)
+        return error;
+    return append(writes, true, "io.bfq.weight", "%s %" PRId64, value->key,
+                  bfq_weight(value->integer));
+}
+
 /* "8:0 1048576" */
 static int encode_device_rate(const char *file, const struct cgroup_value *value,
                               struct cgroup_writes *writes) {
@@ -327,6 +351,12 @@ const struct cgroup_setting lctr_cgroup_settings[] = {
      false,
      {"blkio.bfq.weight", encode_io_weight_v1},
      {"io.weight", encode_io_weight_v2}},
+    {"io.weight_device",
+     CGROUP_IO,
+     INTEGER,
+     true,
+     {"blkio.bfq.weight_device", encode_device_weight_v1},
+     {"io.weight", encode_device_weight_v2}},
     {"io.read_bps",
      CGROUP_IO,
      INTEGER,

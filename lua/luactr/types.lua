@@ -12,7 +12,7 @@
 ---@field memory_low? string|integer below it the kernel does not reclaim
 ---@field swap? string|integer swap beside memory, not their sum
 ---@field pids? integer processes and threads
----@field io? { weight?: integer, read_bps?: table<string, string|integer>, write_bps?: table<string, string|integer>, read_iops?: table<string, integer>, write_iops?: table<string, integer> } disk shares and rates
+---@field io? { weight?: integer, weight_device?: table<string, integer>, read_bps?: table<string, string|integer>, write_bps?: table<string, string|integer>, read_iops?: table<string, integer>, write_iops?: table<string, integer> } disk shares and rates
 ---@field hugepages? table<string|integer, string|integer> page size = bytes
 ---@field devices? string[] device nodes that may be opened, as "c 1:3 rwm"
 ---@field net_class? integer class of its packets (v1)

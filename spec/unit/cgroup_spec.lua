@@ -122,11 +122,12 @@ describe("luactr.cgroup.compile() #unit", function()
     assert.are.equal("limits.swap: memory.swap.max = 20", writes(limits, v2())[2])
   end)
 
-  it("writes a rate for each disk, in a stable order", function()
-    local limits = { io = { weight = 50, read_bps = { ["8:16"] = 2, ["8:0"] = 1 },
-      write_iops = { ["8:0"] = 3 } } }
+  it("writes a share and a rate for each disk, in a stable order", function()
+    local limits = { io = { weight = 50, weight_device = { ["8:0"] = 200 },
+      read_bps = { ["8:16"] = 2, ["8:0"] = 1 }, write_iops = { ["8:0"] = 3 } } }
     assert.are.same({
       "limits.io.weight: io.weight = default 50",
+      'limits.io.weight_device["8:0"]: io.weight = 8:0 200',
       'limits.io.read_bps["8:0"]: io.max = 8:0 rbps=1',
       'limits.io.read_bps["8:16"]: io.max = 8:16 rbps=2',
       'limits.io.write_iops["8:0"]: io.max = 8:0 wiops=3',

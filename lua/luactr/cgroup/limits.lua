@@ -84,18 +84,19 @@ local function device_number(self, path, device)
   return number or self:problem(path, why)
 end
 
-local RATES <const> = { "read_bps", "write_bps", "read_iops", "write_iops" }
+-- Of one disk each.
+local OF_DISKS <const> = { "weight_device", "read_bps", "write_bps", "read_iops", "write_iops" }
 
 local function io_limits(self, path, value)
   if value.weight then
     self:set(path .. ".weight", "io.weight", value.weight, "io")
   end
-  for _, rate in ipairs(RATES) do
-    for _, device in ipairs(sorted(value[rate] or {})) do
-      local at = string.format("%s.%s[%q]", path, rate, device)
+  for _, name in ipairs(OF_DISKS) do
+    for _, device in ipairs(sorted(value[name] or {})) do
+      local at = string.format("%s.%s[%q]", path, name, device)
       local number = device_number(self, at, device)
       if number then
-        self:set(at, "io." .. rate, value[rate][device], "io", number)
+        self:set(at, "io." .. name, value[name][device], "io", number)
       end
     end
   end

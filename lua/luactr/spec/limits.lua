@@ -10,6 +10,7 @@ local cpu_list <const> =
 local device <const> = check.string { what = "device as \"8:0\" or \"/dev/sda\"", max = 4095 }
 local bytes_per_second <const> = check.map(device, size, { what = "table of device = size" })
 local per_second <const> = check.map(device, count, { what = "table of device = integer" })
+local weights <const> = check.map(device, weight, { what = "table of device = integer" })
 local interface <const> = check.string { what = "interface", max = 15 }
 local file <const> = check.string { what = "cgroup file", pattern = "^[%w_.-]+$", max = 128 }
 
@@ -33,6 +34,7 @@ return check.record {
   { name = "pids", type = count, oci = "pids.limit", help = "processes and threads" },
   { name = "io", oci = "blockIO", help = "disk shares and rates", type = check.record {
     { name = "weight", type = weight, help = "share when a disk is busy; 100 is normal" },
+    { name = "weight_device", type = weights, help = "the same for one disk" },
     { name = "read_bps", type = bytes_per_second, help = "bytes read per second" },
     { name = "write_bps", type = bytes_per_second, help = "bytes written per second" },
     { name = "read_iops", type = per_second, help = "reads per second" },
