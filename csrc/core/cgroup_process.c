@@ -130,6 +130,7 @@ static int is_pid(pid_t pid, void *context) {
 struct sending {
     int dir;
     int signal;
+    pid_t except;
 };
 
 /* The number could be another process's by now. So take hold of whoever has it, then look whether
@@ -137,6 +138,8 @@ struct sending {
 static int send_one(pid_t pid, void *context) {
     const struct sending *sending = context;
     struct search search = {.pid = pid};
+    if (pid == sending->except)
+        return 0;
     cleanup_fd pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
         return errno == ESRCH ? 0 : -errno;
@@ -147,9 +150,9 @@ static int send_one(pid_t pid, void *context) {
     return sent < 0 && errno != ESRCH ? -errno : 0;
 }
 
-int lctr_cgroup_signal(int dir, int signal) {
-    struct sending sending = {.dir = dir, .signal = signal};
-    if (signal == SIGKILL) {
+int lctr_cgroup_signal(int dir, int signal, pid_t except) {
+    struct sending sending = {.dir = dir, .signal = signal, .except = except};
+    if (signal == SIGKILL && !except) {
         int error = lctr_cgroup_write(dir, "cgroup.kill", "1");
         if (error != -ENOENT) /* v1, or before 5.14 */
             return error;
@@ -309,7 +312,7 @@ static int kill_all(const char *path) {
         return errno == ENOENT ? 0 : -errno;
     /* v1's freezer holds even SIGKILL back. */
     lctr_cgroup_write(dir, "freezer.state", "THAWED");
-    return lctr_cgroup_signal(dir, SIGKILL);
+    return lctr_cgroup_signal(dir, SIGKILL, 0);
 }
 
 int lctr_cgroup_remove(const char *path, bool kill) {

@@ -12,7 +12,7 @@ int lctr_cgroup_visit(int dir, cgroup_visitor *visit, void *context);
 
 /* Send a signal to every process in and below `dir`. SIGKILL reaches also those that are forked
  * meanwhile, and takes apart what they have frozen. 0 or -errno. */
-int lctr_cgroup_signal(int dir, int signal);
+int lctr_cgroup_signal(int dir, int signal, pid_t except);
 
 /* SIGKILL for each, one pass, where the cgroup is used again: see core/spawn.c for what cgroup.kill
  * does to those that are born there later. */

@@ -339,13 +339,14 @@ static int l_processes(lua_State *L) {
     return 1;
 }
 
-/* kill(signal): to all processes; KILL if not given. */
+/* kill(signal, except): to all processes but the one of that pid, if given; KILL if not given. */
 static int l_kill(lua_State *L) {
     struct handle *handle = check(L);
     lua_Integer signal = luaL_optinteger(L, 2, SIGKILL);
+    pid_t except = (pid_t)luaL_optinteger(L, 3, 0);
     luaL_argcheck(L, signal > 0 && signal <= SIGRTMAX, 2, "not a signal");
     const struct cgroup_dir *dir = lctr_cgroup_main(&handle->group);
-    int error = dir ? lctr_cgroup_signal(dir->fd, (int)signal) : 0;
+    int error = dir ? lctr_cgroup_signal(dir->fd, (int)signal, except) : 0;
     if (error)
         lctr_cgroup_blame(&handle->group, dir->path, "", error);
     return push_outcome(L, handle, error, "kill");

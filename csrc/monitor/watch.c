@@ -38,7 +38,7 @@ void kill_container(struct monitor *m) {
     if (dir && m->again.policy)
         lctr_cgroup_kill_each(dir->fd);
     else if (dir)
-        lctr_cgroup_signal(dir->fd, SIGKILL);
+        lctr_cgroup_signal(dir->fd, SIGKILL, 0);
     lctr_cgroup_thaw(&m->group);
     thaw_later(m->freezer);
 }

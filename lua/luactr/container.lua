@@ -308,17 +308,21 @@ end
 
 -- ---- from outside
 
---- Send a signal to the command (its PID 1 passes it on). KILL ends everything, even frozen.
+--- Send a signal to the command (its PID 1 passes it on), or to all processes. KILL ends
+--- everything, even frozen.
 ---@param signal? string|integer default "KILL"
+---@param options? { all?: boolean }
 ---@return boolean? done
 ---@return table? error
-function Box:kill(signal)
+function Box:kill(signal, options)
   local run = running(self)
   local number = M.signal_number(signal or "KILL")
   run.sent = number
   if number == sys.signals.KILL then
     kill_all(run)
     return true
+  elseif options and options.all then
+    return require("luactr.container.outside").signal_all(self, number)
   end
   local done, message, errno = run.process:signal(number)
   if not done then

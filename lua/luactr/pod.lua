@@ -270,16 +270,17 @@ end
 
 --- Send a signal to each member's command, the last one first.
 ---@param signal? string|integer default "KILL"
+---@param options? { all?: boolean }
 ---@return boolean? done
 ---@return luactr.error?
-function Pod:kill(signal)
+function Pod:kill(signal, options)
   running(self)
   local done, err = true, nil
   for i = #self.members, 1, -1 do
     local box = self.members[i]
     local sent, problem = true, nil
     if box.life then
-      sent, problem = box:kill(signal)
+      sent, problem = box:kill(signal, options)
     end
     done, err = sent and done, err or problem
   end

@@ -273,6 +273,19 @@ describe("luactr.container #system", function()
       assert.has_error(function() box:kill "HELLO" end)
       assert.has_error(function() box:kill(65) end)
     end)
+
+    it("reaches all processes when it is to", function()
+      local script = "trap 'exit 4' USR1; echo ready; while :; do sleep 1000; done"
+      local box <close>, reader =
+        start_ready(script, { stderr = "null", limits = { pids = 16 } })
+      local result
+      repeat -- a signal that comes before the first sleep ends that one only
+        assert(box:kill("USR1", { all = true }))
+        result = box:wait(0.05)
+      until result
+      assert.same({ 4, "exit" }, { result.exit_code, result.reason })
+      reader:close()
+    end)
   end)
 
   describe("stop()", function()

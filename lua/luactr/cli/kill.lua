@@ -11,7 +11,10 @@ local M = {
   help = [[
 Send a signal to a container's command; its PID 1 passes it on. KILL ends all that is in the
 container, also when it is paused.]],
-  options = { { "-s --signal", argument = "SIGNAL", help = "name or number, KILL if left out" } },
+  options = {
+    { "-s --signal", argument = "SIGNAL", help = "name or number, KILL if left out" },
+    { "-a --all", help = "to all processes in it, not to the command alone" },
+  },
 }
 
 ---@param request luactr.cli.request
@@ -24,7 +27,7 @@ function M.run(request)
     return output.usage("unknown signal " .. require("luactr.error").escape(signal), M)
   end
   return containers.each(request, M, function(found)
-    return found:kill(number)
+    return found:kill(number, request.options)
   end)
 end
 

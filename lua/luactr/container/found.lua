@@ -304,12 +304,25 @@ local function is_final(found, number)
   return number == sys.signals.KILL or number == (spec.stop_signal or sys.signals.TERM)
 end
 
---- Send a signal to the command (its PID 1 passes it on). KILL ends everything, even frozen. After
---- KILL and its stop_signal it is not started again, whatever `restart` says.
+--- To all its processes: its init would pass it on to one that has it already.
+local function signal_all(found, number)
+  local cgroup <close>, err = cgroup_of(found, "kill")
+  if not cgroup then
+    return nil, err
+  end
+  local init = config_of(found).spec.init and found.record.pid or nil
+  local done, message, errno = cgroup:kill(number, init)
+  return done, not done and require("luactr.error").from_sys(message, errno, "kill") or nil
+end
+
+--- Send a signal to the command (its PID 1 passes it on), or to all processes. KILL ends
+--- everything, even frozen. After KILL and its stop_signal it is not started again, whatever
+--- `restart` says.
 ---@param signal? string|integer default "KILL"
+---@param options? { all?: boolean }
 ---@return boolean? done
 ---@return luactr.error?
-function Found:kill(signal)
+function Found:kill(signal, options)
   local number = require("luactr.container").signal_number(signal or "KILL")
   local was_last = self.record.restart and is_final(self, number)
     and require("luactr.container.restart").forgo(self)
@@ -318,7 +331,9 @@ function Found:kill(signal)
   if pidfd and self.record.detached then
     list.write(self.host, self.id, "sent.json", { signal = number }) -- for the result
   end
-  if pidfd then
+  if pidfd and options and options.all and number ~= sys.signals.KILL then
+    return signal_all(self, number)
+  elseif pidfd then
     done, message, errno = sys.pidfd_send_signal(pidfd, number)
     done = done or was_last and errno == sys.errno.ESRCH
   end

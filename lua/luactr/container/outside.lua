@@ -24,6 +24,7 @@ local function cgroup_of(box, what)
   }
 end
 
+--- What a method of the cgroup's handle returns, its failure as an error object.
 local function cgroup_call(box, what, ...)
   local cgroup, err = cgroup_of(box, what)
   if not cgroup then
@@ -34,6 +35,15 @@ local function cgroup_call(box, what, ...)
     return done
   end
   return nil, require("luactr.error").from_sys(message, errno, what)
+end
+
+--- To all its processes: its init would pass it on to one that has it already.
+---@param box luactr.container
+---@param number integer
+---@return boolean? done
+---@return luactr.error?
+function M.signal_all(box, number)
+  return cgroup_call(box, "kill", number, box.spec.init and box.life.process:pid() or nil)
 end
 
 --- Stop all its processes where they are, by the freezer.

@@ -126,10 +126,11 @@ end
 -- ---- what the verbs do
 
 ---@param signal? string|integer default "KILL"
+---@param options? { all?: boolean }
 ---@return boolean? done
 ---@return luactr.error?
-function Found:kill(signal)
-  return each_running(self, "kill", function(found) return found:kill(signal) end)
+function Found:kill(signal, options)
+  return each_running(self, "kill", function(found) return found:kill(signal, options) end)
 end
 
 ---@return boolean? done
