@@ -100,6 +100,10 @@ function M.enter(_, _, plan)
   return require("luactr.namespaces.join").enter(plan.target)
 end
 
+function M.enter_cgroup_namespace(_, _, plan)
+  return require("luactr.namespaces.join").enter_cgroup_namespace(plan.target)
+end
+
 ---@param namespaces table<string, string|table> settled
 ---@return boolean
 function M.has_joins(namespaces)

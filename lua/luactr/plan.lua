@@ -234,6 +234,8 @@ local ENTERING <const> = {
       return { { op = "init", cgroup = plan.target.unified, from = "command" } }
     end },
   { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
+  { name = "cgroup namespace", title = "See the cgroup as the root of all",
+    module = "luactr.namespaces", call = "enter_cgroup_namespace" },
   { name = "oom", title = "Choose who dies first", steps = oom_score_adj },
   { name = "core scheduling", title = "Share no core with others", steps = core_scheduling },
   { name = "process", title = "Give up privileges", module = "luactr.security.process" },

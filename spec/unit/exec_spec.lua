@@ -176,6 +176,14 @@ describe("a command's plan #unit", function()
       compiled.steps[2])
   end)
 
+  it("joins the cgroup namespace once it is in the cgroup, where it is born there", function()
+    local compiled = compile({}, target { unified = "cgroup:unified", cgroup_beside = true })
+    assert.same({ "setns", "init", "cgroup_attach", "setns" },
+      table.move(ops(compiled), 1, 4, 1, {}))
+    assert.same({ op = "setns", ns = "cgroup namespace", flags = 0x2000000, from = "command" },
+      compiled.steps[4])
+  end)
+
   it("leaves groups alone where the namespace does", function()
     local compiled = compile({}, target { id_maps = { setgroups = "deny" } })
     assert.is_nil((" " .. table.concat(ops(compiled), " ") .. " "):find(" setgroups ", 1, true))

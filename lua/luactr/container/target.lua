@@ -12,6 +12,7 @@ local M = {}
 ---@field root string its root, as luactr reaches it
 ---@field flags integer its own namespaces, for setns(2)
 ---@field namespaces table<string, "new"|"host"> by a spec's names
+---@field cgroup_beside? boolean its cgroup namespace is joined by itself
 ---@field pid_beside? boolean its PID 1 is not in the pid namespace that its command is in
 ---@field id_maps? { setgroups: string } in a user namespace
 ---@field attach string[] slots of its cgroup v1 directories
@@ -144,6 +145,19 @@ local function directory_for_more(mount, top, path)
   return mount .. (given and given:find("%S") and path or top)
 end
 
+--- Who is to be born in the cgroup cannot have joined its namespace yet.
+local function put_off_namespace(self)
+  if self.namespaces.cgroup == "host" then
+    return true
+  end
+  local fd, message, errno = sys.open("/proc/" .. self.pid .. "/ns/cgroup", sys.O_RDONLY)
+  if fd then
+    self:own(fd, "cgroup namespace")
+    self.cgroup_beside, self.flags = true, self.flags & ~sys.CLONE_NEWCGROUP
+  end
+  return fd ~= nil, message, errno
+end
+
 --- What leads there. To move a process takes a lock over all of the host: on v2 it is born there,
 --- unless it is by then a user who may not enter; on v1 a single thread moves without that.
 local function open_cgroup(self, hierarchy, top, path)
@@ -155,7 +169,10 @@ local function open_cgroup(self, hierarchy, top, path)
     local directory = directory_for_more(hierarchy.mount, top, path)
     self.unified = self.namespaces.user == "host" and slot or nil
     if self.unified then
-      fd, message, errno = sys.open(directory, { "rdonly", "directory" })
+      fd, message, errno = put_off_namespace(self)
+      if fd then
+        fd, message, errno = sys.open(directory, { "rdonly", "directory" })
+      end
     else
       fd, message, errno = sys.open(directory .. "/cgroup.procs", sys.O_WRONLY)
     end

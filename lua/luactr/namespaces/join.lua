@@ -72,6 +72,15 @@ function M.enter(target)
   return steps
 end
 
+--- With nsdelegate the kernel lets nobody into a cgroup from beyond the root of his cgroup
+--- namespace: whoever is born in one joins the namespace afterwards.
+---@param target luactr.target
+---@return table[] steps
+function M.enter_cgroup_namespace(target)
+  return target.cgroup_beside and { { op = "setns", ns = "cgroup namespace",
+    flags = sys().CLONE_NEWCGROUP, from = "command" } } or {}
+end
+
 local CONSEQUENCES <const> = { uts = ", and so is the host name" }
 
 --- "try" becomes "new" where the host makes such a namespace, and a warning where not.
