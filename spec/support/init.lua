@@ -267,6 +267,13 @@ local function maps_files()
   return require("luactr.cli.probes").idmapped("/tmp") == true
 end
 
+-- Some virtual machines have no 32-bit mode: this is a fault there, and no system call.
+local function has_int80()
+  local machine = support.run({ "uname", "-m" }).stdout
+  return machine == "x86_64\n"
+    and support.run({ support.program "calls", "int 0x80" }).stdout == "ok\n"
+end
+
 -- A need is "name" or "name:argument"; a row returns true when the host has it.
 local NEEDS <const> = {
   root = privileged,
@@ -276,6 +283,7 @@ local NEEDS <const> = {
   program = function(name) return program_path(name) ~= nil end,
   stranger = stranger_runs_luactr,
   idmapped = maps_files,
+  int80 = has_int80,
   file = function(path) return lfs.attributes(path, "mode") ~= nil end,
 }
 
@@ -290,7 +298,8 @@ end
 
 --- In an `it`: the rest is pending, with the reason, unless the host meets all the needs:
 --- "root", "user" (not root), "stranger" (somebody else can run luactr),
---- "idmapped" (files of temporary directories can be), "controller:memory",
+--- "idmapped" (files of temporary directories can be), "int80" (i386's system calls),
+--- "controller:memory",
 --- "layout:v2", "program:busybox", "file:/dev/kvm".
 function support.needs(...)
   local lacking = support.lacks(...)

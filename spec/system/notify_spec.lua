@@ -91,7 +91,7 @@ describe("seccomp.notify #system", function()
     end)
 
     it("answers for another ABI", function()
-      if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+      support.needs "int80"
       local abi
       assert.equal("EBADE", (call("int 0x80", nil, { seccomp = { architectures = { "x86" },
         notify = { getpid = function(given)

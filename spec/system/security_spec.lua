@@ -56,7 +56,7 @@ describe("luactr.security #system", function()
     end
 
     it("kills a caller of another ABI", function()
-      if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+      support.needs "int80"
       assert.equal("signal SYS", call("int 0x80"))
     end)
 
@@ -96,7 +96,7 @@ describe("luactr.security #system", function()
     end)
 
     it("kills a caller of another ABI", function()
-      if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+      support.needs "int80"
       assert.equal("signal SYS", call("int 0x80", { seccomp = "strict" }))
     end)
   end)
@@ -125,7 +125,7 @@ describe("luactr.security #system", function()
   end)
 
   it("lets no other ABI round a list of what is refused", function()
-    if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+    support.needs "int80"
     local profile = { default = "allow", rules = { { names = { "ptrace" }, action = "EPERM" } } }
     assert.equal("EPERM", call("ptrace", { seccomp = profile }))
     assert.equal("signal SYS", call("int 0x80", { seccomp = profile }))
@@ -133,7 +133,7 @@ describe("luactr.security #system", function()
   end)
 
   it("holds another ABI to the same rules", function()
-    if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+    support.needs "int80"
     local expected = { ["int 0x80: keyctl"] = "EPERM", ["int 0x80: mount"] = "EPERM",
       ["int 0x80: socket(AF_ALG)"] = "EPERM", ["int 0x80: socketcall(AF_ALG)"] = "EPERM",
       ["int 0x80: socket(AF_UNIX)"] = "ok", ["int 0x80"] = "ok" }
@@ -164,7 +164,7 @@ describe("luactr.security #system", function()
   end)
 
   it("opens another ABI by name", function()
-    if support.run({ "uname", "-m" }).stdout ~= "x86_64\n" then return pending("not x86-64") end
+    support.needs "int80"
     assert.equal("ok", call("int 0x80", { seccomp = { architectures = { "x86" } } }))
     local refused = { architectures = { "x86" }, rules = { { names = { "getpid" },
       action = "kill" } } }
