@@ -22,13 +22,18 @@ local function raise(box, event)
   end
 end
 
--- tail keeps the last line, here 40 million bytes; it is killed until there is room for them.
+-- tail keeps the last line, here 40 million bytes; it is killed until there is room for them. It
+-- offers itself, so that the kernel never takes the shell round it.
+local SCRIPT <const> = [[
+until (echo 1000 >/proc/self/oom_score_adj; head -c 40000000 /dev/zero | tail >/dev/null); do
+  sleep 0.1
+done]]
+
 local result = assert(ctr.run {
   rootfs = ctr.rootfs.host { "sh", "head", "tail", "sleep" },
   stdin = "null", stderr = "null",
   limits = { memory = limit * MIB },
-  command = { "sh", "-c", "until head -c 40000000 /dev/zero | tail >/dev/null; do sleep 0.1; "
-    .. "done" },
+  command = { "sh", "-c", SCRIPT },
   on = { oom = raise, pressure = { call = raise, optional = true } },
 })
 
