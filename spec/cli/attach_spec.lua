@@ -285,6 +285,7 @@ describe("luactr attach #cli", function()
     clients[1]:signal("TERM")
     assert.equal(143, clients[1]:wait().code)
     local again <close> = process.start { luactr_program, "attach", name }
+    await_attached(again)
     luactr("kill", name)
     assert.equal(137, again:wait().code)
   end)
