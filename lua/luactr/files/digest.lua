@@ -8,8 +8,8 @@ local M = {}
 --- One that takes its data piece by piece.
 ---@class luactr.digest
 ---@field update fun(self: luactr.digest, data: string): luactr.digest
----@field update_fd fun(self: luactr.digest, fd: luactr.anyfd): integer?, string?, integer? all that a
----  descriptor has from its position on; the number of bytes
+---@field update_fd fun(self: luactr.digest, fd: luactr.anyfd): integer?, string?, integer? all from
+---  its position on; the number of bytes
 ---@field finish fun(self: luactr.digest): string what it is by now; it begins anew after that
 ---@field close fun(self: luactr.digest) idempotent
 
