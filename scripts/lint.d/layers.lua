@@ -39,7 +39,7 @@ local LAYERS <const> = {
   { name = "plan", pure = true, modules = { "luactr.plan", "luactr.explain", "luactr.explain.*" },
     uses = { "core", "base", "spec", "cgroup", "rootfs", "mount", "network", "security", "oci" } },
   { name = "host", modules = { "luactr.host", "luactr.lsm", "luactr.source", "luactr.account",
-      "luactr.account.*", "luactr.idmap.*" },
+      "luactr.account.*", "luactr.idmap.*", "luactr.program" },
     uses = { "core", "base", "sys", "spec", "cgroup" } },
   -- contributors: none requires another
   { name = "rootfs", modules = { "luactr.rootfs", "luactr.rootfs.*" } },

@@ -7,7 +7,6 @@ local sys <const> = core.sys
 local M = {}
 
 local HELP_SECONDS <const> = 10
-local LONGEST_ANSWER <const> = 1 << 20
 
 local function write_file(pid, name, text)
   local path = string.format("/proc/%d/%s", pid, name)
@@ -20,44 +19,16 @@ local function write_file(pid, name, text)
   return count, message, errno
 end
 
-local function read_all(reader)
-  local parts, size = {}, 0
-  repeat
-    local part = sys.read(reader, 65536) or ""
-    parts[#parts + 1], size = part, size + #part
-  until part == "" or size > LONGEST_ANSWER
-  return table.concat(parts)
-end
-
 --- Run a program of the host to its end. Its environment is empty: it is none of ours.
 ---@param argv string[]
 ---@return boolean? done
 ---@return string output what it printed
 local function run(argv)
-  local reader, writer = sys.pipe()
-  if not reader then
-    return nil, writer
+  local ended, err = require("luactr.program").run { seconds = HELP_SECONDS, table.unpack(argv) }
+  if not ended then
+    return nil, err.errno and sys.strerror(err.errno) or "it did not start"
   end
-  local _ <close> = reader
-  local output <close> = writer
-  local null <close> = sys.open("/dev/null", sys.O_RDONLY)
-  local plan = core.plan.encode({
-    { op = "dup", fd = "null", number = 0 }, { op = "dup", fd = "output", number = 1 },
-    { op = "dup", fd = "output", number = 2 },
-    { op = "exec", file = argv[1], argv = argv, env = {} },
-  }, { "null", "output" })
-  local process <close>, message = core.spawn { plan = plan, flags = 0, fds = { null, output } }
-  if not process then
-    return nil, message
-  end
-  output:close()
-  local event, _, _, errno = process:launch()
-  if event ~= "started" then
-    return nil, errno and sys.strerror(errno) or "it did not start"
-  end
-  local text = read_all(reader)
-  local ended = process:wait(HELP_SECONDS)
-  return ended and ended.code == 0, text
+  return ended.code == 0, ended.stdout .. ended.stderr
 end
 
 local function call_helper(program, pid, rows)

@@ -1,0 +1,208 @@
+--- Programs of the host, started by argv through luactr's own engine. They end with luactr.
+local core = require "luactr.core"
+
+local sys <const> = core.sys
+
+local M = {}
+
+local CHUNK <const> = 65536
+local LONGEST_OUTPUT <const> = 16 << 20
+local EXECUTE <const> = 73 -- 0111
+local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+---@class luactr.program.options
+---@field [integer] string the argument list; the first is the path of the program
+---@field env? string[] "NAME=VALUE"; none if not given
+---@field seconds? number it is killed after that time
+---@field tick? fun() called again and again while it runs
+---@field every? number seconds between two calls, 0.1
+---@field line? fun(line: string) told each line of stderr when it comes
+
+---@class luactr.program.ending
+---@field code? integer
+---@field signal? integer
+---@field late boolean whether it was killed after its time
+---@field stdout string
+---@field stderr string
+
+--- Where a program is, by PATH.
+---@param name string
+---@return string? path
+function M.find(name)
+  for directory in (os.getenv("PATH") or DEFAULT_PATH):gmatch("[^:]+") do
+    local path = directory .. "/" .. name
+    local stat = directory:sub(1, 1) == "/" and sys.stat(path)
+    if stat and stat.type == "file" and stat.mode & EXECUTE ~= 0 then
+      return path
+    end
+  end
+end
+
+--- Those of the named variables that are set, as an environment.
+---@param names string[]
+---@return string[]
+function M.environment(names)
+  local env = {}
+  for _, name in ipairs(names) do
+    local value = os.getenv(name)
+    env[#env + 1] = value and name .. "=" .. value
+  end
+  return env
+end
+
+local function failure(path, errno, cause)
+  return nil, require("luactr.error").new {
+    op = "exec", path = path, errno = errno, cause = cause, checked = cause ~= nil,
+    message = "cannot run " .. path,
+  }
+end
+
+-- ---- starting
+
+--- A plan without any namespace. The process dies with this one.
+local function plan_of(options)
+  local argv = table.move(options, 1, #options, 1, {})
+  return core.plan.encode({
+    { op = "parent_death_signal", signal = sys.signals.KILL },
+    { op = "dup", fd = "input", number = 0 }, { op = "dup", fd = "output", number = 1 },
+    { op = "dup", fd = "errors", number = 2 },
+    { op = "exec", file = argv[1], argv = argv, env = options.env or {} },
+  }, { "input", "output", "errors" })
+end
+
+local function close_all(fds)
+  for _, fd in pairs(fds) do
+    fd:close()
+  end
+end
+
+local Ends <const> = { __close = close_all }
+
+--- Two pipes: the ends to read from, and those of the program.
+local function pipes()
+  local ours, theirs = setmetatable({}, Ends), setmetatable({}, Ends)
+  for _, name in ipairs { "stdout", "stderr" } do
+    local reader, writer, errno = sys.pipe()
+    if not reader then
+      close_all(ours)
+      close_all(theirs)
+      return nil, errno
+    end
+    ours[name], theirs[name] = reader, writer
+  end
+  return ours, theirs
+end
+
+local function launch(options, input, theirs)
+  local process, _, errno = core.spawn {
+    plan = plan_of(options), flags = 0, fds = { input, theirs.stdout, theirs.stderr } }
+  if not process then
+    return nil, errno
+  end
+  local event, _, _, failed = process:launch()
+  if event == "started" then
+    return process
+  end
+  process:close()
+  return nil, failed or sys.errno.EIO
+end
+
+--- The process, and the ends of its pipes that are read.
+local function start(options)
+  local ours, theirs = pipes()
+  if not ours then
+    return failure(options[1], theirs)
+  end
+  local given <close> = theirs
+  local input <close> = sys.open("/dev/null", sys.O_RDONLY)
+  local process, errno = launch(options, input, given)
+  if not process then
+    close_all(ours)
+    return failure(options[1], errno)
+  end
+  return process, ours
+end
+
+-- ---- output
+
+--- Tell of the whole lines of what has come.
+local function tell_lines(state, tell, text)
+  state.rest = (state.rest or "") .. text
+  for line in state.rest:gmatch("([^\n]*)\n") do
+    tell(line)
+  end
+  state.rest = state.rest:match("[^\n]*$")
+end
+
+local function take(state, name, options)
+  local text = state.ends[name]:read(CHUNK) or ""
+  if text == "" then
+    state.ends[name]:close()
+    state.ends[name] = nil
+  elseif state.size < LONGEST_OUTPUT then
+    state.size = state.size + #text
+    table.insert(state[name], text)
+  end
+  if name == "stderr" and options.line then
+    tell_lines(state, options.line, text)
+  end
+end
+
+local function rest_of(deadline)
+  return deadline and math.max(deadline - sys.clock_gettime(), 0)
+end
+
+--- How long to sleep at most: until the next tick or the deadline.
+local function patience(options, deadline)
+  local tick, rest = options.tick and (options.every or 0.1), rest_of(deadline)
+  return tick and rest and math.min(tick, rest) or tick or rest
+end
+
+--- Read what it prints until it has closed both streams. False when its time is over.
+local function collect(state, options, deadline)
+  while next(state.ends) do
+    local entries = {}
+    for name, fd in pairs(state.ends) do
+      entries[#entries + 1] = { fd = fd, events = "r", name = name }
+    end
+    core.supervise.poll(entries, patience(options, deadline))
+    for _, entry in ipairs(entries) do
+      if entry.ready then
+        take(state, entry.name, options)
+      end
+    end
+    if options.tick then
+      options.tick()
+    end
+    if deadline and sys.clock_gettime() >= deadline then
+      return false
+    end
+  end
+  return true
+end
+
+--- Run a program to its end. nil and an error when it did not start.
+---@param options luactr.program.options
+---@return luactr.program.ending?
+---@return luactr.error?
+function M.run(options)
+  local deadline = options.seconds and sys.clock_gettime() + options.seconds
+  local process <close>, ends = start(options)
+  if not process then
+    return nil, ends
+  end
+  local guard <close> = ends
+  local state = { ends = guard, stdout = {}, stderr = {}, size = 0 }
+  local in_time = collect(state, options, deadline)
+  local ended = in_time and process:wait(rest_of(deadline))
+  if not ended then
+    process:signal(sys.signals.KILL)
+    ended = process:wait() or {}
+  end
+  return {
+    code = ended.code, signal = ended.signal, late = not in_time,
+    stdout = table.concat(state.stdout), stderr = table.concat(state.stderr),
+  }
+end
+
+return M
