@@ -232,10 +232,14 @@ static int l_nonblock(lua_State *L) {
     return 1;
 }
 
-/* lock(fd) -> true, or the triple (EAGAIN when another process holds it). The lock belongs to the
- * open file and ends with it, however its owner ends. */
+/* lock(fd, ["exclusive"|"shared"|"none"]) -> true, or the triple (EAGAIN when another process holds
+ * one that excludes it). The lock belongs to the open file and ends with it, however its owner
+ * ends. One that cannot be changed into another kind is lost. */
 static int l_lock(lua_State *L) {
-    if (flock(l_checkfd(L, 1), LOCK_EX | LOCK_NB) < 0)
+    static const char *const names[] = {"exclusive", "shared", "none", NULL};
+    static const int kinds[] = {LOCK_EX, LOCK_SH, LOCK_UN};
+    int fd = l_checkfd(L, 1);
+    if (flock(fd, kinds[luaL_checkoption(L, 2, names[0], names)] | LOCK_NB) < 0)
         return l_pushfail(L, errno, "flock", NULL);
     lua_pushboolean(L, 1);
     return 1;

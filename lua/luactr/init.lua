@@ -21,6 +21,7 @@
 ---@field hosts fun(addresses: table<string, string>): table
 ---@field timezone fun(zone: string): table
 ---@field machine_id fun(id?: string): table
+---@field image luactr.image.module images of the store
 ---@field rootfs luactr.rootfs.constructors dir(path), host { programs }, empty()
 local M = {}
 
@@ -241,6 +242,7 @@ local LAZY <const> = {
   loop = function() return require "luactr.loop" end,
   resolv_conf = identity "resolv_conf", hosts = identity "hosts",
   timezone = identity "timezone", machine_id = identity "machine_id",
+  image = function() return require "luactr.image" end,
   rootfs = function() return require "luactr.rootfs" end,
   sys = function() return require "luactr.sys" end,
   find = function() return require("luactr.container.found").find end,

@@ -1,0 +1,136 @@
+--- Blobs: files of the image store that are named by their digest, which is checked when they are
+--- written and when they are read.
+local disk = require "luactr.image.store.disk"
+local reference = require "luactr.image.reference"
+
+local sys <const> = require("luactr.core").sys
+
+local M = {}
+
+--- The digest of a text.
+---@param text string
+---@return string "sha256:HEX"
+function M.digest(text)
+  return "sha256:" .. require("luactr.image.sha256").hex(text)
+end
+
+--- The digest of an open file, from where it stands to its end.
+---@param file luactr.fd
+---@return string? digest
+---@return integer|string size in bytes, or the message
+---@return integer? errno
+function M.digest_of(file)
+  local parts, size = {}, 0
+  while true do
+    local part, message, errno = file:read(1 << 20)
+    if not part then
+      return nil, message, errno
+    elseif part == "" then
+      return M.digest(table.concat(parts)), size
+    end
+    parts[#parts + 1], size = part, size + #part
+  end
+end
+
+--- Where a blob is in a store.
+---@param root string
+---@param digest string
+---@return string
+function M.path(root, digest)
+  return root .. "/blobs/sha256/" .. digest:match("^sha256:(%x+)$")
+end
+
+local function digest_error(digest)
+  local problem = reference.digest_problem(digest)
+  if problem then
+    return disk.refused { code = "EINVAL", op = "open", message = problem }
+  end
+  return true
+end
+
+--- Whether a store has a blob. One that a crash of the machine has cut short is none.
+---@param root string
+---@param digest string
+---@param size? integer
+---@return boolean
+function M.exists(root, digest, size)
+  local stat = digest_error(digest) and sys.stat(M.path(root, digest), sys.AT_SYMLINK_NOFOLLOW)
+  return stat ~= nil and stat.type == "file" and (size == nil or stat.size == size)
+end
+
+local function missing(digest, path)
+  return disk.refused { code = "ENOENT", op = "open", path = path,
+    message = "the image store has no blob " .. digest,
+    remedy = "import or pull the image again" }
+end
+
+--- Open a blob for reading; nothing is checked.
+---@param root string
+---@param digest string
+---@return luactr.fd?
+---@return luactr.error?
+function M.open(root, digest)
+  local fine, err = digest_error(digest)
+  if not fine then
+    return nil, err
+  end
+  local path = M.path(root, digest)
+  local file, message, errno = sys.open(path, sys.O_RDONLY | sys.O_NOFOLLOW)
+  if file then
+    return file
+  elseif errno == sys.errno.ENOENT then
+    return missing(digest, path)
+  end
+  return disk.failed(message, errno, "open", path)
+end
+
+--- The text of a small blob, which is what its digest says.
+---@param root string
+---@param digest string
+---@param most integer bytes
+---@return string?
+---@return luactr.error?
+function M.read(root, digest, most)
+  local fine, err = digest_error(digest)
+  if not fine then
+    return nil, err
+  end
+  local path = M.path(root, digest)
+  local text
+  text, err = disk.read(path, most)
+  if not text then
+    if err.code == "ENOENT" then
+      return missing(digest, path)
+    end
+    return nil, err
+  end
+  local found = M.digest(text)
+  if found ~= digest then
+    return disk.refused { code = "EBADMSG", op = "read", path = path,
+      message = "the blob " .. digest .. " is damaged", checked = true,
+      cause = "the digest of what it holds is " .. found,
+      remedy = "luactr image verify, then import or pull the image again" }
+  end
+  return text
+end
+
+--- Put a small blob into a store, by way of a stage.
+---@param root string
+---@param stage luactr.image.stage
+---@param text string
+---@param media_type string
+---@return luactr.image.descriptor?
+---@return luactr.error?
+function M.put(root, stage, text, media_type)
+  local descriptor = { mediaType = media_type, digest = M.digest(text), size = #text }
+  if not M.exists(root, descriptor.digest, descriptor.size) then
+    local temporary = stage.path .. "/" .. disk.token()
+    local done, err = disk.put(M.path(root, descriptor.digest), text, temporary)
+    if not done then
+      return nil, err
+    end
+  end
+  return descriptor
+end
+
+return M

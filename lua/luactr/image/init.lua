@@ -1,0 +1,32 @@
+--- `ctr.image`: images of the store, by name.
+local M = {}
+
+---@class luactr.image.module
+---@field open fun(options?: luactr.image.store_options): luactr.image.store?, luactr.error?
+---@field find fun(name: string): luactr.image?, luactr.error? an image of the store
+---@field list fun(): luactr.image[]?, luactr.error? all images, by name
+
+--- Open the image store. To read it, or with { write = true } to change it.
+function M.open(options)
+  return require("luactr.image.store").open(options)
+end
+
+--- The image of that name.
+function M.find(name)
+  local store <close>, err = M.open()
+  if not store then
+    return nil, err
+  end
+  return store:find(name)
+end
+
+--- All images.
+function M.list()
+  local store <close>, err = M.open()
+  if not store then
+    return nil, err
+  end
+  return store:list()
+end
+
+return M

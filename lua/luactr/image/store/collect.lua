@@ -1,0 +1,138 @@
+--- Remove what nothing refers to: blobs, layers, stages of makers that are gone. Only under the
+--- store's exclusive lock.
+local blob = require "luactr.image.blob"
+local disk = require "luactr.image.store.disk"
+local document = require "luactr.image.document"
+local names = require "luactr.image.store.names"
+local stage = require "luactr.image.store.stage"
+local uses = require "luactr.image.store.uses"
+
+local sys <const> = require("luactr.core").sys
+
+local M = {}
+
+---@class luactr.image.collected
+---@field blobs integer how many were removed
+---@field layers integer the same of unpacked layers
+---@field stages integer the same of directories that killed luactrs were working in
+---@field bytes integer that the removed blobs had
+---@field failures luactr.error[] what could not be removed
+
+-- ---- what is referred to
+
+-- A document of a named image, and what may be done when it cannot be read: a blob that is missing
+-- refers to nothing, one that is damaged to nobody knows what.
+local function read(root, what, digest, keep)
+  keep.blobs[digest] = true
+  local text, err = blob.read(root, digest, document.LARGEST)
+  if not text then
+    return nil, err.code ~= "ENOENT" and err or nil
+  end
+  local value, problem = document[what](text)
+  if not value then
+    return disk.refused { code = "EBADMSG", op = "read", path = digest, cause = problem,
+      message = "the " .. what .. " " .. digest .. " cannot be read", checked = true }
+  end
+  return value
+end
+
+--- Mark what a manifest refers to.
+local function mark(root, entry, keep)
+  local manifest, err = read(root, "manifest", entry.digest, keep)
+  local config
+  if manifest then
+    config, err = read(root, "config", manifest.config.digest, keep)
+  end
+  for _, layer in ipairs(manifest and manifest.layers or {}) do
+    keep.blobs[layer.digest] = true
+  end
+  for _, diff_id in ipairs(config and config.rootfs.diff_ids or {}) do
+    keep.layers[diff_id] = true
+  end
+  return err == nil, err
+end
+
+--- What names and containers refer to.
+local function marked(root)
+  local all, err = names.read(root)
+  if not all then
+    return nil, err
+  end
+  local keep = { blobs = {}, layers = {} }
+  for name, entry in pairs(all) do
+    local done, problem = mark(root, entry, keep)
+    if not done then
+      problem.remedy = "luactr image rm " .. name
+      return nil, problem:wrap(string.format("image %q", name))
+    end
+  end
+  local users, dead = uses.all(root)
+  for diff_id in pairs(users) do
+    keep.layers[diff_id] = true
+  end
+  return keep, nil, dead
+end
+
+-- ---- sweeping
+
+local function sweep_blobs(root, keep, report)
+  local directory = root .. "/blobs/sha256"
+  for _, entry in ipairs(sys.readdir(directory) or {}) do
+    local path = directory .. "/" .. entry.name
+    if not keep["sha256:" .. entry.name] then
+      local stat = sys.stat(path, sys.AT_SYMLINK_NOFOLLOW)
+      local done, err = disk.remove(path)
+      report.blobs = report.blobs + (done and 1 or 0)
+      report.bytes = report.bytes + (done and stat and stat.size or 0)
+      report.failures[#report.failures + 1] = err
+    end
+  end
+end
+
+--- A layer goes away at once; then its files are removed.
+local function sweep_layers(root, keep, report)
+  local directory = root .. "/layers"
+  for _, entry in ipairs(sys.readdir(directory) or {}) do
+    if not keep["sha256:" .. entry.name] then
+      local away = string.format("%s/tmp/%s-%s", root, entry.name, disk.token())
+      local done, message, errno = sys.rename(directory .. "/" .. entry.name, away)
+      local err
+      if done then
+        done, err = disk.remove(away)
+      else
+        done, err = disk.failed(message, errno, "rename", directory .. "/" .. entry.name)
+      end
+      report.layers = report.layers + (done and 1 or 0)
+      report.failures[#report.failures + 1] = err
+    end
+  end
+end
+
+local function sweep_files(paths)
+  local count, failures = 0, {}
+  for _, path in ipairs(paths) do
+    local done, err = disk.remove(path)
+    count = count + (done and 1 or 0)
+    failures[#failures + 1] = err
+  end
+  return count, failures
+end
+
+--- Collect garbage. The caller holds the store's lock exclusively.
+---@param root string
+---@return luactr.image.collected?
+---@return luactr.error? when what is referred to cannot be told
+function M.run(root)
+  local keep, err, dead = marked(root)
+  if not keep then
+    return nil, err
+  end
+  local report = { blobs = 0, layers = 0, stages = 0, bytes = 0, failures = {} }
+  sweep_files(dead)
+  report.stages, report.failures = sweep_files(stage.dead(root))
+  sweep_layers(root, keep.layers, report)
+  sweep_blobs(root, keep.blobs, report)
+  return report
+end
+
+return M

@@ -1,0 +1,76 @@
+--- From what people call an image to its name in the store, and the errors on the way. Pure.
+local disk = require "luactr.image.store.disk"
+local reference = require "luactr.image.reference"
+
+local M = {}
+
+--- The key of a name that is to be given: "NAME:TAG".
+---@param name any
+---@return string?
+---@return luactr.error? code "EINVAL"
+function M.key(name)
+  local parsed, problem = reference.parse(name)
+  if parsed and parsed.digest then
+    problem = "a name with a digest cannot be given"
+  end
+  if problem then
+    return disk.refused { code = "EINVAL", op = "name",
+      message = "no name for an image: " .. problem }
+  end
+  return parsed:key()
+end
+
+--- The names there are, in order.
+---@param all table<string, luactr.image.name>
+---@return string[]
+function M.keys(all)
+  local keys = {}
+  for key in pairs(all) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  return keys
+end
+
+local function unknown(text, keys)
+  local hint = require("luactr.nearest").hint(text, keys)
+  if hint == "" then
+    local short = {}
+    for i, key in ipairs(keys) do
+      short[i] = key:match("([^/]+)$")
+    end
+    hint = require("luactr.nearest").hint(text:match("([^/]*)$"), short)
+  end
+  return disk.refused { code = "ENOENT", op = "find", path = text,
+    message = string.format("no image %q%s", text, hint), remedy = "luactr image ls lists all" }
+end
+
+--- The key that a name stands for among those there are.
+---@param all table<string, luactr.image.name>
+---@param name any
+---@return string?
+---@return luactr.error? code "ENOENT", "ENOTUNIQ", "EINVAL"
+function M.find(all, name)
+  local parsed, problem = reference.parse(name)
+  if not parsed then
+    return disk.refused { code = "EINVAL", op = "find",
+      message = "no name of an image: " .. problem }
+  end
+  local found = {}
+  for _, key in ipairs(reference.matches(parsed, M.keys(all))) do
+    if not parsed.digest or all[key].digest == parsed.digest then
+      found[#found + 1] = key
+    end
+  end
+  local text = tostring(parsed)
+  if #found == 0 then
+    return unknown(text, M.keys(all))
+  elseif #found > 1 and not parsed.digest then
+    return disk.refused { code = "ENOTUNIQ", op = "find", path = text, checked = true,
+      message = string.format("%q may be %s", text, table.concat(found, ", ")),
+      remedy = "more of the name" }
+  end
+  return found[1]
+end
+
+return M
