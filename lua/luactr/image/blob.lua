@@ -9,27 +9,18 @@ local M = {}
 
 --- The digest of a text.
 ---@param text string
----@return string "sha256:HEX"
+---@return string? "sha256:HEX"
+---@return luactr.error?
 function M.digest(text)
-  return "sha256:" .. require("luactr.image.sha256").hex(text)
+  return require("luactr.files.digest").of(text)
 end
 
 --- The digest of an open file, from where it stands to its end.
 ---@param file luactr.fd
 ---@return string? digest
----@return integer|string size in bytes, or the message
----@return integer? errno
+---@return integer|luactr.error size in bytes
 function M.digest_of(file)
-  local parts, size = {}, 0
-  while true do
-    local part, message, errno = file:read(1 << 20)
-    if not part then
-      return nil, message, errno
-    elseif part == "" then
-      return M.digest(table.concat(parts)), size
-    end
-    parts[#parts + 1], size = part, size + #part
-  end
+  return require("luactr.files.digest").of_fd(file)
 end
 
 --- Where a blob is in a store.
@@ -104,8 +95,11 @@ function M.read(root, digest, most)
     end
     return nil, err
   end
-  local found = M.digest(text)
-  if found ~= digest then
+  local found
+  found, err = M.digest(text)
+  if not found then
+    return nil, err
+  elseif found ~= digest then
     return disk.refused { code = "EBADMSG", op = "read", path = path,
       message = "the blob " .. digest .. " is damaged", checked = true,
       cause = "the digest of what it holds is " .. found,
@@ -122,10 +116,15 @@ end
 ---@return luactr.image.descriptor?
 ---@return luactr.error?
 function M.put(root, stage, text, media_type)
-  local descriptor = { mediaType = media_type, digest = M.digest(text), size = #text }
+  local digest, err = M.digest(text)
+  if not digest then
+    return nil, err
+  end
+  local descriptor = { mediaType = media_type, digest = digest, size = #text }
   if not M.exists(root, descriptor.digest, descriptor.size) then
     local temporary = stage.path .. "/" .. disk.token()
-    local done, err = disk.put(M.path(root, descriptor.digest), text, temporary)
+    local done
+    done, err = disk.put(M.path(root, descriptor.digest), text, temporary)
     if not done then
       return nil, err
     end

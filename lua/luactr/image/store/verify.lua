@@ -23,7 +23,7 @@ local function check_blob(root, descriptor)
   end
   local digest, size = blob.digest_of(file)
   if not digest then
-    return "it cannot be read: " .. size
+    return size.message
   elseif size ~= descriptor.size then
     return string.format("it has %d bytes, not %d", size, descriptor.size)
   elseif digest ~= descriptor.digest then
