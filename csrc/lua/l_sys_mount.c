@@ -1,4 +1,5 @@
 /* Mounts: the classic calls (mount(2)) and the ones by descriptor (Linux 5.2 and later). */
+#include "core/loop.h"
 #include "kernel/calls.h"
 #include "l_sys.h"
 
@@ -151,6 +152,21 @@ static int l_mount_setattr(lua_State *L) {
     return l_pushdone(L, result, errno, "mount_setattr", by_fd ? NULL : path);
 }
 
+/* ---- what is mounted */
+
+/* loop_attach(file) -> the device, its path */
+static int l_loop_attach(lua_State *L) {
+    char path[LOOP_PATH_MAX];
+    int file = l_checkfd(L, 1);
+    int *fd = l_newfd(L);
+    int result = lctr_loop_attach(file, path, sizeof(path));
+    if (result < 0)
+        return l_pushfail(L, -result, "loop_attach", NULL);
+    *fd = result;
+    lua_pushstring(L, path);
+    return 2;
+}
+
 static const luaL_Reg functions[] = {{"mount", l_mount},
                                      {"umount", l_umount},
                                      {"pivot_root", l_pivot_root},
@@ -160,6 +176,7 @@ static const luaL_Reg functions[] = {{"mount", l_mount},
                                      {"open_tree", l_open_tree},
                                      {"move_mount", l_move_mount},
                                      {"mount_setattr", l_mount_setattr},
+                                     {"loop_attach", l_loop_attach},
                                      {NULL, NULL}};
 
 void l_sys_mount(lua_State *L) {

@@ -284,6 +284,7 @@ end
 ---@field whole? boolean the mounts below are mapped, too
 ---@field mapped? boolean what became of that
 ---@field lenient? boolean a file system that cannot do it stays as it is, with a warning
+---@field open? fun(tree: luactr.idmap.tree): luactr.fd?, table? in place of a copy of the source
 
 --- Let luactr open a source and map the ids of its files.
 ---@param plan luactr.plan
@@ -309,7 +310,7 @@ end
 ---@return luactr.problem[]? problems
 function M.root(steps, wanted, plan, host)
   local step = steps[1]
-  if step.op ~= "root_bind" then
+  if step.op ~= "root_bind" or step.opened then
     return steps
   end
   local lenient = wanted == nil

@@ -268,6 +268,7 @@ local function prepare_rootfs(box, run)
     return true
   end
   local resource, err = box.spec.rootfs:prepare(run.entry.path)
+  run:warn(resource and resource.warnings or {})
   return resource and run:own(resource), err
 end
 

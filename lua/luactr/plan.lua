@@ -23,6 +23,12 @@ end
 -- all targets are made in it.
 local function root(spec, host, plan)
   local steps, err = spec.rootfs:steps(host, spec)
+  for _, step in ipairs(steps or {}) do
+    if step.opened then
+      plan.trees = plan.trees or {}
+      plan.trees[#plan.trees + 1] = step.opened
+    end
+  end
   local map = spec.rootfs.idmap
   if steps and (map or plan.id_maps and plan.id_maps.foreign and host.privileged) then
     steps, err = require("luactr.idmap").root(steps, map, plan, host)
@@ -488,7 +494,8 @@ function M.compile(spec, host)
     return nil, err
   end
   if plan.id_maps and plan.id_maps.foreign then
-    host = setmetatable({ stage = "/" }, { __index = host }) -- luactr's is closed to that root
+    -- luactr's stage is closed to that root, and the host's files are nobody's there
+    host = setmetatable({ stage = "/", foreign = true }, { __index = host })
   end
   return add_phases(plan, PHASES, spec, host)
 end

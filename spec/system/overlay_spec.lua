@@ -186,7 +186,7 @@ return ctr.container { rootfs = ctr.rootfs.overlay { lower = %q }, stdin = "null
   describe("refuse", function()
     local cases = {
       { { lower = {} }, "lower: path or list of paths expected" },
-      { { lower = "/a", upper = "/b" }, "upper and work go together" },
+      { { lower = "/a", work = "/b" }, "upper and work go together" },
       { { lower = "/a", uper = "/b" }, "unknown field uper" },
       { { lower = { 1 } }, "lower: path or list of paths expected" },
       { "x", "table with lower, upper and work expected" },
@@ -201,6 +201,12 @@ return ctr.container { rootfs = ctr.rootfs.overlay { lower = %q }, stdin = "null
         assert.matches("rootfs.overlay: " .. case[2], message, 1, true)
       end)
     end
+
+    it("upper without work, as a mount", function()
+      assert.has_error(function()
+        ctr.overlay("/x", { lower = "/a", upper = "/b" })
+      end, "overlay: upper and work go together: work is an empty directory beside upper")
+    end)
 
     it("a size beside upper", function()
       assert.has_error(function()

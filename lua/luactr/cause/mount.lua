@@ -96,6 +96,13 @@ local function missing_target(case)
   return missing and { path = missing } or nil
 end
 
+--- Where the root is a file system in a file, nothing can be made in it.
+local function missing_in_file(case)
+  local root = case.view:node("/")
+  local opened = root and root.step and root.step.opened
+  return opened and { path = target(case), source = opened.source } or nil
+end
+
 local function file_on_the_way(case)
   local path = walk_to_target(case).not_directory
   return path and { path = path } or nil
@@ -203,6 +210,10 @@ local TARGET <const> = {
   { code = "ELOOP", find = link_loop,
     cause = "symbolic links on the way to {path} lead in a circle",
     remedy = "mount elsewhere, or repair the links in the root" },
+  { code = "EROFS", find = missing_in_file,
+    cause = "{path} does not exist in {source}, which is only read",
+    remedy = "make it there before; or ctr.rootfs.overlay { lower = ... } around the root, in "
+      .. "which it can be made" },
   { code = "EROFS", find = missing_target,
     cause = "{path} does not exist, and cannot be made because the root is read-only there",
     remedy = "make it there before; `readonly = true` makes a writable root read-only later" },

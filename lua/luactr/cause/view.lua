@@ -51,6 +51,9 @@ local OPAQUE <const> = { proc = true, sysfs = true, devpts = true, cgroup = true
 --- What a step says about a path: a node, false for "nothing there", nil for nothing at all.
 local SAYS <const> = {
   root_bind = function(self, path, step)
+    if step.opened then -- a file system in a file
+      return { kind = path == "/" and "directory" or "unknown", step = step }
+    end
     return host_node(self, step.source .. (path == "/" and "" or path), step) or false
   end,
   setns = function(self, path, step) -- into a container that runs

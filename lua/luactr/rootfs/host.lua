@@ -162,6 +162,12 @@ function M.kept(self)
   return { kind = "directory", path = self.copy, copied = true }
 end
 
+--- Copies are files in a directory; binds are nothing that could be a layer.
+function M.layers(self)
+  local planned = self.copy == true and "/containers/NAME/rootfs" or self.copy
+  return self.copy and { { path = self.directory or planned } } or nil
+end
+
 function M.find(self, path)
   return require("luactr.rootfs.tree").find(self.list, path)
 end

@@ -41,19 +41,26 @@ local NOTHING <const> = { close = function() end }
 
 --- Make ready on the host what the steps rely on, before they are asked for.
 ---@param directory_of_container string on the host: what is put there goes with the container
----@return { close: fun() }? resource nil, error
+---@return { close: fun(), warnings?: string[] }? resource nil, error
 function methods:prepare(directory_of_container)
   if self.problem then
     return nil, failure(self, self.problem)
   end
-  local ok, problem = true, nil
+  local resource, problem = NOTHING, nil
   if self.kind.prepare then
-    ok, problem = self.kind.prepare(self, directory_of_container)
+    resource, problem = self.kind.prepare(self, directory_of_container)
   end
-  if not ok then
+  if not resource then
     return nil, failure(self, problem)
   end
-  return NOTHING
+  return resource ~= true and resource or NOTHING
+end
+
+--- What the root is made of as layers of an overlay, the topmost first; nil when it is made of
+--- mounts.
+---@return luactr.rootfs.layer[]?
+function methods:layers()
+  return self.kind.layers and self.kind.layers(self)
 end
 
 --- Where the container's file of that path is on the host, before there is a container: { file } of
@@ -91,6 +98,9 @@ end
 local directory <const> = {
   kept = function(self)
     return { kind = "directory", path = self.path }
+  end,
+  layers = function(self)
+    return { { path = self.path } }
   end,
   find = function(self, path)
     return { root = self.path, path = path }
@@ -155,75 +165,58 @@ function M.empty()
   return new(empty, {}, caller())
 end
 
-local UPPER <const>, WORK <const> = "/upper", "/work"
-
--- Without an upper directory the tmpfs below takes what is written, and goes with the container.
-local function throw_away(layers, host, steps)
-  -- mounted over "/", the stage is above where every path begins: only ".." leads there
-  local stage = host.stage == "/" and "/.." or host.stage
-  steps[2] = { op = "mkdir", path = UPPER, mode = 493, from = "rootfs" } -- 0755
-  steps[3] = { op = "mkdir", path = WORK, mode = 448, from = "rootfs" } -- 0700
-  return setmetatable({ upper = stage .. UPPER, work = stage .. WORK }, { __index = layers })
+--- A value of a kind that has a module of its own.
+local function later(kind, fields, mistake, what)
+  if not fields then
+    error(string.format("rootfs.%s: %s", what, mistake), 3)
+  end
+  local info = debug.getinfo(3, "Sl")
+  return new(kind, fields, info and { file = info.short_src, line = info.currentline })
 end
 
-local overlay <const> = {
-  kept = function(self, spec)
-    local layers, lower = self.layers, table.move(self.directories, 1, #self.directories, 1, {})
-    if layers.upper then
-      table.remove(lower, 1)
-    end
-    return { kind = layers.upper and "overlay" or "memory", lower = lower,
-      upper = layers.upper and absolute(layers.upper), work = layers.work and absolute(layers.work),
-      userxattr = spec.namespaces.user == "new" or nil }
-  end,
-  find = function(self, path)
-    local sys = require("luactr.core").sys
-    for _, layer in ipairs(self.directories) do
-      if sys.stat(layer .. path, sys.AT_SYMLINK_NOFOLLOW) then
-        return { root = layer, path = path }
-      end
-    end
-  end,
-  steps = function(self, host, spec)
-    local data = "mode=0755" .. (self.size and ",size=" .. self.size or "")
-    local steps = { { op = "root_tmpfs", stage = host.stage, data = data, from = "rootfs" } }
-    local layers = self.layers.upper and self.layers or throw_away(self.layers, host, steps)
-    local overlays = require "luactr.spec.overlay"
-    local options = overlays.options(layers, absolute)
-    if spec.namespaces.user ~= "host" then
-      options[#options + 1] = "userxattr" -- the trusted ones are for the host's root
-    end
-    local sys = require("luactr.core").sys
-    steps[#steps + 1] = overlays.is_single(options)
-      and { op = "fsmount", target = "/", type = "overlay", attributes = sys.MOUNT_ATTR_NODEV,
-        options = options, from = "rootfs" }
-      or { op = "mount", source = "overlay", target = "/", type = "overlay", flags = sys.MS_NODEV,
-        data = table.concat(options, ","), from = "rootfs" }
-    return steps
-  end,
-}
-
-local OVERLAY_FIELDS <const> = { size = true }
-
---- Directories of the host as layers that look like one. What the container writes goes to `upper`;
---- without it to memory, of `size` at most, and is gone at the end.
----@param layers luactr.overlay with `size` for the memory
+--- Layers that look like one: directories of the host, and what other values are made of. What the
+--- container writes goes to `upper`; without it to memory, of `size` at most, and is gone at the
+--- end.
+---@param layers luactr.rootfs.layers
 ---@return luactr.rootfs
 function M.overlay(layers)
-  local overlays = require "luactr.spec.overlay"
-  local mistake = overlays.mistake(layers, OVERLAY_FIELDS)
-  local size
-  if not mistake and layers.size then
-    size, mistake = require("luactr.units").size(layers.size)
+  local overlay = require "luactr.rootfs.overlay"
+  local fields, mistake = overlay.new(layers)
+  return later(overlay, fields, mistake, "overlay")
+end
+
+local function path_of(path, what)
+  if type(path) ~= "string" or path == "" or path:find("[\n\r\0]") then
+    error(string.format("rootfs.%s: a file's path expected", what), 3)
   end
-  if not mistake and layers.size and layers.upper then
-    mistake = "size: is for an overlay without upper"
-  end
-  if mistake then
-    error("rootfs.overlay: " .. mistake, 2)
-  end
-  return new(overlay, { layers = layers, size = size,
-    directories = overlays.directories(layers, absolute) }, caller())
+  return absolute(path)
+end
+
+--- The files of a tar archive, compressed or not: unpacked before each start, gone with the
+--- container.
+---@param path string
+---@param options? { limits?: luactr.files.limits }
+---@return luactr.rootfs
+function M.tar(path, options)
+  local tar = require "luactr.rootfs.tar"
+  local fields, mistake = tar.new(path_of(path, "tar"), options)
+  return later(tar, fields, mistake, "tar")
+end
+
+--- A squashfs in a file, which is only read. As the one layer of an overlay it can be written to.
+---@param path string
+---@return luactr.rootfs
+function M.squashfs(path)
+  local file = require "luactr.rootfs.file"
+  return later(file, file.new("squashfs", path_of(path, "squashfs")))
+end
+
+--- An erofs in a file, in the same way.
+---@param path string
+---@return luactr.rootfs
+function M.erofs(path)
+  local file = require "luactr.rootfs.file"
+  return later(file, file.new("erofs", path_of(path, "erofs")))
 end
 
 local none <const> = {

@@ -18,49 +18,64 @@ local function is_path(value)
   return type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
 end
 
---- Layers as given, the topmost first: a path or a list of them.
-local function layers_of(lower)
-  local list = type(lower) == "table" and lower or { lower }
-  for _, path in ipairs(list) do
-    if not is_path(path) then
-      return nil
-    end
-  end
-  return #list > 0 and list or nil
+---@class luactr.overlay.rules what a root may have beside paths
+---@field fields table<string, boolean> more of them
+---@field is_layer fun(value: any): boolean
+---@field is_upper fun(value: any): boolean
+---@field no_work boolean upper may be alone
+
+local NO_RULES <const> = {
+  fields = {}, no_work = false,
+  is_layer = function() return false end, is_upper = function() return false end,
+}
+
+--- Layers as given, the topmost first: one or a list.
+---@param lower any
+---@return any[]
+function M.list(lower)
+  local is_list = type(lower) == "table" and getmetatable(lower) == nil
+  return is_list and table.move(lower, 1, #lower, 1, {}) or { lower }
 end
 
---- What is wrong with the description of an overlay.
----@param layers luactr.overlay
----@param more? table<string, boolean> fields beside those of every overlay
----@return string? mistake
-function M.mistake(layers, more)
-  if type(layers) ~= "table" then
-    return "table with lower, upper and work expected"
-  end
-  for name in pairs(layers) do
-    if not FIELDS[name] and not (more and more[name]) then
-      return "unknown field " .. tostring(name)
+local function has_layers(lower, rules)
+  local list = M.list(lower)
+  for _, layer in ipairs(list) do
+    if not is_path(layer) and not rules.is_layer(layer) then
+      return false
     end
   end
-  if not layers_of(layers.lower) then
-    return "lower: path or list of paths expected"
-  elseif (layers.upper == nil) ~= (layers.work == nil) then
+  return #list > 0
+end
+
+local function upper_mistake(layers, rules)
+  if rules.is_upper(layers.upper) then
+    return layers.work and "work: is for an upper directory" or nil
+  elseif layers.work and not layers.upper or layers.upper and not layers.work
+    and not rules.no_work then
     return "upper and work go together: work is an empty directory beside upper"
-  elseif layers.upper and not (is_path(layers.upper) and is_path(layers.work)) then
+  elseif layers.upper and not (is_path(layers.upper) and is_path(layers.work or "/")) then
     return "upper and work: paths expected"
   end
 end
 
---- All directories, the topmost first.
+--- What is wrong with the description of an overlay.
 ---@param layers luactr.overlay
----@param absolute fun(path: string): string
----@return string[]
-function M.directories(layers, absolute)
-  local list = { layers.upper and absolute(layers.upper) }
-  for _, path in ipairs(layers_of(layers.lower)) do
-    list[#list + 1] = absolute(path)
+---@param rules? luactr.overlay.rules
+---@return string? mistake
+function M.mistake(layers, rules)
+  rules = rules or NO_RULES
+  if type(layers) ~= "table" then
+    return "table with lower, upper and work expected"
   end
-  return list
+  for name in pairs(layers) do
+    if not FIELDS[name] and not rules.fields[name] then
+      return "unknown field " .. tostring(name)
+    end
+  end
+  if not has_layers(layers.lower, rules) then
+    return "lower: path or list of paths expected"
+  end
+  return upper_mistake(layers, rules)
 end
 
 local ONE <const> = "lowerdir+="
@@ -81,7 +96,7 @@ end
 ---@return string[]
 function M.options(layers, absolute)
   local lower, single = {}, {}
-  for i, path in ipairs(layers_of(layers.lower)) do
+  for i, path in ipairs(M.list(layers.lower)) do
     lower[i] = escaped(absolute(path), ":,")
     single[i] = ONE .. absolute(path)
   end

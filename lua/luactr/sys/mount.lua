@@ -57,4 +57,10 @@ M.move_mount = core.move_mount
 ---@type fun(target: string|luactr.anyfd, attributes: luactr.mount_attributes): true?, string?, integer?
 M.mount_setattr = core.mount_setattr
 
+--- A free loop device becomes the file, read-only: a descriptor of the device and its path. It is
+--- free again when that is closed and nothing is mounted from it any more. ENODEV: the kernel has no
+--- loop devices. loop(4)
+---@type fun(file: luactr.anyfd): luactr.fd?, string, integer?
+M.loop_attach = core.loop_attach
+
 return M
