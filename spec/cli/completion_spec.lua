@@ -2,10 +2,21 @@
 
 local cli = require("luactr.cli")
 local detached = require("support.detached")
+local images = require("support.images")
 local support = require("support")
 local world = require("support.world")
 
 local it, root_it = it, support.it(it, pending, "root")
+
+-- All verbs, those of groups by two words.
+local function all_verbs()
+  local list = {}
+  for _, name in ipairs(cli.verbs) do
+    list[#list + 1] = name
+    for _, inner in ipairs(cli.verb(name).verbs or {}) do list[#list + 1] = name .. " " .. inner end
+  end
+  return list
+end
 
 -- What bash completes for the words of a line, the last of which is being typed.
 local DRIVE <const> = [[
@@ -17,9 +28,11 @@ local DRIVE <const> = [[
   printf '%s\n' "${COMPREPLY[@]}"
 ]]
 
+local images_root -- of the images that are completed
+
 local function complete(...)
   local argv = { "bash", "--norc", "-c", DRIVE, "bash", "luactr", ... }
-  argv.env = { PATH = support.build .. ":" .. os.getenv("PATH") }
+  argv.env = { PATH = support.build .. ":" .. os.getenv("PATH"), LUACTR_IMAGES = images_root }
   local result = support.run(argv)
   assert.same({ 0, "" }, { result.code, result.stderr })
   local list = {}
@@ -47,8 +60,9 @@ describe("luactr completion bash #cli", function()
   end)
 
   it("knows all options of each verb", function()
-    for _, name in ipairs(cli.verbs) do
-      local list = complete(name, "-")
+    for _, name in ipairs(all_verbs()) do
+      local outer, inner = name:match("^(%S+) ?(.*)$")
+      local list = inner ~= "" and complete(outer, inner, "-") or complete(name, "-")
       for _, row in ipairs(cli.verb(name).options) do
         for option in row[1]:gmatch("%S+") do
           assert.is_true(has(list, option), name .. " " .. option)
@@ -63,6 +77,24 @@ describe("luactr completion bash #cli", function()
     assert.same({ "zsh" }, complete("completion", "z"))
     assert.same({}, complete("stop", "--time", ""))
     assert.same({ "--follow" }, complete("-v", "logs", "--f"))
+  end)
+
+  it("knows the verbs of a group", function()
+    assert.same(cli.verb("image").verbs, complete("image", ""))
+    assert.same({ "inspect" }, complete("-v", "image", "ins"))
+  end)
+
+  it("knows images, whose names have a colon for it", function()
+    local here <close> = images.open()
+    assert(here:make("app:1", { {} }))
+    assert(here:make("app:2", { {} }))
+    assert(here:make("host:5000/other:3", { {} }))
+    images_root = here.path
+    assert.same({ "app:1", "app:2", "host:5000/other:3" }, complete("image", "rm", ""))
+    assert.same({ "1", "2" }, complete("image", "tag", "app", ":", ""))
+    assert.same({ "1", "2" }, complete("image", "tag", "app", ":"))
+    assert.same({ "3" }, complete("image", "rm", "x", "host", ":", "5000/other", ":", "3"))
+    images_root = nil
   end)
 
   root_it("knows the names of containers, whether they run or not", function()
@@ -107,8 +139,8 @@ describe("luactr completion #cli", function()
 
     it("names all verbs and options for " .. shell, function()
       local text = script(shell)
-      for _, name in ipairs(cli.verbs) do
-        assert.is_truthy(text:find(name, 1, true), name)
+      for _, name in ipairs(all_verbs()) do
+        assert.is_truthy(text:find(name:match("%S+$"), 1, true), name)
         for _, option in ipairs(cli.verb(name).options) do
           local long = option[1]:match("%-%-(%S+)$")
           assert.is_truthy(text:find(long, 1, true), name .. " " .. long)

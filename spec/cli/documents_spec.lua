@@ -4,7 +4,8 @@ local support = require("support")
 
 local it = support.it(it, pending, "root")
 
-local DOCUMENTS <const> = { "README.md", "docs/architecture.md", "docs/hacking.md" }
+local DOCUMENTS <const> = { "README.md", "docs/architecture.md", "docs/hacking.md",
+  "docs/images.md" }
 
 -- Commands that .ci/run carries out itself, and which of its words shows that.
 local RUN_BY_CI <const> = {
@@ -57,6 +58,11 @@ local function linked_file(document, target)
 end
 
 describe("documents", function()
+  local store -- images of the documents
+
+  setup(function() store = support.tmpdir() end)
+  teardown(function() store:close() end)
+
   for _, path in ipairs(DOCUMENTS) do
     for _, command in ipairs(commands(path)) do
       local proof = proof_in_ci(command)
@@ -67,7 +73,9 @@ describe("documents", function()
         end)
       else
         it(path .. ": " .. command, function()
-          local result = support.run(words(command))
+          local argv = words(command)
+          argv.env = { LUACTR_IMAGES = store.path .. "/images" }
+          local result = support.run(argv)
           local fine = STATUS[command] or { [0] = true }
           assert.is_true(fine[result.code], result.stderr)
           assert.are.equal(QUIET[command] or false, result.stdout == "")
@@ -80,7 +88,8 @@ describe("documents", function()
       number = number + 1
       it(path .. ": recipe " .. number, function()
         local dir <close> = support.tmpdir()
-        local result = support.luactr { dir:write("recipe.lua", recipe) }
+        local result = support.luactr { dir:write("recipe.lua", recipe),
+          env = { LUACTR_IMAGES = store.path .. "/images" } }
         assert.are.equal(0, result.code, result.stderr)
         assert.are_not.equal("", result.stdout)
       end)

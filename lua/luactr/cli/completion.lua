@@ -25,10 +25,12 @@ local SHELLS <const> = { "bash", "zsh", "fish" }
 ---@field takes? string what its value is: "signal", "file" or "value"
 
 ---@class luactr.cli.completion.verb
----@field name string
+---@field name string "run", "image ls"
 ---@field summary string
 ---@field options luactr.cli.completion.option[]
----@field takes table<string, boolean> what its arguments are: "name", "file", "verb", words
+---@field takes table<string, boolean> what its arguments are: "name", "image", "file", "verb"
+---@field words string[] that its argument is one of
+---@field group? string[] the verbs in it
 ---@field pods boolean names of pods, too
 
 local COMMON <const> = {
@@ -39,7 +41,7 @@ local COMMON <const> = {
 -- What an option's value or a verb's argument is, by its word in the usage.
 local KINDS <const> = {
   SIGNAL = "signal", FILE = "file", NAME = "name", RECIPE = "file", DEST = "file", SRC = "file",
-  VERB = "verb",
+  VERB = "verb", IMAGE = "image",
 }
 
 local function option_of(row)
@@ -49,8 +51,8 @@ local function option_of(row)
   for name in row[1]:gmatch("%S+") do
     option.names[#option.names + 1] = name
   end
-  if option.takes == "name" then
-    option.takes = "value" -- of a container that is to be
+  if option.takes == "name" or option.takes == "image" then
+    option.takes = "value" -- of a container or an image that is to be
   end
   return option
 end
@@ -66,7 +68,7 @@ end
 local function describe(name)
   local verb = cli.verb(name)
   local known = { name = name, summary = verb.summary, options = {}, takes = {},
-    pods = verb.pods ~= nil, words = words_of(verb.usage) }
+    pods = verb.pods ~= nil, words = verb.verbs or words_of(verb.usage), group = verb.verbs }
   for i, row in ipairs(verb.options) do
     known.options[i] = option_of(row)
   end
@@ -98,8 +100,12 @@ function M.run(request)
     return output.usage("which shell? " .. table.concat(SHELLS, ", "), M)
   end
   local verbs = {}
-  for i, name in ipairs(cli.verbs) do
-    verbs[i] = describe(name)
+  for _, name in ipairs(cli.verbs) do
+    local verb = describe(name)
+    verbs[#verbs + 1] = verb
+    for _, inner in ipairs(verb.group or {}) do
+      verbs[#verbs + 1] = describe(name .. " " .. inner)
+    end
   end
   return output.print(require("luactr.cli.completion." .. shell).script(verbs, signals()))
 end

@@ -11,13 +11,14 @@ M.FAILED = 125 -- luactr could not do it
 M.verbs = {
   "run", "exec", "ps", "logs", "attach", "stop", "kill", "pause", "resume", "update", "wait",
   "rename", "rm", "cp", "diff", "export", "inspect", "tree", "stats", "top", "events", "gc",
-  "check", "explain", "doctor", "completion", "version", "help",
+  "image", "check", "explain", "doctor", "completion", "version", "help",
 }
 
 M.default_verb = "run"
 
 ---@class luactr.cli.verb
----@field name string
+---@field name string that of a verb in a group has two words, "image ls"
+---@field verbs? string[] of a group; each is a file in a directory of the group's name
 ---@field summary string one line for `luactr help`
 ---@field usage string what follows the verb and its options
 ---@field help string the text of `luactr help VERB`
@@ -29,14 +30,23 @@ M.default_verb = "run"
 ---@field arguments string[]
 ---@field options table<string, any> by the options' long names
 
----@param name string
----@return luactr.cli.verb?
-function M.verb(name)
-  for _, known in ipairs(M.verbs) do
+local function find(verbs, name, prefix)
+  for _, known in ipairs(verbs or {}) do
     if name == known then
-      return require("luactr.cli." .. name)
+      return require(prefix .. name)
     end
   end
+end
+
+---@param name string "run", "image ls"
+---@return luactr.cli.verb?
+function M.verb(name)
+  local outer, inner = name:match("^(%S+) (%S+)$")
+  local verb = find(M.verbs, outer or name, "luactr.cli.")
+  if verb and inner then
+    return find(verb.verbs, inner, "luactr.cli." .. outer .. ".")
+  end
+  return verb
 end
 
 local function is_option(word)
@@ -77,8 +87,14 @@ local function split(argv)
   local options = {}
   local at = take_options(argv, 1, options)
   local verb = argv[at - 1] ~= "--" and argv[at] and M.verb(argv[at])
-  if verb then
+  while verb do
     at = take_options(argv, at + 1, options, verb)
+    local inner = verb.verbs and argv[at - 1] ~= "--" and argv[at]
+      and M.verb(verb.name .. " " .. argv[at])
+    if not inner then
+      break
+    end
+    verb = inner
   end
   local arguments = {}
   while at <= #argv do

@@ -7,15 +7,27 @@ _luactr_names() {
   "${COMP_WORDS[0]}" ps --all --quiet "$@" 2>/dev/null
 }
 
-# The verb on the line, if the word at hand comes after it.
+# The verb on the line, if the word at hand comes after it; of a group its two words.
 _luactr_verb() {
-  local i
+  local i verb=''
   for (( i = 1; i < COMP_CWORD; i++ )); do
-    case ${COMP_WORDS[i]} in
-      -*) ;;
-      *) printf '%s' "${COMP_WORDS[i]}"; return ;;
-    esac
+    [[ ${COMP_WORDS[i]} = -* ]] && continue
+    verb+=${verb:+ }${COMP_WORDS[i]}
+    [[ $verb = @(GROUPS) ]] || break
   done
+  printf '%s' "$verb"
+}
+
+# Images by name; the colon before a tag is the end of a word for bash.
+_luactr_image() {
+  local whole=${COMP_WORDS[COMP_CWORD]} i
+  for (( i = COMP_CWORD; i > 2; i-- )); do
+    [[ ${COMP_WORDS[i]} = : || ${COMP_WORDS[i - 1]} = : ]] || break
+    whole=${COMP_WORDS[i - 1]}$whole
+  done
+  mapfile -t COMPREPLY < <(
+    compgen -W "$("${COMP_WORDS[0]}" image ls --quiet 2>/dev/null)" -- "$whole")
+  COMPREPLY=("${COMPREPLY[@]#"${whole%"${whole##*:}"}"}")
 }
 
 _luactr() {
@@ -46,6 +58,7 @@ local TAIL <const> = [==[
       mapfile -t COMPREPLY < <(compgen -S : -W "$(_luactr_names)" -- "$word"
         compgen -f -- "$word")
       compopt -o nospace 2>/dev/null ;;
+    @image) _luactr_image ;;
     @file) ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word") ;;
   esac
@@ -75,11 +88,12 @@ local function argument_words(verb, all)
   end
   return verb.takes.name and verb.takes.file and "@place"
     or verb.takes.name and verb.pods and "@pod" or verb.takes.name and "@name"
+    or verb.takes.image and "@image"
     or verb.takes.file and "@file" or ""
 end
 
 local function add_verb(lines, verb, all)
-  lines[#lines + 1] = string.format("    %s)", verb.name)
+  lines[#lines + 1] = string.format("    %s)", quoted(verb.name))
   lines[#lines + 1] = string.format("      options=%s words=%s", quoted(option_words(verb)),
     quoted(argument_words(verb, all)))
   for _, option in ipairs(verb.options) do
@@ -95,16 +109,17 @@ end
 ---@param signals string[]
 ---@return string
 function M.script(verbs, signals)
-  local names, lines, default = {}, {}, nil
-  for i, verb in ipairs(verbs) do
-    names[i] = verb.name
+  local names, groups, lines, default = {}, {}, {}, nil
+  for _, verb in ipairs(verbs) do
+    names[#names + 1] = not verb.name:find(" ") and verb.name or nil
+    groups[#groups + 1] = verb.group and verb.name
     default = verb.name == require("luactr.cli").default_verb and verb or default
   end
   local all = table.concat(names, " ")
   for _, verb in ipairs(verbs) do
     add_verb(lines, verb, all)
   end
-  return HEAD .. table.concat(lines, "\n") .. "\n"
+  return HEAD:gsub("GROUPS", table.concat(groups, "|")) .. table.concat(lines, "\n") .. "\n"
     .. TAIL:format(quoted(option_words(default)), quoted(all),
       quoted(table.concat(signals, " ")))
 end

@@ -6,6 +6,9 @@ local HEAD <const> = [==[
 function __luactr_names
   luactr ps --all --quiet $argv 2>/dev/null
 end
+function __luactr_images
+  luactr image ls --quiet 2>/dev/null
+end
 complete -c luactr -e
 ]==]
 
@@ -40,23 +43,43 @@ local function argument_line(condition, verb, all)
     local pods = verb.pods and " (__luactr_names --pods)" or ""
     return string.format("complete -c luactr -n %s%s -a '(__luactr_names)%s%s'", from, files, colon,
       pods)
+  elseif verb.takes.image and not verb.takes.file then
+    return string.format("complete -c luactr -n %s -f -a '(__luactr_images)'", from)
+  elseif verb.takes.image then
+    return string.format("complete -c luactr -n %s -a '(__luactr_images)'", from)
   elseif not verb.takes.file then
     return string.format("complete -c luactr -n %s -f", from)
   end
+end
+
+local SEEN <const> = "__fish_seen_subcommand_from "
+
+--- When a verb's options and arguments are at hand. A verb in a group may have the name of another.
+local function condition_of(verb, groups)
+  local outer, inner = verb.name:match("^(%S+) (%S+)$")
+  if outer then
+    return SEEN .. outer .. "; and " .. SEEN .. inner
+  elseif verb.group then
+    return SEEN .. verb.name .. "; and not " .. SEEN .. table.concat(verb.group, " ")
+  end
+  return SEEN .. verb.name .. "; and not " .. SEEN .. table.concat(groups, " ")
 end
 
 ---@param verbs luactr.cli.completion.verb[]
 ---@param signals string[]
 ---@return string
 function M.script(verbs, signals)
-  local names, lines = {}, {}
-  for i, verb in ipairs(verbs) do
-    names[i] = verb.name
+  local names, groups, lines = {}, {}, {}
+  for _, verb in ipairs(verbs) do
+    names[#names + 1] = not verb.name:find(" ") and verb.name or nil
+    groups[#groups + 1] = verb.group and verb.name
   end
   for _, verb in ipairs(verbs) do
-    local condition = "__fish_seen_subcommand_from " .. verb.name
-    lines[#lines + 1] = string.format("complete -c luactr -n __fish_use_subcommand -a %s -d %s",
-      verb.name, quoted(verb.summary))
+    local condition = condition_of(verb, groups)
+    if not verb.name:find(" ") then
+      lines[#lines + 1] = string.format("complete -c luactr -n __fish_use_subcommand -a %s -d %s",
+        verb.name, quoted(verb.summary))
+    end
     for _, option in ipairs(verb.options) do
       lines[#lines + 1] = option_line(condition, option, signals)
     end

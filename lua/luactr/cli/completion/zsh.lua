@@ -12,7 +12,9 @@ _luactr() {
   )
   signals=(%s)
   for word in "${(@)words[2,CURRENT-1]}"; do
-    [[ $word == -* ]] || { verb=$word; break }
+    [[ $word == -* ]] && continue
+    verb=${verb:+$verb }$word
+    [[ $verb == (%s) ]] || break
   done
   case $verb in
 ]==]
@@ -39,6 +41,9 @@ local TAIL <const> = [==[
     (@place)
       names=(${(f)"$($words[1] ps --all --quiet 2>/dev/null)"})
       compadd -S : -a names; _files ;;
+    (@image)
+      names=(${(f)"$($words[1] image ls --quiet 2>/dev/null)"})
+      compadd -a names ;;
     (@file) _files ;;
     (@verb) _describe verb verbs ;;
     (@start) _describe verb verbs; _files ;;
@@ -63,6 +68,7 @@ local function argument_words(verb)
   end
   return verb.takes.verb and "@verb" or verb.takes.name and verb.takes.file and "@place"
     or verb.takes.name and verb.pods and "@pod" or verb.takes.name and "@name"
+    or verb.takes.image and "@image"
     or verb.takes.file and "@file" or ""
 end
 
@@ -93,16 +99,19 @@ end
 ---@param signals string[]
 ---@return string
 function M.script(verbs, signals)
-  local list, lines = {}, {}
-  for i, verb in ipairs(verbs) do
-    list[i] = "    " .. described(verb.name, verb.summary)
-    add_verb(lines, verb.name, verb, argument_words(verb))
+  local list, groups, lines = {}, {}, {}
+  for _, verb in ipairs(verbs) do
+    list[#list + 1] = not verb.name:find(" ") and "    " .. described(verb.name, verb.summary)
+      or nil
+    groups[#groups + 1] = verb.group and verb.name
+    add_verb(lines, quoted(verb.name), verb, argument_words(verb))
     if verb.name == require("luactr.cli").default_verb then
       add_verb(lines, "''", verb, "@start")
     end
   end
-  return HEAD:format(table.concat(list, "\n"), table.concat(signals, " "))
-    .. table.concat(lines, "\n") .. "\n" .. TAIL
+  local head = HEAD:format(table.concat(list, "\n"), table.concat(signals, " "),
+    table.concat(groups, "|"))
+  return head .. table.concat(lines, "\n") .. "\n" .. TAIL
 end
 
 return M
