@@ -3,6 +3,7 @@
 local blob = require("luactr.image.blob")
 local document = require("luactr.image.document")
 local images = require("support.images")
+local json = require("luactr.image.json")
 local store = require("luactr.image.store")
 local support = require("support")
 local sys = require("luactr.sys")
@@ -181,6 +182,73 @@ describe("the image store #system", function()
     end)
   end)
 
+  describe("documents", function()
+    local function refused(text, code, pattern)
+      local descriptor = assert(here.store:put(text, document.types.manifest))
+      local set, err = here.store:set("app", descriptor)
+      assert.same({ nil, code }, { set, err.code })
+      assert.matches(pattern, tostring(err), 1, true)
+      assert.same({}, here.store:list())
+    end
+
+    local function manifest(fields)
+      local made = { schemaVersion = 2, layers = {}, config =
+        assert(here.store:put('{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":[]}}',
+          document.types.config)) }
+      for key, value in pairs(fields) do made[key] = value end
+      return json.encode(made)
+    end
+
+    it("of bombs are not read", function()
+      refused((" "):rep(5 << 20), "EFBIG", "has more than 4194304 bytes")
+      refused(("["):rep(1 << 20), "EBADMSG", "it is no JSON")
+      local layer = { mediaType = document.types.layer, digest = "sha256:" .. HEX, size = 1 }
+      local layers = {}
+      for i = 1, 300 do layers[i] = layer end
+      refused(manifest { layers = layers }, "EBADMSG", "it has 300 layers, at most 256")
+    end)
+
+    it("of other kinds are refused by name", function()
+      local layer = { mediaType = document.types.layer .. "+lz4", digest = "sha256:" .. HEX,
+        size = 1 }
+      refused(manifest { layers = { layer } }, "EBADMSG", 'the compression "lz4" of a layer')
+      refused(manifest { config = { mediaType = document.types.empty,
+        digest = "sha256:" .. HEX, size = 2 } }, "EBADMSG", "is not that of a config")
+      refused(manifest { mediaType = document.types.index }, "EBADMSG", "not that of a manifest")
+    end)
+
+    it("that are missing or do not agree are errors", function()
+      refused(manifest { config = { mediaType = document.types.config,
+        digest = "sha256:" .. HEX, size = 2 } }, "ENOENT", "has no blob sha256:" .. HEX)
+      refused(manifest { layers = { { mediaType = document.types.layer, size = 1,
+        digest = "sha256:" .. HEX } } }, "EBADMSG", "it has 0 diff ids, the manifest has 1 layers")
+    end)
+
+    it("that are damaged later are told of, and keep gc from guessing", function()
+      local made = assert(here:make("app", { { a = "1" } }))
+      support.write(blob.path(here.path, made.digest), "{}")
+      local found, err = here.store:find("app")
+      assert.same({ nil, "EBADMSG" }, { found, err.code })
+      assert.equal("EBADMSG", here.store:list()[1].error.code)
+      local report
+      report, err = here.store:gc()
+      assert.same({ nil, "EBADMSG", "luactr image rm app:latest" },
+        { report, err.code, err.remedy })
+      assert.equal(1, #here:names("layers"))
+      assert(here.store:remove("app"))
+      assert(here.store:gc())
+      assert.equal(0, #here:names("layers"))
+    end)
+
+    it("of names that are none are an error", function()
+      support.write(here.path .. "/names.json", "{")
+      local list, err = here.store:list()
+      assert.same({ nil, "EBADMSG", "the names of images cannot be read" },
+        { list, err.code, err.message })
+      assert.is_nil((here.store:gc()))
+    end)
+  end)
+
   describe("garbage", function()
     it("is what no name refers to", function()
       assert(here:make("app:1", { { a = "1" }, { b = "2" } }))
@@ -204,6 +272,37 @@ describe("the image store #system", function()
       use:close()
       assert.equal(1, assert(here.store:gc()).layers)
       assert.same({}, here:names("uses"))
+    end)
+
+    it("is not what a container with a state uses, under whatever name", function()
+      local host = require("luactr.host").facts()
+      local id = support.name("used")
+      local entry <close> = assert(require("luactr.state").claim(host, id))
+      local made = assert(here:make("app", { { a = "1" } }))
+      assert(here.store:use(made, id)):disown()
+      assert(here.store:remove("app"))
+      assert.equal(0, assert(here.store:gc()).layers)
+      local away = host.state_dir .. "/containers/" .. support.name("renamed")
+      assert(os.rename(entry.path, away))
+      assert.equal(0, assert(here.store:gc()).layers)
+      assert(os.rename(away, entry.path))
+      entry:close()
+      assert.equal(1, assert(here.store:gc()).layers)
+    end)
+
+    it("is what killed makers have left", function()
+      local child <close> = assert(sys.clone({}, function()
+        local open = assert(store.open { root = here.path, write = true })
+        here:layer({ a = "1" }, open)
+        local stage = assert(open:stage())
+        support.write(stage.path .. "/half", "x")
+        return sys.kill(sys.getpid(), "KILL")
+      end))
+      assert(sys.waitid(child))
+      assert.same({ 1, 1 }, { #here:names("layers"), #here:names("tmp") })
+      local report = assert(here.store:gc())
+      assert.same({ 1, 1, 1 }, { report.blobs, report.layers, report.stages })
+      assert.equal(0, #here:names("layers") + #here:names("blobs/sha256") + #here:names("tmp"))
     end)
 
     it("is not collected while others work with the store", function()

@@ -244,13 +244,13 @@ function Store:set(name, descriptor)
   if not key then
     return nil, err
   end
-  local entry = { digest = descriptor.digest, size = descriptor.size,
-    mediaType = descriptor.mediaType, time = now() }
+  local entry = { digest = descriptor.digest, size = descriptor.size, time = now() }
   local new
   new, err = image.read(self, key, entry)
   if not new then
     return nil, err
   end
+  entry.mediaType = new.manifest.mediaType
   for i, layer in ipairs(new.layers) do
     if not self:has_blob(layer.digest, layer.size) then
       return disk.refused { code = "ENOENT", op = "open", path = layer.digest,

@@ -128,6 +128,7 @@ function M.run(root)
     return nil, err
   end
   local report = { blobs = 0, layers = 0, stages = 0, bytes = 0, failures = {} }
+  table.insert(dead, root .. "/names.json.new") -- of who was killed: names are not being changed
   sweep_files(dead)
   report.stages, report.failures = sweep_files(stage.dead(root))
   sweep_layers(root, keep.layers, report)

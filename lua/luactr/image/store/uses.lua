@@ -53,7 +53,9 @@ function M.add(root, id, diff_ids)
   local temporary = path .. ".new"
   local file, message, errno = sys.open(temporary, sys.O_WRONLY | sys.O_CREAT | sys.O_EXCL,
     PRIVATE_FILE)
-  if not file then
+  if errno == sys.errno.EROFS then
+    return setmetatable({ path = path }, Use) -- nobody can collect garbage there either
+  elseif not file then
     return disk.failed(message, errno, "open", path)
   end
   core.supervise.lock(file)
@@ -79,8 +81,11 @@ local function has_state(use)
   if not use.inode then
     return false
   end
-  for _, entry in ipairs(sys.readdir(use.state:match("^(.*)/")) or {}) do
-    if entry.ino == use.inode then
+  -- Not the inode that readdir tells: an overlay may have others there.
+  local parent = use.state:match("^(.*)/")
+  for _, entry in ipairs(sys.readdir(parent) or {}) do
+    local stat = sys.stat(parent .. "/" .. entry.name, sys.AT_SYMLINK_NOFOLLOW)
+    if stat and stat.ino == use.inode then
       return true
     end
   end
