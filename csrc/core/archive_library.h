@@ -1,5 +1,5 @@
-/* libarchive's functions that core/archive.c uses, found when an archive is opened. Included by
- * core/archive*.c only. */
+/* libarchive's functions that core/archive.c and core/pump.c use, found when an archive is opened.
+ * Included by them only. */
 #ifndef LUACTR_CORE_ARCHIVE_LIBRARY_H
 #define LUACTR_CORE_ARCHIVE_LIBRARY_H
 
@@ -15,6 +15,7 @@
     F(archive_read_free)                                                                           \
     F(archive_read_support_format_tar)                                                             \
     F(archive_read_support_format_empty)                                                           \
+    F(archive_read_support_format_raw)                                                             \
     F(archive_read_support_filter_gzip)                                                            \
     F(archive_read_support_filter_bzip2)                                                           \
     F(archive_read_support_filter_xz)                                                              \
@@ -22,11 +23,13 @@
     F(archive_read_open)                                                                           \
     F(archive_read_next_header)                                                                    \
     F(archive_read_data_block)                                                                     \
+    F(archive_filter_code)                                                                         \
     F(archive_write_new)                                                                           \
     F(archive_write_free)                                                                          \
     F(archive_write_fail)                                                                          \
     F(archive_write_close)                                                                         \
     F(archive_write_set_format_pax)                                                                \
+    F(archive_write_set_format_raw)                                                                \
     F(archive_write_set_format_option)                                                             \
     F(archive_write_set_bytes_per_block)                                                           \
     F(archive_write_set_bytes_in_last_block)                                                       \

@@ -35,6 +35,32 @@ function M.is_opaque(fd)
   return M.mark(fd, "opaque") == "y"
 end
 
+--- Make a directory hide those below it, for overlays that are mounted with privileges and for
+--- those that are not.
+---@param fd luactr.fd
+---@return boolean? done
+---@return string? message
+---@return integer? errno
+function M.make_opaque(fd)
+  local done, message, errno
+  for _, prefix in ipairs(PREFIXES) do
+    local set
+    set, message, errno = sys.setxattr(fd, prefix .. "opaque", "y")
+    done = done or set
+  end
+  return done, message, errno
+end
+
+--- Make a file that stands for one that was deleted.
+---@param name string
+---@param parent luactr.fd
+---@return boolean? done
+---@return string? message
+---@return integer? errno
+function M.make_whiteout(name, parent)
+  return sys.mknod(name, sys.S_IFCHR, sys.makedev(0, 0), parent)
+end
+
 --- Whether a file stands for one that was deleted.
 ---@param stat luactr.stat
 ---@return boolean

@@ -2,6 +2,7 @@
 local below = require "luactr.files.below"
 local ids = require "luactr.files.ids"
 local inside = require "luactr.files.inside"
+local remove = require "luactr.files.remove"
 
 local sys <const> = require("luactr.core").sys
 local failure <const> = below.failure
@@ -35,11 +36,20 @@ local function mode_of(self, entry)
   return self.privileges and entry.mode or entry.mode & ~SETID
 end
 
---- Extended attributes that the file system does not take are told of.
+M.DEFAULT_ACL = "system.posix_acl_default"
+local ACCESS_ACL <const> = "system.posix_acl_access"
+
+local function is_wanted(self, name)
+  return name:sub(1, 5) == "user." and name:sub(1, 13) ~= "user.overlay."
+    or name == "security.capability" and self.privileges
+    or name == ACCESS_ACL and self.acls
+end
+
+--- Extended attributes that the file system does not take are told of. The ACL for new files in a
+--- directory is given to it when they are there.
 local function set_attributes(self, fd, entry)
   for name, value in pairs(entry.xattrs or {}) do
-    local is_user = name:sub(1, 5) == "user." and name:sub(1, 13) ~= "user.overlay."
-    if is_user or name == "security.capability" and self.privileges then
+    if is_wanted(self, name) then
       local done, _, errno = sys.setxattr(fd, name, value)
       if not done then
         self.notice(entry.path, string.format("without the attribute %s: %s", name,
@@ -136,13 +146,24 @@ end
 
 MAKE.fifo, MAKE.char, MAKE.block = make_node, make_node, make_node
 
+--- The directory that has the last of some components, which are there.
+function M.parent(self, parts, path)
+  local fd, err = below.parent(self.fd, parts, path)
+  if fd or not self.follow then
+    return fd, err
+  end
+  fd = inside.open(self.fd, table.concat(parts, "/", 1, #parts - 1),
+    sys.O_RDONLY | sys.O_DIRECTORY)
+  return fd, not fd and err or nil
+end
+
 function MAKE.link(self, dir, temporary, entry)
   local parts = inside.components(entry.link)
   if not parts or #parts == 0 then
     return failure(entry.path, sys.errno.EXDEV,
       string.format("it is a hard link to %s, which is not among what is copied", entry.link))
   end
-  local parent, err = below.parent(self.fd, parts, entry.link)
+  local parent, err = M.parent(self, parts, entry.link)
   if not parent then
     return nil, err
   end
@@ -163,8 +184,12 @@ local IN_THE_WAY <const> = {
   EBUSY = "something is mounted there",
 }
 
-local function put_in_place(dir, temporary, entry, name)
+local function put_in_place(self, dir, temporary, entry, name)
   local done, _, errno = sys.rename(temporary, name, dir)
+  if not done and self.replace and errno == sys.errno.EISDIR then
+    remove.name(name, dir)
+    done, _, errno = sys.rename(temporary, name, dir)
+  end
   sys.unlink(temporary, dir) -- two names of one file: then rename(2) leaves both
   if done then
     return true
@@ -189,7 +214,7 @@ function M.file(self, dir, entry, name)
   local done
   done, err = MAKE[entry.type](self, dir, temporary, entry, owner)
   if done then
-    return put_in_place(dir, temporary, entry, name)
+    return put_in_place(self, dir, temporary, entry, name)
   end
   sys.unlink(temporary, dir)
   return not err or nil, err

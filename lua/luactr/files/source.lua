@@ -2,8 +2,10 @@
 ---
 --- The tree may be hostile and may change meanwhile. Each file is opened as a place first, looked
 --- at by descriptor, and only then for its data: no link is followed, no device or FIFO opened.
+local attributes = require "luactr.files.attributes"
 local ids = require "luactr.files.ids"
 local inside = require "luactr.files.inside"
+local layers = require "luactr.files.layers"
 
 local sys <const> = require("luactr.core").sys
 
@@ -23,9 +25,11 @@ local M = {}
 ---@field xattrs? table<string, string>
 ---@field parts? { offset: integer, size: integer }[] what of a sparse file is data; none: all
 ---@field fd? luactr.fd of a file that is read, until the next entry
+---@field opaque? boolean of a layer's directory: it hides those below
 ---@field is_mount? boolean something is mounted here
 
 ---@class luactr.files.source_options
+---@field layer? boolean it is one of an overlay: ACLs are kept, and marks on directories told of
 ---@field name? string of the top, "." if not given: its files have no prefix then
 ---@field one_filesystem? boolean what is mounted below is empty
 ---@field ids? luactr.files.ids of the container that the tree belongs to
@@ -42,24 +46,6 @@ local function failure(path, _, errno)
 end
 
 -- ---- one file
-
--- What is a file's own; the rest belongs to the host, as labels and overlays' marks do.
-local function is_kept(name)
-  return name == "security.capability"
-    or name:sub(1, 5) == "user." and name:sub(1, 13) ~= "user.overlay."
-end
-
-local function attributes_of(fd)
-  local found
-  for _, name in ipairs(sys.listxattr(fd) or {}) do
-    local value = is_kept(name) and sys.getxattr(fd, name)
-    if value then
-      found = found or {}
-      found[name] = value
-    end
-  end
-  return found
-end
 
 local SKIPPED <const> = { socket = "it is a socket", unknown = "it is of an unknown type" }
 
@@ -103,7 +89,8 @@ local function describe(self, place, path, stat)
     return failure(path, message, errno)
   end
   entry.size = stat.type == "file" and stat.size or nil
-  entry.fd, entry.xattrs = fd, attributes_of(fd)
+  entry.fd, entry.xattrs = fd, attributes.read(fd, self.layer)
+  entry.opaque = self.layer and stat.type == "directory" and layers.is_opaque(fd) or nil
   return entry
 end
 
@@ -291,7 +278,8 @@ function M.open(place, options)
   options = options or {}
   return setmetatable({
     top = place, name = options.name or ".", stack = {}, seen = {}, ids = options.ids,
-    one_filesystem = options.one_filesystem or false, notice = options.notice or function() end,
+    one_filesystem = options.one_filesystem or false, layer = options.layer or false,
+    notice = options.notice or function() end,
   }, Source)
 end
 

@@ -6,7 +6,9 @@
 --- of it, and what had the name before is replaced, not written to.
 local below = require "luactr.files.below"
 local inside = require "luactr.files.inside"
+local layers = require "luactr.files.layers"
 local make = require "luactr.files.make"
+local marks = require "luactr.files.marks"
 
 local sys <const> = require("luactr.core").sys
 local failure <const> = below.failure
@@ -20,6 +22,9 @@ local M = {}
 ---@field privileges? boolean set-id bits and file capabilities are kept
 ---@field top? boolean an entry for the directory itself counts
 ---@field devices? boolean device nodes are made; otherwise they are left out
+---@field acls? boolean access control lists are kept
+---@field replace? boolean a file takes the place of a directory, and the other way round
+---@field follow? boolean links on the way are followed, as in the root that the directory is
 ---@field limits? luactr.files.limits
 ---@field notice? fun(path: string, why: string) told of what is left out
 
@@ -48,6 +53,20 @@ local function pop(self)
   end
 end
 
+--- A directory by its name in another; through a link if that is wanted, but not out of the top.
+local function open_directory(self, parent, name, path)
+  local fd, err = below.open(parent, name, path)
+  local stat = not fd and self.follow and sys.stat(name, sys.AT_SYMLINK_NOFOLLOW, parent)
+  if stat and stat.type == "symlink" then
+    local _, errno
+    fd, _, errno = inside.open(self.fd, path, sys.O_RDONLY | sys.O_DIRECTORY)
+    if not fd then
+      return failure(path, errno, path .. " is a symbolic link that leads to no directory")
+    end
+  end
+  return fd, err
+end
+
 --- The directory that has the last of these components; those on the way are made.
 local function directory_of(self, parts)
   local depth = #parts - 1
@@ -61,10 +80,10 @@ local function directory_of(self, parts)
   local parent = same > 0 and self.stack[same].fd or self.fd
   for i = same + 1, depth do
     local path = table.concat(parts, "/", 1, i)
-    if sys.mkdir(parts[i], PRIVATE_DIRECTORY, parent) then
+    if sys.mkdir(parts[i], PRIVATE_DIRECTORY, parent) or marks.revive(parent, parts[i]) then
       self.implied[path] = true
     end
-    local fd, err = below.open(parent, parts[i], path)
+    local fd, err = open_directory(self, parent, parts[i], path)
     if not fd then
       return nil, err
     elseif self.implied[path] then
@@ -79,8 +98,22 @@ end
 
 -- ---- directories get their times last: what is put into them changes those
 
+--- Make a directory, if need be in the place of something else.
+local function take_place(self, parent, name)
+  local made, message, errno = sys.mkdir(name, PRIVATE_DIRECTORY, parent)
+  local stat = errno == sys.errno.EEXIST and self.replace
+    and sys.stat(name, sys.AT_SYMLINK_NOFOLLOW, parent)
+  if not stat or stat.type == "directory" then
+    return made, message, errno
+  elseif layers.is_whiteout(stat) then
+    return marks.revive(parent, name), message, errno
+  end
+  sys.unlink(name, parent)
+  return sys.mkdir(name, PRIVATE_DIRECTORY, parent)
+end
+
 local function make_directory(self, parent, entry, name)
-  local made, _, errno = sys.mkdir(name, PRIVATE_DIRECTORY, parent)
+  local made, _, errno = take_place(self, parent, name)
   if not made and errno ~= sys.errno.EEXIST then
     return failure(entry.path, errno)
   end
@@ -98,8 +131,15 @@ local function make_directory(self, parent, entry, name)
   end
   local stat = sys.stat(fd)
   self.later[#self.later + 1] = { path = entry.path, mtime = entry.mtime, dev = stat.dev,
-    ino = stat.ino }
+    ino = stat.ino, acl = self.acls and entry.xattrs and entry.xattrs[make.DEFAULT_ACL] or nil }
   return done and true or nil, err
+end
+
+--- A directory that does not show what those below have.
+local function make_opaque(self, entry, parts)
+  parts[#parts + 1] = "."
+  local fd, err = directory_of(self, parts)
+  return fd and marks.opaque(fd, entry.path), err
 end
 
 --- The top itself is there already.
@@ -118,6 +158,8 @@ local function put_top(self, entry)
 end
 
 -- ---- use
+
+local HOW <const> = { directory = make_directory, whiteout = marks.whiteout }
 
 --- What exceeds the limits; nil when nothing does.
 local function excess(self, entry, depth)
@@ -145,9 +187,11 @@ function Target:put(entry, source)
   local too_much = excess(self, entry, #parts)
   if too_much then
     return failure(entry.path, sys.errno.E2BIG, "there are " .. too_much)
+  elseif entry.type == "opaque" then
+    return make_opaque(self, entry, parts)
   elseif #parts == 0 then
     return put_top(self, entry)
-  elseif not make.knows(entry.type) and entry.type ~= "directory" then
+  elseif not make.knows(entry.type) and not HOW[entry.type] then
     return failure(entry.path, sys.errno.EINVAL, "it is of an unknown type")
   end
   local dir, err = directory_of(self, parts)
@@ -155,8 +199,7 @@ function Target:put(entry, source)
     return nil, err
   end
   self.source = source
-  local how = entry.type == "directory" and make_directory or make.file
-  return how(self, dir, entry, parts[#parts])
+  return (HOW[entry.type] or make.file)(self, dir, entry, parts[#parts])
 end
 
 --- All entries of a source, then finish.
@@ -191,6 +234,9 @@ function Target:finish()
     local fd <close> = parent and below.open(parent, parts[#parts], known.path)
     local stat = fd and sys.stat(fd)
     if stat and stat.dev == known.dev and stat.ino == known.ino then
+      if known.acl then
+        sys.setxattr(fd, make.DEFAULT_ACL, known.acl)
+      end
       sys.utimens(fd, nil, known.mtime)
     end
     if parent and parent ~= self.fd then
@@ -230,6 +276,8 @@ function M.open(fd, options)
     token = token(), limits = limits, owner = options.owner, ids = options.ids,
     keep = options.keep or false, privileges = options.privileges or false,
     devices = options.devices or false, top = options.top or false,
+    acls = options.acls or false, replace = options.replace or false,
+    follow = options.follow or false,
     notice = options.notice or function() end,
   }, Target)
 end

@@ -1,4 +1,6 @@
 --- Files of the image store: made whole by rename, removed with all that is below.
+local remove = require "luactr.files.remove"
+
 local sys <const> = require("luactr.core").sys
 
 local M = {}
@@ -65,49 +67,12 @@ function M.make_directories(path)
   return true
 end
 
-local DIRECTORY <const> = sys.O_RDONLY | sys.O_DIRECTORY | sys.O_NOFOLLOW
-
---- A directory that its owner may not look into is no hindrance to its owner.
-local function open_directory(name, parent)
-  local fd, message, errno = sys.open(name, DIRECTORY, 0, { dir = parent })
-  if not fd and errno == sys.errno.EACCES then
-    sys.chmod(name, M.PRIVATE_DIRECTORY, parent)
-    fd, message, errno = sys.open(name, DIRECTORY, 0, { dir = parent })
-  end
-  return fd, message, errno
-end
-
-local empty
-
---- Remove what a name stands for, following no link.
-local function remove_name(name, parent)
-  if sys.unlink(name, parent) then
-    return true
-  end
-  local fd <close> = open_directory(name, parent)
-  if fd then
-    empty(fd)
-  end
-  return sys.rmdir(name, parent)
-end
-
-function empty(directory)
-  local may_write = false
-  for _, found in ipairs(sys.readdir(directory) or {}) do
-    if not remove_name(found.name, directory) and not may_write then
-      may_write = true
-      sys.chmod(directory, M.PRIVATE_DIRECTORY)
-      remove_name(found.name, directory)
-    end
-  end
-end
-
 --- Remove a file or a directory with all that is below; what is not there is removed.
 ---@param path string
 ---@return boolean? done
 ---@return luactr.error?
 function M.remove(path)
-  local done, message, errno = remove_name(path)
+  local done, message, errno = remove.name(path)
   if done or errno == sys.errno.ENOENT then
     return true
   end
