@@ -241,6 +241,15 @@ local function find_groups(file_of, groups, problem)
   return list
 end
 
+--- The group of a user's number, by the first line that has it.
+---@param place { root?: string, path?: string, file?: string } of an /etc/passwd
+---@param uid integer
+---@return integer? gid
+function M.group_of(place, uid)
+  local text = read(place)
+  return text and database.group_of(text, uid)
+end
+
 --- The spec's user and groups as numbers.
 ---@param spec luactr.spec
 ---@param host luactr.host

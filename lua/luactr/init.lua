@@ -1,6 +1,7 @@
 --- The library: `local ctr = require "luactr"`. What is behind these names loads when it is used.
 ---@class luactr
 ---@field version string
+---@field image luactr.image.module ctr.image "alpine" is a value for `rootfs`
 ---@field sys luactr.sys the kernel's primitives, one function each
 ---@field container fun(spec: luactr.container_spec): luactr.container
 ---@field run fun(spec: luactr.container_spec): luactr.result?, luactr.error? both in one
@@ -250,6 +251,17 @@ local LAZY <const> = {
   events = function() return require("luactr.container.events").read end,
   version = function() return require("luactr.core").version end,
 }
+
+--- ctr.image "alpine" is a value for `rootfs`, ctr.image.NAME a function about images.
+local Image <const> = {
+  __index = function(_, name) return require("luactr.image")[name] end,
+  __call = function(_, name, options)
+    local value = require("luactr.rootfs").image(name, options, 2)
+    return value
+  end,
+}
+
+LAZY.image = function() return setmetatable({}, Image) end
 
 local LOCATED <const> = { container = container, run = run, pod = pod }
 

@@ -25,6 +25,8 @@ M.fields = {
     oci = "linux.rootfsPropagation", help = "of the mount at /, or with r of all mounts" },
   { name = "command", type = values.command, required = true, oci = "process.args",
     help = "program and arguments" },
+  { name = "entrypoint", type = values.entrypoint, default_text = "the image's",
+    help = "what comes before command; without a command it is all, whatever the image says" },
   { name = "argv0", type = values.argv0, default_text = "the program's name in command",
     help = "what the program is told as its own name" },
   { name = "env", type = values.env, default = {},
@@ -134,7 +136,7 @@ M.fields = {
 
 -- What other tools call a field.
 local ELSEWHERE <const> = {
-  args = "command", cmd = "command", entrypoint = "command", argv = "command",
+  args = "command", cmd = "command", argv = "command",
   environment = "env", workdir = "cwd", working_dir = "cwd", volumes = "mounts", binds = "mounts",
   root = "rootfs", image = "rootfs", ulimits = "rlimits", caps = "capabilities",
   cap_add = "capabilities", cap_drop = "capabilities", sysctls = "sysctl", terminal = "tty",
@@ -166,6 +168,19 @@ function M.refusal(problems, where)
   }
 end
 
+--- The table with what an image adds to it, and with its entrypoint before its command; or what is
+--- wrong with the image that was to know the command.
+local function with_image(raw)
+  local rootfs = check.is_plain(raw) and rawget(raw, "rootfs")
+  local is_image = check.class(rootfs) == "luactr.rootfs" and rawget(rootfs, "config")
+  if is_image and rootfs.problem and rawget(raw, "command") == nil then
+    return nil, rootfs.problem
+  elseif is_image or rootfs and rawget(raw, "entrypoint") ~= nil then
+    return require("luactr.spec.image").apply(raw, is_image and rootfs or {})
+  end
+  return raw
+end
+
 --- All problems of a container's table, or its normalized form: defaults filled in, sizes in
 --- bytes, times in seconds. The result is read-only: defaults are shared between specs.
 ---@param raw any
@@ -173,7 +188,13 @@ end
 ---@return luactr.spec?
 ---@return table? error code "ESPEC", with `problems`
 function M.check(raw, where)
-  local problems = check.problems()
+  local problems, given = check.problems(), raw
+  local completed, err = with_image(raw)
+  if err then
+    err.where = err.where or where
+    return nil, err
+  end
+  raw = completed
   local result = problems:check(M.type, raw, "")
   if result then
     require("luactr.spec.rules").apply(result, raw, problems)
@@ -182,7 +203,7 @@ function M.check(raw, where)
     return nil, M.refusal(table.move(problems, 1, #problems, 1, {}), where)
   end
   result.where, result.given = where, {}
-  for name in next, raw do
+  for name in next, given do
     result.given[name] = true
   end
   return result

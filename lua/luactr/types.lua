@@ -68,6 +68,7 @@
 ---@field readonly? boolean|"recursive" make / read-only; "recursive": with what the host has mounted below it
 ---@field propagation? "private"|"rprivate"|"slave"|"rslave"|"shared"|"rshared"|"unbindable"|"runbindable" of the mount at /, or with r of all mounts
 ---@field command string[] program and arguments
+---@field entrypoint? string[] what comes before command; without a command it is all, whatever the image says
 ---@field argv0? string what the program is told as its own name
 ---@field env? table<string, string|number|boolean>|string[] variables; NAME = true inherits one, false leaves a default out
 ---@field cwd? string working directory

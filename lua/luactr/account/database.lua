@@ -151,4 +151,17 @@ function M.name_of(text, uid)
   return line:match("\n([^:\n]+):[^:\n]*:" .. uid .. ":")
 end
 
+--- The group of the first user with a number; nil when there is none, or its line is wrong.
+---@param text string of /etc/passwd
+---@param uid integer
+---@return integer? gid
+function M.group_of(text, uid)
+  for name, number in ("\n" .. text):gmatch("\n([^:\n]+):[^:\n]*:(%d+):") do
+    if id(number) == uid then
+      local user = M.user(text, name)
+      return user and user.uid == uid and user.gid or nil
+    end
+  end
+end
+
 return M

@@ -172,4 +172,22 @@ function M.run(path, arguments)
   return outcome_of(seen, value, second)
 end
 
+--- A container of an image, with a command of its own if there is one.
+---@param name string
+---@param arguments string[]
+---@return luactr.cli.outcome?
+---@return luactr.error?
+function M.image(name, arguments)
+  local ctr = require "luactr"
+  local fine, value = xpcall(function()
+    return ctr.container { rootfs = ctr.image(name),
+      command = #arguments > 0 and arguments or nil }
+  end, on_error)
+  if not fine then
+    value.where = nil -- there is no recipe that has a line
+    return nil, value
+  end
+  return { container = value, alone = true }
+end
+
 return M

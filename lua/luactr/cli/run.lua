@@ -23,8 +23,12 @@ local M = {
 Run a recipe, a Lua program. If it returns a container, that runs in the foreground, on this
 terminal, and luactr ends with its status. Of a pod all members run; the status is that of the first
 one, in the pod's order, that is not 0. What follows RECIPE are the recipe's own arguments: in ...
-and arg. A recipe that is called - is read from the standard input.]],
+and arg. A recipe that is called - is read from the standard input.
+
+With --image RECIPE is the name of an image, which runs as it says itself; what follows takes the
+place of its command. What it writes is thrown away.]],
   options = {
+    { "--image", help = "run an image: IMAGE [COMMAND [ARG...]] in place of RECIPE [ARG...]" },
     { "-d --detach", help = "leave the container to a monitor, print its name and return" },
     { "-t --tty", help = "give it a terminal of its own, whatever the recipe says" },
     { "-i --interactive", help = "with -d: keep its standard input open, for luactr attach" },
@@ -258,7 +262,9 @@ function M.run(request)
   if not sink then
     return output().usage(problem, M)
   end
-  local outcome, err = require("luactr.cli.recipe").run(path, request.arguments)
+  local load = require("luactr.cli.recipe")[request.options.image and "image" or "run"]
+  request.options.image = nil
+  local outcome, err = load(path, request.arguments)
   local result, status
   if outcome then
     result, status = finish(outcome, request.options)

@@ -80,6 +80,7 @@ end
 ---@field upper? string
 ---@field work? string
 ---@field userxattr? boolean how the overlay marks its files
+---@field image? { name: string, digest: string } whose layers are below
 
 --- What the root is, and what of it outlives the container.
 ---@param spec luactr.spec settled
@@ -165,12 +166,13 @@ function M.empty()
   return new(empty, {}, caller())
 end
 
---- A value of a kind that has a module of its own.
-local function later(kind, fields, mistake, what)
+--- A value of a kind that has a module of its own; `level` of the caller's line.
+local function later(kind, fields, mistake, what, level)
+  level = level or 3
   if not fields then
-    error(string.format("rootfs.%s: %s", what, mistake), 3)
+    error(string.format("%s: %s", what, mistake), level)
   end
-  local info = debug.getinfo(3, "Sl")
+  local info = debug.getinfo(level, "Sl")
   return new(kind, fields, info and { file = info.short_src, line = info.currentline })
 end
 
@@ -182,7 +184,7 @@ end
 function M.overlay(layers)
   local overlay = require "luactr.rootfs.overlay"
   local fields, mistake = overlay.new(layers)
-  return later(overlay, fields, mistake, "overlay")
+  return later(overlay, fields, mistake, "rootfs.overlay")
 end
 
 local function path_of(path, what)
@@ -200,7 +202,7 @@ end
 function M.tar(path, options)
   local tar = require "luactr.rootfs.tar"
   local fields, mistake = tar.new(path_of(path, "tar"), options)
-  return later(tar, fields, mistake, "tar")
+  return later(tar, fields, mistake, "rootfs.tar")
 end
 
 --- A squashfs in a file, which is only read. As the one layer of an overlay it can be written to.
@@ -217,6 +219,21 @@ end
 function M.erofs(path)
   local file = require "luactr.rootfs.file"
   return later(file, file.new("erofs", path_of(path, "erofs")))
+end
+
+--- An image of the store: ctr.image "alpine". What its config says of the command, the environment
+--- and the like counts where the recipe says nothing.
+---@param name string|luactr.image
+---@param options? luactr.rootfs.image_options
+---@param level? integer of the caller
+---@return luactr.rootfs
+function M.image(name, options, level)
+  if type(name) ~= "string" and getmetatable(name) == nil then
+    error("image: an image's name expected", (level or 1) + 1)
+  end
+  local image = require "luactr.rootfs.image"
+  local fields, mistake = image.new(name, options)
+  return later(image, fields, mistake, "image", (level or 1) + 2)
 end
 
 local none <const> = {

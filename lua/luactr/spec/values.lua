@@ -39,6 +39,10 @@ M.command = check.list(check.string { empty = true, max = MAX_ARGUMENT }, {
   end,
 })
 
+M.entrypoint = check.list(check.string { empty = true, max = MAX_ARGUMENT }, {
+  what = "list of strings", hint = "{ \"program\", \"argument\" }; {} for none",
+})
+
 M.argv0 = check.string { empty = true, max = MAX_ARGUMENT }
 
 local id = check.integer { what = "number", min = 0, max = MAX_ID }
