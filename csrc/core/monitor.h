@@ -23,8 +23,15 @@
 
 #define MONITOR_LAST_LIFE SIGUSR1 /* tells it not to start the container again */
 
-/* Those that it logs, and one that it feeds with what attached clients type. */
-enum monitor_stream { MONITOR_STDOUT, MONITOR_STDERR, MONITOR_STDIN, MONITOR_STREAMS };
+/* Those that it logs, one that it feeds with what attached clients type, and one to whom it tells
+ * what happens: the process that has the recipe's callbacks. */
+enum monitor_stream {
+    MONITOR_STDOUT,
+    MONITOR_STDERR,
+    MONITOR_STDIN,
+    MONITOR_NEWS,
+    MONITOR_STREAMS
+};
 
 enum monitor_restart { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
 

@@ -69,7 +69,8 @@ static void read_cgroup(lua_State *L, struct monitor_job *job) {
 }
 
 static void read_streams(lua_State *L, struct lctr_monitor_start *start) {
-    static const char *const names[] = {"stdout", "stderr", "stdin"}; /* enum monitor_stream */
+    static const char *const names[] = {"stdout", "stderr", "stdin",
+                                        "news"}; /* enum monitor_stream */
     luaL_argcheck(L, lua_getfield(L, OPTIONS, "streams") == LUA_TTABLE, OPTIONS, "streams");
     for (int i = 0; i < MONITOR_STREAMS; i++) {
         lua_getfield(L, -1, names[i]);

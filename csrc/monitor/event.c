@@ -65,12 +65,20 @@ static void begin(struct line *line, const struct monitor *m, const char *event)
     string(line, "event", event);
 }
 
+/* The pipe takes a line of up to PIPE_BUF whole or, if nobody has read for long, not at all. */
+void news_tell(const struct monitor *m, const char *line, size_t length) {
+    if (m->news >= 0 && write(m->news, line, length) < 0)
+        return; /* who is to be told was killed, or does not listen: the container goes on */
+}
+
 /* An event that cannot be told is no reason to do anything else. */
 static void tell(struct line *line, const struct monitor *m) {
     cleanup_fd directory = openat(m->state, STATE_ABOVE, O_PATH | O_DIRECTORY | O_CLOEXEC);
     text_string(&line->text, "}\n");
+    size_t length = (size_t)(line->text.at - line->buffer);
     if (directory >= 0)
-        lctr_events_add(directory, line->buffer, (size_t)(line->text.at - line->buffer));
+        lctr_events_add(directory, line->buffer, length);
+    news_tell(m, line->buffer, length);
 }
 
 void event_tell(const struct monitor *m, const char *event) {

@@ -59,6 +59,8 @@ static void take_sources(struct monitor *m, const int *fds) {
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* nobody else uses that end */
         if (i == MONITOR_STDIN)
             m->attach.input = fd;
+        else if (i == MONITOR_NEWS)
+            m->news = fd;
         else
             m->sources[count] = (struct source){fd, names[i]};
         count++;

@@ -62,6 +62,7 @@ void monitor_main(void) {
     static struct monitor m; /* all zeros, so that the program's file has no copy of it */
     m.caller = MONITOR_SOCKET;
     m.oom = -1;
+    m.news = -1;
     for (int i = 0; i < MONITOR_SOURCES; i++)
         m.sources[i].fd = -1;
     attach_init(&m.attach);

@@ -56,6 +56,7 @@ struct monitor {
     struct attach attach;
     struct log log;
     int record; /* the file of the exit record, with room for it */
+    int news;   /* to the process with the callbacks, or -1 */
 
     int64_t wall_us; /* limits; negative: none */
     int64_t cpu_us;
@@ -107,12 +108,14 @@ int open_signals(void);
 void take_signals(struct monitor *m);
 void kill_container(struct monitor *m);
 
-/* event.c: tell of it in the log of events. */
+/* event.c: tell of it in the log of events, and to the process with the callbacks; a line of JSON
+ * to that alone. */
 void event_tell(const struct monitor *m, const char *event);
 void event_refused(const struct monitor *m);
 bool event_oom(struct monitor *m); /* false when no more were killed than it has told */
 void event_exit(const struct monitor *m);
 void event_restart(const struct monitor *m);
+void news_tell(const struct monitor *m, const char *line, size_t length);
 int64_t signal_sent(const struct monitor *m);
 bool ended_by_user(const struct monitor *m); /* with the signal that was sent to it */
 

@@ -130,6 +130,7 @@ void record_write(struct monitor *m) {
     ssize_t length = compose(m, buffer);
     if (write(m->record, buffer, (size_t)length) == length && ftruncate(m->record, length) == 0)
         renameat(m->state, TEMPORARY, m->state, "exit.json");
+    news_tell(m, buffer, (size_t)length);
 }
 
 void record_keep(struct monitor *m) {
@@ -138,4 +139,5 @@ void record_keep(struct monitor *m) {
     cleanup_fd fd = openat(m->state, LAST_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd >= 0 && write(fd, buffer, (size_t)length) == length)
         renameat(m->state, LAST_NEW, m->state, "last.json");
+    news_tell(m, buffer, (size_t)length);
 }

@@ -2,7 +2,7 @@
 local M = {}
 
 ---@class luactr.health
----@field state "starting"|"healthy"|"unhealthy"
+---@field state "starting"|"healthy"|"unhealthy"|"unknown" the last one where nobody checks any more
 ---@field failures integer checks in a row that failed and count
 ---@field checks integer
 ---@field last? { fine: boolean, time: number, message?: string } of the latest check

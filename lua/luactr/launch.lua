@@ -387,7 +387,7 @@ local function publish(box, run, host)
   local record = {
     name = box.spec.name, created = sys.clock_gettime("realtime"), command = box.spec.command,
     pid = pid, start = state.start_time(pid), cgroup = box.plan.cgroup and box.plan.cgroup.path,
-    labels = next(box.spec.labels) and box.spec.labels,
+    labels = next(box.spec.labels) and box.spec.labels, health = box.spec.health and true,
     pod = membership and { name = membership.name, member = membership.member,
       index = membership.index },
     process = require("luactr.container.base").store(box.plan, host),
@@ -509,6 +509,7 @@ end
 ---@field interactive? boolean of one: keep stdin open for who attaches
 ---@field forward_signals? boolean pass on the signals that luactr gets
 ---@field pod? luactr.pod.membership for a member, which its pod starts
+---@field companion? luactr.companion of a detached one with callbacks
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs
 
 --- Start a box, or a command in one. On failure everything is closed again.

@@ -294,6 +294,15 @@ function M.close()
   end
 end
 
+--- In a fork: the tasks, their timers and lua-luv's descriptors are those of the other process.
+function M.forget()
+  for thread in pairs(tasks) do
+    tasks[thread] = nil
+  end
+  live, waiters, interruption, inside_guest = {}, {}, nil, true
+  M.unguard()
+end
+
 poll.loop = M
 if poll.guarded then
   M.guard()

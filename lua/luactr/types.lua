@@ -48,7 +48,7 @@
 
 ---@class luactr.on
 ---@field start? fun(p: luactr.steps) `(box)`: its command runs
----@field exit? fun(p: luactr.steps) `(box, result)`: it has ended; may start it again
+---@field exit? fun(p: luactr.steps) `(box, result)`: it has ended; in the foreground it may be started again here
 ---@field oom? fun(p: luactr.steps) `(box, event)`: the kernel killed for want of memory, `event.kills` processes so far
 ---@field health? fun(p: luactr.steps) `(box, event)`: its health is another: `event.state`, `event.from`, `event.message`
 ---@field pressure? function|{ call: function, memory?: string|number, cpu?: string|number, io?: string|number, window?: string|number, full?: boolean, level?: string, optional?: boolean } `(box, event)`: processes wait too much for `event.resource`

@@ -112,12 +112,6 @@ describe("on #system", function()
     assert.same({ 5, 0 }, { results[1].exit_code, results[2].exit_code })
   end)
 
-  it("is refused for one that is left to a monitor", function()
-    local _, err = shell("exit 0", { on = { exit = print } }):start { detach = true }
-    assert.equal("ENOTSUP", err.code)
-    assert.equal("on has functions of this program, which does not stay", err.cause)
-  end)
-
   needs("controller:memory")("tells of memory that ran out, before the exit", function()
     local seen = {}
     local box <close> = shell("(tail /dev/zero); (tail /dev/zero); exit 0", {

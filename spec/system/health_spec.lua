@@ -96,12 +96,6 @@ describe("health #system", function()
     assert.same({ "unhealthy: broken", "unhealthy: no answer in 0.05s" }, messages)
   end)
 
-  it("is refused for one that is left to a monitor", function()
-    local _, err = shell("exit 0", { health = { check = print } }):start { detach = true }
-    assert.equal("ENOTSUP", err.code)
-    assert.equal("health is checked by this program, which does not stay", err.cause)
-  end)
-
   it("is checked by a command in the container", function()
     local seen = {}
     local box <close> = shell("touch /tmp/ok; exec sleep 1000", {

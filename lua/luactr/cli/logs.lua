@@ -17,6 +17,7 @@ the files of its log go back.]],
       .. "2026-01-31T23:59:59" },
     { "-t --timestamps", help = "begin each line with its time" },
     { "--json", help = "a record a line, with time and stream" },
+    { "--callbacks", help = "in place of its output what its recipe's functions have printed" },
   },
 }
 
@@ -94,6 +95,9 @@ function M.run(request)
   local found, status = containers.one(request, M)
   if not found then
     return status
+  end
+  if request.options.callbacks then
+    return output.print(require("luactr.container.companion").printed(found) or "")
   end
   local records, err = found:logs(options)
   if not records then

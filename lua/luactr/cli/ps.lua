@@ -36,6 +36,10 @@ end
 
 local function row_of(seen, now)
   local state = seen.state
+  if seen.health or seen.callbacks == "lost" then
+    state = string.format("%s (%s)", state, seen.health and "health " .. seen.health
+      or "callbacks lost")
+  end
   if (seen.restarts or 0) > 0 then
     state = string.format("%s, restart %d", state, seen.restarts)
   end
@@ -45,6 +49,15 @@ local function row_of(seen, now)
     containers.span(now - since), seen.result and "-" or tostring(seen.pid),
     table.concat(seen.command or {}, " "),
   }
+end
+
+local function health_of(found)
+  local health = found:health()
+  return health and health.state
+end
+
+local function callbacks_of(found)
+  return found.record.callbacks and require("luactr.container.companion").word(found)
 end
 
 --- Whether a container has all of the labels that are asked for.
@@ -92,7 +105,8 @@ function M.run(request)
         id = found.id, state = word, created = found.record.created, pid = found.record.pid,
         detached = found.record.detached or false, command = found.record.command,
         labels = found.record.labels, pod = found.record.pod and found.record.pod.name,
-        restarts = found.record.restarts,
+        restarts = found.record.restarts, health = word ~= "exited" and health_of(found) or nil,
+        callbacks = word ~= "exited" and callbacks_of(found) or nil,
         result = word == "exited" and found:result() or nil,
       }
     end

@@ -23,6 +23,7 @@ local OOM_INTERVAL <const> = 0.01
 ---@field kills integer that on.oom knows of
 ---@field looks integer that are still to be taken
 ---@field errors { call: string, message: string }[]
+---@field failed? fun(call: string, message: string) to be told of each error
 local Callbacks = {}
 Callbacks.__index = Callbacks
 
@@ -36,6 +37,9 @@ local function call_all(self)
     if not fine and err.code ~= "ECANCELED" then
       self.errors[#self.errors + 1] = { call = "on." .. call.name, message = err.message }
       require("luactr.raised").report(err, string.format("on.%s of %q", call.name, self.box.id))
+      if self.failed then
+        self.failed("on." .. call.name, err.message)
+      end
     end
   end
   self.thread = nil
@@ -171,14 +175,18 @@ end
 
 -- ---- one life
 
+local function new(box, group)
+  return setmetatable({ box = box, group = group, sources = {}, queue = {}, errors = {},
+    kills = 0, looks = 0 }, Callbacks)
+end
+
 --- Watch for what the recipe has callbacks for, before the container's process exists.
 ---@param box luactr.container
 ---@param run luactr.run
 ---@return luactr.callbacks?
 ---@return luactr.error?
 function M.open(box, run)
-  local self = setmetatable({ box = box, group = run.cgroup, sources = {}, queue = {}, errors = {},
-    kills = 0, looks = 0 }, Callbacks)
+  local self = new(box, run.cgroup)
   if box.spec.on.oom then
     open_oom(self, run)
   end
@@ -187,6 +195,24 @@ function M.open(box, run)
     if not fine then
       self:close()
       return nil, err
+    end
+  end
+  return self
+end
+
+--- Of a detached container, whose monitor tells of all but pressure. That there is a way to watch
+--- for that its start has found out.
+---@param box luactr.found with the recipe's spec
+---@param group? luactr.cgroup
+---@param failed fun(call: string, message: string)
+---@return luactr.callbacks
+function M.serve(box, group, failed)
+  local self = new(box, group)
+  self.failed = failed
+  if group and box.spec.on.pressure then
+    local fine, err = open_pressure(self, { warn = function() end })
+    if not fine then
+      require("luactr.raised").report(err, "on.pressure")
     end
   end
   return self

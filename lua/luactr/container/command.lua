@@ -13,6 +13,7 @@ local M = {}
 ---@field of luactr.container|luactr.found where it is to run
 ---@field base luactr.base
 ---@field result? luactr.result of the last life
+---@field quiet? boolean no event tells of its start
 local Command = { __name = "luactr.command" }
 Command.__index = Command
 
@@ -64,7 +65,7 @@ end
 --- The event of its start, for those that a monitor watches over.
 ---@param host luactr.host
 function Command:started(host)
-  if self.of.record and self.of.record.detached then
+  if self.of.record and self.of.record.detached and not self.quiet then
     require("luactr.container.events").add(host, self.id, "exec",
       { command = self.spec.command })
   end

@@ -45,10 +45,6 @@ local function unfit(box)
   local spec, plan = box.spec, box.plan
   if type(spec.seccomp) == "table" and spec.seccomp.handlers and not spec.seccomp.listener then
     return "seccomp.handlers are functions of this program, which does not stay"
-  elseif spec.health then
-    return "health is checked by this program, which does not stay"
-  elseif spec.on then
-    return "on has functions of this program, which does not stay"
   elseif plan.spec.namespaces.pid ~= "new" and not (plan.cgroup and #plan.cgroup.places > 0) then
     return "without a pid namespace or a cgroup nobody could end all its processes"
   end
@@ -91,6 +87,7 @@ function M.spawn(launch, box, run)
   launch.name = box.id
   launch.group, launch.freezer = run.cgroup, freezer_path(run.cgroup and box.plan.cgroup)
   launch.state, launch.streams = run.entry.directory, run.logs
+  launch.streams.news = run.options.companion and run.options.companion.news
   launch.held, launch.limits, launch.log = held_by(run), box.spec.limits, box.spec.log
   launch.again = again
   local monitor, message, errno, what = core.monitor.start(launch)
@@ -193,6 +190,8 @@ function M.publish(box, run, record)
   local monitor = run.process:monitor_pid()
   record.owner = { pid = monitor, start = state.start_time(monitor) }
   record.restart = box.spec.restart ~= "no" and box.spec.restart or nil
+  local companion = run.options.companion
+  record.callbacks = companion and { pid = companion.pid, start = companion.start }
   record.detached, record.freezer = true, freezer_file(run.cgroup and box.plan.cgroup)
   local done, message, errno = write_config(box, run)
   if done then
@@ -211,6 +210,14 @@ local function told(err)
   return err
 end
 
+--- First of all: what the start opens is not open there.
+local function begin_companion(box, host)
+  local companion = require "luactr.container.companion"
+  if companion.is_wanted(box) then
+    return companion.begin(box, host)
+  end
+end
+
 --- Start a box with a monitor, which ends it again unless commit() follows.
 ---@param box luactr.container
 ---@param host luactr.host
@@ -220,6 +227,11 @@ end
 function M.begin(box, host, options)
   local spec = detached_spec(box.spec, options.interactive)
   local detached = setmetatable({ spec = spec, id = box.id }, getmetatable(box))
+  local companion <close>, problem = begin_companion(box, host)
+  if problem then
+    return nil, problem
+  end
+  options.companion = companion
   local run, err = require("luactr.launch").start(detached, host, options)
   if not run then
     return nil, told(err)

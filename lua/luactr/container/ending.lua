@@ -62,12 +62,20 @@ local function settled(found)
   end
 end
 
+--- on.exit has its time, too, if that does not take for ever.
+local function await_callbacks(found, deadline)
+  if found.record.callbacks then
+    local left = deadline and math.max(deadline - sys.clock_gettime(), 0) or PATIENCE
+    require("luactr.container.companion").await(found, math.min(left, PATIENCE))
+  end
+end
+
 ---@param found luactr.found
 ---@param timeout? number seconds
 ---@return luactr.result?
 ---@return luactr.error?
 function M.wait(found, timeout)
-  local record = found.record
+  local record, deadline = found.record, timeout and sys.clock_gettime() + timeout
   if found:state() ~= "exited" then
     -- The luactr of one in the foreground may live on.
     local process = record.detached and record.owner or record
@@ -80,6 +88,7 @@ function M.wait(found, timeout)
     return failure(found, "ENODATA", "wait for",
       "it ran in the foreground: the luactr there has the result")
   end
+  await_callbacks(found, deadline)
   local result, err = retry(function() return settled(found) end)
   if result or err then
     return result, err
@@ -145,6 +154,9 @@ function M.remove(found, options)
   end
   if found.record.detached and found:state() ~= "exited" and not await_owner(found, PATIENCE) then
     return failure(found, "EBUSY", "remove", "its monitor is still at work")
+  end
+  if found.record.callbacks then
+    require("luactr.container.companion").finish(found, PATIENCE)
   end
   if retry(function() return take_away(found) end) then
     return true

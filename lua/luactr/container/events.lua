@@ -13,7 +13,7 @@ local MOST_WORDS <const> = 8
 local PAST <const>, PRESENT <const> = "events.1", "events"
 
 ---@alias luactr.event.kind "create"|"start"|"exec"|"oom"|"pause"|"resume"|"update"|"exit"|
----"rename"|"restart"|"rm"
+---"rename"|"restart"|"rm"|"health"|"callback"
 
 ---@class luactr.event
 ---@field time number seconds since the epoch
@@ -23,7 +23,10 @@ local PAST <const>, PRESENT <const> = "events.1", "events"
 ---@field command? string[] exec: its first words
 ---@field kills? integer oom: how many there were so far
 ---@field reason? luactr.reason exit: as in the result
----@field from? string rename: the name before
+---@field from? string rename: the name before; health: the state before
+---@field state? string health: "healthy" or "unhealthy"
+---@field call? string callback: what has raised an error, "on.exit"
+---@field error? string callback
 ---@field exit_code? integer exit
 ---@field signal? integer exit
 

@@ -21,6 +21,12 @@ end
 
 local DEFAULT_PATIENCE <const> = 10 -- stop_timeout's default
 
+M.methods = Found
+
+local function companion()
+  return require "luactr.container.companion"
+end
+
 -- ---- errors
 
 --- nil, and the error of what cannot be done with a container.
@@ -72,13 +78,11 @@ local function ending_of(found, facts)
   return result.start_failed(err, facts.finished_at)
 end
 
-local function result_in(found, file)
-  local facts = list.read(found.host, found.id, file)
-  if not facts then
-    return nil
-  elseif facts.lost then
-    return require("luactr.result").lost(facts.finished_at, found.id)
-  end
+--- The result of a life from the facts that its monitor has told.
+---@param found luactr.found
+---@param facts table of exit.json
+---@return luactr.result
+function M.result_of(found, facts)
   local config = config_of(found)
   facts.warnings = config and config.warnings
   if not found.record.restart then
@@ -87,6 +91,20 @@ local function result_in(found, file)
   local result = ending_of(found, facts)
   result.log_lost = facts.log_lost > 0 and facts.log_lost or nil
   result.restarts = facts.restarts
+  return result
+end
+
+local function result_in(found, file)
+  local facts, result = list.read(found.host, found.id, file), nil
+  if facts and facts.lost then
+    result = require("luactr.result").lost(facts.finished_at, found.id)
+  elseif facts then
+    result = M.result_of(found, facts)
+  end
+  if result and found.record.callbacks then
+    local kept = list.read(found.host, found.id, companion().FILE)
+    result.callback_errors = kept and kept.errors
+  end
   return result
 end
 
@@ -101,19 +119,42 @@ end
 function Found:inspect()
   local config = config_of(self) or {}
   local record, word, result = self.record, self:state(), self:result()
+  local callbacks = companion().describe(self, word ~= "exited")
   if config.spec then
     config.spec.name = self.id -- a rename leaves the file as it is
+  end
+  if callbacks and callbacks.state == "lost" then
+    config.warnings = config.warnings or {}
+    table.insert(config.warnings, companion().LOST)
   end
   return {
     id = self.id, state = word, created = record.created, pid = record.pid,
     detached = record.detached or false, owner = record.owner, command = record.command,
     spec = config.spec, where = config.where, cgroup = config.cgroup and config.cgroup.path,
     warnings = config.warnings, result = result,
-    health = list.read(self.host, self.id, "health.json"),
+    health = self:health(), callbacks = callbacks,
     restarts = result and result.restarts or record.restarts or record.restart and 0,
     next_start = word == "restarting" and record.next_start or nil,
     last = record.restart and result_in(self, "last.json") or nil,
   }
+end
+
+--- What its checks have found; nil for one without `health`. Its state is "unknown" when it runs
+--- and nobody checks it any more.
+---@return luactr.health?
+function Found:health()
+  return self.record.health and companion().health(self) or nil
+end
+
+--- Wait until its checks find it healthy.
+---@param timeout? number seconds
+---@return boolean? healthy
+---@return luactr.error? code "ETIMEDOUT", or "ESRCH" when it has ended or nobody checks it
+function Found:wait_healthy(timeout)
+  if not self.record.health then
+    error(string.format("container %q has no health checks", self.id), 2)
+  end
+  return companion().await_healthy(self, timeout)
 end
 
 --- The host's pid of its PID 1, while it runs.
@@ -139,6 +180,9 @@ local function cgroup_of(found, what)
   compiled.places[#compiled.places + 1] = compiled.freezer
   return require("luactr.cgroup").reopen(compiled)
 end
+
+--- A handle of the cgroup of one that runs; nil, why there is none.
+M.cgroup = cgroup_of
 
 local function cgroup_call(found, what, method)
   local cgroup <close>, err = cgroup_of(found, what)

@@ -15,10 +15,13 @@ local function brief(text)
   return text and text:sub(1, LONGEST_MESSAGE):gsub("%s+$", "") or nil
 end
 
---- By a command in the container: whether it exits with 0, and what it printed.
+--- By a command in the container: whether it exits with 0, and what it printed. Events tell of
+--- what comes of it, not of each.
 local function run_command(box, words)
-  local result, err = box:exec { command = words, stdin = "null", stdout = "capture",
+  local command <close> = box:command { command = words, stdin = "null", stdout = "capture",
     stderr = "stdout" }
+  command.quiet = true
+  local result, err = command:run()
   if not result then
     return false, tostring(err)
   end
@@ -65,6 +68,9 @@ local function watch(box, run)
       time = sys.clock_gettime("realtime"), age = sys.clock_gettime() - run.started })
     publish(box, run)
     poll.tell(run.checked)
+    if from and run.announce then
+      run.announce(box, from, run.health)
+    end
     if from and run.callbacks then
       run.callbacks:call("health", box.spec.on.health, { name = "health", from = from,
         state = run.health.state, failures = run.health.failures, message = message })

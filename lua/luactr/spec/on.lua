@@ -64,7 +64,8 @@ end
 
 local on <const> = check.record {
   { name = "start", type = fn, help = "`(box)`: its command runs" },
-  { name = "exit", type = fn, help = "`(box, result)`: it has ended; may start it again" },
+  { name = "exit", type = fn, help = "`(box, result)`: it has ended; in the foreground it may be "
+    .. "started again here" },
   { name = "oom", type = fn,
     help = "`(box, event)`: the kernel killed for want of memory, `event.kills` processes so far" },
   { name = "health", type = fn, help = "`(box, event)`: its health is another: `event.state`, "

@@ -21,6 +21,8 @@ local PRIVATE <const> = 384 -- 0600
 ---@field labels? table<string, string>
 ---@field pod? { name: string, member: string, index: integer } that it is a member of
 ---@field freezer? string file that tells whether it is paused
+---@field callbacks? { pid: integer, start: integer } who calls those of a detached one
+---@field health? boolean it is checked
 ---@field restart? string the policy, if its monitor starts it again
 ---@field restarts? integer how often it has done so
 ---@field next_start? number seconds since the epoch: it waits until then
