@@ -104,9 +104,9 @@ describe("luactr image #cli", function()
     assert(os.rename(here.path .. "/layers/" .. image.diff_ids[2]:match("%x+$"),
       here.dir.path .. "/away"))
     local text = answers(1, "verify", "app:1")
-    assert.matches("app:1: the blob of layer 1: its digest is sha256:", text, 1, true)
-    assert.matches("app:1: the blob of layer 2: the image store has no blob ", text, 1, true)
-    assert.matches("app:1: layer 2 is not unpacked\n", text, 1, true)
+    assert.matches("app:1: layer 1: its blob: its digest is sha256:", text, 1, true)
+    assert.matches("app:1: layer 2: its blob: the image store has no blob ", text, 1, true)
+    assert.matches("app:1: layer 2: it is not unpacked\n", text, 1, true)
     local report = cjson.decode((answers(1, "verify", "--json")))
     assert.equal(4, #report.problems) -- the first layer is other's too
     os.remove(blobs .. image.digest:match("%x+$"))

@@ -350,19 +350,25 @@ end
 
 -- ---- garbage
 
+--- Do something while nobody else works with the store.
+local function alone(store, patience, act, ...)
+  local done, err = store.lock:take("exclusive", patience or 10)
+  local report
+  if done then
+    report, err = act(...)
+  end
+  local back, problem = store.lock:take("shared", PATIENCE)
+  return back and report or nil, err or problem
+end
+
 --- Remove what no name and no container refers to, when nobody else works with the store.
 ---@param options? { patience?: number } seconds to wait for others, 10
 ---@return luactr.image.collected?
 ---@return luactr.error? code "EBUSY"
 function Store:gc(options)
   check_writable(self)
-  local done, err = self.lock:take("exclusive", options and options.patience or 10)
-  local report
-  if done then
-    report, err = require("luactr.image.store.collect").run(self.path)
-  end
-  local back, problem = self.lock:take("shared", PATIENCE)
-  return back and report or nil, err or problem
+  return alone(self, options and options.patience, require("luactr.image.store.collect").run,
+    self.path)
 end
 
 -- ---- containers
@@ -412,10 +418,18 @@ end
 
 --- Look whether everything is there and is what its digest says.
 ---@param name? string one image; all of them if left out
+---@param options? luactr.image.verify_options
 ---@return luactr.image.verified?
----@return luactr.error?
-function Store:verify(name)
-  return holding(self, require("luactr.image.store.verify").run, self, name)
+---@return luactr.error? code "EBUSY" for a repair while others work with the store
+function Store:verify(name, options)
+  local run = require("luactr.image.store.verify").run
+  if options and (options.files or options.repair) then
+    check_writable(self)
+  end
+  if options and options.repair then
+    return alone(self, nil, run, self, name, options)
+  end
+  return holding(self, run, self, name, options)
 end
 
 return M

@@ -3,6 +3,7 @@
 local blob = require "luactr.image.blob"
 local disk = require "luactr.image.store.disk"
 local document = require "luactr.image.document"
+local layers = require "luactr.image.store.layers"
 local names = require "luactr.image.store.names"
 local stage = require "luactr.image.store.stage"
 local uses = require "luactr.image.store.uses"
@@ -89,19 +90,11 @@ local function sweep_blobs(root, keep, report)
   end
 end
 
---- A layer goes away at once; then its files are removed.
 local function sweep_layers(root, keep, report)
   local directory = root .. "/layers"
   for _, entry in ipairs(sys.readdir(directory) or {}) do
     if not keep["sha256:" .. entry.name] then
-      local away = string.format("%s/tmp/%s-%s", root, entry.name, disk.token())
-      local done, message, errno = sys.rename(directory .. "/" .. entry.name, away)
-      local err
-      if done then
-        done, err = disk.remove(away)
-      else
-        done, err = disk.failed(message, errno, "rename", directory .. "/" .. entry.name)
-      end
+      local done, err = layers.discard(root, "sha256:" .. entry.name)
       report.layers = report.layers + (done and 1 or 0)
       report.failures[#report.failures + 1] = err
     end

@@ -79,6 +79,23 @@ local function assemble(stage, name, info)
   return put and path or nil, err
 end
 
+--- Take a layer away: at once, and then its files.
+---@param root string
+---@param diff_id string
+---@return boolean? done
+---@return luactr.error?
+function M.discard(root, diff_id)
+  local path = M.path(root, diff_id)
+  local away = string.format("%s/tmp/%s-%s", root, path:match("[^/]+$"), disk.token())
+  local done, message, errno = sys.rename(path, away)
+  if done then
+    return disk.remove(away)
+  elseif errno == sys.errno.ENOENT then
+    return true
+  end
+  return disk.failed(message, errno, "rename", path)
+end
+
 local THERE <const> = { [sys.errno.ENOTEMPTY] = true, [sys.errno.EEXIST] = true }
 
 --- Put an unpacked tree in its place, unless another was first.
