@@ -96,6 +96,11 @@ local function watch()
   return seen
 end
 
+local function is_built(value)
+  local build = package.loaded["luactr.image.build"]
+  return build and build.is(value)
+end
+
 local function has_tasks()
   local poll = require "luactr.poll"
   return poll.loop ~= nil and poll.loop.is_busy()
@@ -110,7 +115,8 @@ local function nothing_returned(seen)
       message = "the recipe made a container, but did nothing with it",
       remedy = "return it: return ctr.container { ... }",
     }
-  elseif seen.made == 0 and not package.loaded["luactr.sys"] then
+  elseif seen.made == 0 and not package.loaded["luactr.sys"]
+    and not package.loaded["luactr.image.build"] then
     return { hint = "the recipe made no container and returned none" }
   end
   return {}
@@ -141,6 +147,8 @@ local function outcome_of(seen, value, err)
     return { container = value, alone = seen.made == 1 }
   elseif is_group(value) then
     return { group = value }
+  elseif is_built(value) then
+    return {}
   elseif type(value) == "table" and require("luactr.pod").is(value) then
     return { pod = value, alone = seen.made == #value.members }
   end

@@ -124,6 +124,32 @@ function Layers:find(path)
   return seen
 end
 
+--- Open what is at a path, without following a link that it is.
+---@param path string
+---@param flags integer of open(2)
+---@return luactr.fd?
+---@return string? message
+---@return integer? errno
+function Layers:open(path, flags)
+  local parts = inside.components(path) or {}
+  local name = table.remove(parts)
+  local _, directories = walk(self, table.concat(parts, "/"))
+  local fd, message, errno = nil, "open " .. path .. ": there is nothing", sys.errno.ENOENT
+  for _, directory in ipairs(directories) do
+    local stat = not name or sys.stat(name, sys.AT_SYMLINK_NOFOLLOW, directory)
+    if stat and (not name or not M.is_whiteout(stat)) then
+      fd, message, errno = sys.open(name or ".", flags | sys.O_NOFOLLOW, nil, { dir = directory })
+    end
+    if stat then
+      break
+    end
+  end
+  if directories ~= self.fds then
+    close_all(directories)
+  end
+  return fd, message, errno
+end
+
 --- The names in a directory.
 ---@param path string
 ---@return string[]

@@ -33,6 +33,9 @@ local M = {}
 ---@field name? string of the top, "." if not given: its files have no prefix then
 ---@field one_filesystem? boolean what is mounted below is empty
 ---@field ids? luactr.files.ids of the container that the tree belongs to
+---@field shallow? boolean the top alone, without what is in it
+---@field links? table<string, string> of files with several names the first, if several sources
+---  are parts of one tree
 ---@field notice? fun(path: string, why: string) told of what is left out
 
 ---@class luactr.files.source
@@ -127,7 +130,7 @@ end
 
 local function finish_entry(self, entry)
   local foreign = entry.fd and is_foreign(self, entry)
-  if entry.type == "directory" and not foreign then
+  if entry.type == "directory" and not foreign and not self.shallow then
     return enter(self, entry)
   elseif foreign then
     entry.size = entry.type == "file" and 0 or nil
@@ -277,8 +280,9 @@ Source.__gc = Source.close
 function M.open(place, options)
   options = options or {}
   return setmetatable({
-    top = place, name = options.name or ".", stack = {}, seen = {}, ids = options.ids,
-    one_filesystem = options.one_filesystem or false, layer = options.layer or false,
+    top = place, name = options.name or ".", stack = {}, seen = options.links or {},
+    ids = options.ids, one_filesystem = options.one_filesystem or false,
+    shallow = options.shallow or false, layer = options.layer or false,
     notice = options.notice or function() end,
   }, Source)
 end

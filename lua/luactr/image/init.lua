@@ -5,6 +5,7 @@ local M = {}
 ---@field open fun(options?: luactr.image.store_options): luactr.image.store?, luactr.error?
 ---@field find fun(name: string): luactr.image?, luactr.error? an image of the store
 ---@field list fun(): luactr.image[]?, luactr.error? all images, by name
+---@field build fun(options: luactr.image.build_options): luactr.image.built?, luactr.error?
 
 --- Open the image store. To read it, or with { write = true } to change it.
 function M.open(options)
@@ -27,6 +28,11 @@ function M.list()
     return nil, err
   end
   return store:list()
+end
+
+--- Build an image, see luactr.image.build.
+function M.build(options)
+  return require("luactr.image.build").build(options)
 end
 
 return M

@@ -9,6 +9,7 @@
 --   layers/HEX/             layers unpacked, by diff id: tree/ and layer.json
 --   tmp/PID-START-TOKEN/    what is just being made
 --   uses/CONTAINER.TOKEN    the layers that a container relies on
+--   cache/HEX               which layer a step of a build has made, see luactr.image.build.cache
 --
 -- Everything gets its place by rename, whole. Whatever kills luactr, what is left is in tmp/ or
 -- referred to by no name, and gc() removes it.

@@ -12,6 +12,8 @@ local sys <const> = require("luactr.core").sys
 
 local M = {}
 
+local LARGEST <const> = 65536 -- bytes of a note of what a step has made
+
 ---@class luactr.image.collected
 ---@field blobs integer how many were removed
 ---@field layers integer the same of unpacked layers
@@ -101,6 +103,18 @@ local function sweep_layers(root, keep, report)
   end
 end
 
+--- What steps of builds have made is no use without the layer.
+local function sweep_cache(root)
+  for _, entry in ipairs(sys.readdir(root .. "/cache") or {}) do
+    local path = root .. "/cache/" .. entry.name
+    local text = disk.read(path, LARGEST)
+    local hex = text and text:match('"diff_id":"sha256:(%x+)"')
+    if hex and not sys.stat(root .. "/layers/" .. hex, sys.AT_SYMLINK_NOFOLLOW) then
+      disk.remove(path)
+    end
+  end
+end
+
 local function sweep_files(paths)
   local count, failures = 0, {}
   for _, path in ipairs(paths) do
@@ -125,6 +139,7 @@ function M.run(root)
   sweep_files(dead)
   report.stages, report.failures = sweep_files(stage.dead(root))
   sweep_layers(root, keep.layers, report)
+  sweep_cache(root)
   sweep_blobs(root, keep.blobs, report)
   return report
 end
