@@ -143,24 +143,27 @@ static bool is_orphaned(int parent) {
     return parent && k_getppid() != parent;
 }
 
-/* No timer wakes this loop. A signal from the kernel (SI_KERNEL: the terminal's Ctrl-C, its window
- * size) has gone to the whole foreground group, so the payload has its own copy if it is for it. */
+/* No timer wakes this loop. */
 __attribute__((noreturn)) static void idle(int payload, int parent, int sync, bool bare) {
     const uint64_t all = ALL_SIGNALS;
-    siginfo_t info;
-    info.si_code = SI_KERNEL; /* until a call has filled it */
     reap(payload, sync, bare);
     if (is_orphaned(parent))
         k_kill(payload, SIGKILL);
     for (;;) {
-        int signal = k_sigwait(&all, &info);
+        int signal = k_sigwait(&all, NULL);
         if (signal == SIGCHLD)
             reap(payload, sync, bare);
         else if (signal == PARENT_DIED && is_orphaned(parent))
             k_kill(payload, SIGKILL);
-        else if (signal > 0 && info.si_code != SI_KERNEL)
+        else if (signal > 0)
             k_kill(payload, signal);
     }
+}
+
+/* Signals are the parent's to pass on. In its session we would get those of its terminal as well,
+ * and of two that wait the kernel keeps one. Who leads a session has left it. */
+static void leave_session(void) {
+    k_setsid();
 }
 
 /* Without a pid namespace of its own to end with it: adopt whoever loses its parent, and let the
@@ -187,6 +190,7 @@ int step_init(struct init *in, const union plan_arg *a) {
     if (result < 0)
         return result;
     in->pid1 = pid;
+    leave_session();
     /* only then is /proc the host's, and to be trusted */
     bool bare = pid != 1 && in->root < 0 && !in->entered;
     int payload = in->cgroup < 0 ? clone_payload(in) : clone_into_cgroup(in);
@@ -235,6 +239,7 @@ int step_fork(struct init *in, const union plan_arg *a) {
     int pid = k_getpid();
     int parent = k_getppid();
     struct fork fork = {.in = in, .outside = k_pidfd_open(pid)};
+    leave_session();
     if (fork.outside < 0)
         return at(in, AUX_SOURCE, fork.outside);
     int result = k_prctl(PR_SET_DUMPABLE, 0, 0, 0);

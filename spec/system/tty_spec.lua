@@ -214,10 +214,38 @@ describe("a container on luactr's terminal #system", function()
     end
   end
 
+  -- The container's PID 1: the only child of its luactr.
+  local function child_of(pid)
+    return tonumber(support.read(("/proc/%d/task/%d/children"):format(pid, pid)):match("^%d+"))
+  end
+
+  local function wait_for_pending(pid, signal)
+    local deadline = sys.clock_gettime() + PATIENCE
+    local pending
+    repeat
+      assert.is_true(sys.clock_gettime() < deadline, "the signal does not come")
+      sys.nanosleep(0.005)
+      pending = support.read(("/proc/%d/status"):format(pid)):match("ShdPnd:%s*(%x+)")
+    until tonumber(pending, 16) & (1 << (signal - 1)) ~= 0
+  end
+
   it("gets the signals of the keys", function()
     local s <close> = session(run_here("trap 'echo got it; exit 5' INT" .. WAIT))
     s:expect "ready"
     s:type "\3"
+    s:expect "got it"
+    s:expect "ended: exit 5"
+  end)
+
+  it("gets the signal of a key once, however late PID 1 is", function()
+    local s <close> = session(run_here("trap 'echo got it; exit 5' INT" .. WAIT))
+    s:expect "ready"
+    local init = child_of(s.child:pid())
+    sys.kill(init, sys.signals.STOP)
+    s:type "\3"
+    wait_for_pending(init, sys.signals.INT)
+    sys.nanosleep(0.1) -- for more, that would hide the first
+    sys.kill(init, sys.signals.CONT)
     s:expect "got it"
     s:expect "ended: exit 5"
   end)

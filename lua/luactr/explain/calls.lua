@@ -269,10 +269,10 @@ function calls.pivot_root() return "pivot_root(\".\", \".\"), umount2(\".\", MNT
 
 function calls.chroot() return "mount(\".\", \"/\", NULL, MS_MOVE, NULL), chroot(\".\")" end
 
-function calls.fork() return "fork(): the child goes on in the pid namespace" end
+function calls.fork() return "setsid(), fork(): the child goes on in the pid namespace" end
 function calls.init(s)
   local how = s.cgroup and "clone3(CLONE_VFORK|CLONE_INTO_CGROUP)" or "vfork()"
-  return how .. ": the child goes on, PID 1 waits and reaps"
+  return "setsid(), " .. how .. ": the child goes on, PID 1 waits and reaps"
 end
 
 function calls.setsid() return "setsid()" end
