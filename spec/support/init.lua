@@ -56,20 +56,21 @@ function Directory:close()
 end
 Directory.__close = Directory.close
 
+--- In the names of what specs make: the world check of another run sees that it is not its own.
+support.run_id = os.getenv("LUACTR_SPEC_RUN") or lfs.symlinkattributes("/proc/self", "target")
+
 --- A fresh directory: `local dir <close> = support.tmpdir()`, then dir.path, dir:write(...).
 function support.tmpdir()
   local path = os.tmpname()
   os.remove(path)
-  -- our pid in the name tells the world check of another busted that it is not its own
-  local pid = lfs.symlinkattributes("/proc/self", "target")
-  path = path:gsub("lua_", "luactr-spec-" .. pid .. "-")
+  path = path:gsub("lua_", "luactr-spec-" .. support.run_id .. "-")
   assert(lfs.mkdir(path))
   return setmetatable({ path = path }, Directory)
 end
 
---- A container's name that is this process's own, for one that outlives its luactr.
+--- A container's name that is this run's own, for one that outlives its luactr.
 function support.name(text)
-  return ("spec-%d-%s"):format(lfs.symlinkattributes("/proc/self", "target"), text)
+  return ("spec-%s-%s"):format(support.run_id, text)
 end
 
 ---- programs
@@ -181,7 +182,7 @@ end
 
 local DEFAULT_FUZZ_SECONDS <const> = 0.5
 
---- Call round(n) with fresh random numbers until LUACTR_FUZZ_SECONDS are over (.ci/run: 60). A
+--- Call round(n) with fresh random numbers until LUACTR_FUZZ_SECONDS are over. A
 --- failure names the seed, and LUACTR_FUZZ_SEED repeats it. For specs with the tag #fuzz.
 ---@param round fun(n: integer)
 function support.fuzz(round)

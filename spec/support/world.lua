@@ -9,6 +9,7 @@
 
 local lfs = require("lfs")
 local system = require("system")
+local support = require("support")
 
 local PATIENCE <const> = 10.0 -- seconds
 local PAUSE <const> = 0.02
@@ -87,12 +88,19 @@ local function names_a_stranger(text, pattern)
   return false
 end
 
+-- Whether a thing with this name was made by a spec of another run: see support.run_id. Nil: no spec
+-- has named it.
+local function is_of_another_run(name)
+  local run = name:match("spec%-(%d+)%-")
+  return run and run ~= support.run_id
+end
+
 -- Fields of mountinfo: id, parent, device, root, mount point, ... - type source options
 local function mounts()
   local found = {}
   for line in io.lines("/proc/self/mountinfo") do
     local id, point, kind = line:match("^(%d+) %d+ %S+ %S+ (%S+) .- %- (%S+)")
-    found[point .. " #" .. id] = kind
+    if not is_of_another_run(point) then found[point .. " #" .. id] = kind end
   end
   return found
 end
@@ -110,9 +118,9 @@ local STATE <const> = "/run/luactr/containers/"
 
 -- Whether a container is somebody else's: its owner locks its state directory. In /proc/locks:
 -- "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF".
--- One that a spec leaves to a monitor is named after the spec's process: see support.name.
+-- One that a spec leaves to a monitor is named after the spec's run: see support.name.
 local function is_a_strangers(id)
-  if names_a_stranger(id:match("^spec%-%d+"), "%d+") then return true end
+  if is_of_another_run(id) then return true end
   local inode = lfs.attributes(STATE .. id, "ino")
   local owner = inode and read("/proc/locks"):match("FLOCK[^\n]* (%d+) %x+:%x+:" .. inode .. " ")
   return owner ~= nil and names_a_stranger(owner, "%d+")
@@ -164,9 +172,10 @@ local USER_STATE <const> = "^luactr%-%d+$"
 local function temporary_files()
   local found = {}
   for _, name in ipairs(names("/tmp")) do
-    if name:find("^luactr") and not name:find(USER_STATE)
-      and not names_a_stranger(name, "%d+") then
-      found["/tmp/" .. name] = "temporary"
+    if name:find("^luactr") and not name:find(USER_STATE) then
+      local is_foreign = is_of_another_run(name)
+      if is_foreign == nil then is_foreign = names_a_stranger(name, "%d+") end
+      found["/tmp/" .. name] = not is_foreign and "temporary" or nil
     end
   end
   return found

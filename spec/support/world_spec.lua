@@ -57,6 +57,18 @@ describe("support.world", function()
     assert.equal("left file: " .. FILE .. " (temporary)", left)
   end)
 
+  it("tells a spec's temporary file from that of another run", function()
+    local left = left_by(function()
+      local own <const> = "/tmp/luactr-spec-" .. support.run_id .. "-1"
+      local foreign <const> = "/tmp/luactr-spec-1-1"
+      for _, path in ipairs { own, foreign } do io.open(path, "w"):close() end
+      return function()
+        for _, path in ipairs { own, foreign } do os.remove(path) end
+      end
+    end)
+    assert.equal(("left file: /tmp/luactr-spec-%s-1 (temporary)"):format(support.run_id), left)
+  end)
+
   it("sees a changed directory", function()
     local left = left_by(function()
       local home = lfs.currentdir()
