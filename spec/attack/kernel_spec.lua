@@ -105,7 +105,7 @@ local function add_calls(_, place)
   assert(sys.chmod(place.image .. "/bin/calls", "0755"))
 end
 
-describe("the kernel below a container #attack", function()
+describe("the kernel below a container #attack #layout", function()
   before_each(world.check)
   after_each(world.check)
 

@@ -13,7 +13,7 @@ end
 
 local MKNOD <const>, READ <const>, WRITE <const> = 1, 2, 4
 
-describe("luactr.core.cgroup.device_program() #core", function()
+describe("luactr.core.cgroup.device_program() #core #layout", function()
   it("refuses everything without rules", function()
     assert.is_false(run("", "c", 1, 3, READ))
   end)

@@ -24,7 +24,7 @@ local V1 <const> = mounts {
 local OWN_V1 <const> =
   "5:blkio:/user.slice\n4:memory:/user.slice\n3:cpu,cpuacct:/\n1:name=systemd:/x\n"
 
-describe("luactr.core.cgroup.layout() #core", function()
+describe("luactr.core.cgroup.layout() #core #layout", function()
   it("gives each controller of a v1 host its hierarchy", function()
     local layout = cgroup.layout(V1, OWN_V1)
     assert.are.equal("v1", layout.kind)

@@ -75,7 +75,7 @@ local REFUSED <const> = {
   { "unified", ("x"):rep(20000), "memory.high", "ENOSPC" },
 }
 
-describe("luactr.core.cgroup.encode() #core", function()
+describe("luactr.core.cgroup.encode() #core #layout", function()
   for _, case in ipairs(CASES) do
     local setting, value, key = case[1], case[2], case[3]
     for version = 1, 2 do
@@ -126,7 +126,7 @@ describe("luactr.core.cgroup.encode() #core", function()
   end)
 end)
 
-describe("luactr.core.cgroup.weight() #core", function()
+describe("luactr.core.cgroup.weight() #core #layout", function()
   it("is the inverse of the shares, as the kernel converts", function()
     assert.are.equal(100, cgroup.weight(1024))
     assert.are.equal(1, cgroup.weight(2))

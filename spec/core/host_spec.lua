@@ -1,6 +1,6 @@
 local host = require "luactr.host"
 
-describe("luactr.host #core", function()
+describe("luactr.host #core #layout", function()
   local facts = host.facts()
 
   it("knows who and where luactr is", function()

@@ -25,7 +25,7 @@ local function alive(pid)
   return file ~= nil and not file:read("a"):find("%) Z ")
 end
 
-describe("core.spawn #core #spawn", function()
+describe("core.spawn #core #layout #spawn", function()
   before_each(world.check)
   after_each(world.check)
 

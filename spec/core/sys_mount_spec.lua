@@ -17,7 +17,7 @@ local function fails(errno, _, message, number)
   assert.equal(errno, sys.errname(number), message)
 end
 
-describe("luactr.sys mounts #core #unemulated", function()
+describe("luactr.sys mounts #core #layout #unemulated", function()
   before_each(world.check)
   after_each(world.check)
 

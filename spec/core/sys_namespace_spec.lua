@@ -13,7 +13,7 @@ local function open_ns(type, pid)
   return assert(sys.open(("/proc/%s/ns/%s"):format(pid or "self", type)))
 end
 
-describe("luactr.sys namespaces #core", function()
+describe("luactr.sys namespaces #core #layout", function()
   before_each(world.check)
   after_each(world.check)
 

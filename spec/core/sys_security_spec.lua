@@ -26,7 +26,7 @@ local function has(list, name)
   return false
 end
 
-describe("luactr.sys security #core", function()
+describe("luactr.sys security #core #layout", function()
   before_each(world.check)
   after_each(world.check)
 

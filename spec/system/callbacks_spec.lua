@@ -41,7 +41,7 @@ local function reported(fn)
   return table.concat(texts)
 end
 
-describe("on #system", function()
+describe("on #system #layout", function()
   before_each(world.check)
   after_each(function()
     loop.close()

@@ -34,7 +34,7 @@ local function become_nobody()
   assert(sys.setresuid(NOBODY, NOBODY, NOBODY))
 end
 
-describe("luactr.cgroup without root #system #root", function()
+describe("luactr.cgroup without root #system #layout #root", function()
   local it = support.it(it, pending, "root")
 
   before_each(world.check)

@@ -40,7 +40,7 @@ local function allocate(bytes)
   return #kept > 0 and 0 or 1
 end
 
-describe("limits of luactr.cgroup #system #root", function()
+describe("limits of luactr.cgroup #system #layout #root", function()
   local function needs(...)
     return support.it(it, pending, "root", ...)
   end

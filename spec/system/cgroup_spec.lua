@@ -41,7 +41,7 @@ end
 -- Spec runs beside ours have groups too: to sweep(), all but ours are alive.
 local ours = setmetatable({}, { __index = function(_, id) return id:sub(1, #ID) ~= ID end })
 
-describe("luactr.cgroup #system #root", function()
+describe("luactr.cgroup #system #layout #root", function()
   local it = support.it(it, pending, "root")
 
   before_each(world.check)

@@ -50,7 +50,7 @@ local function is_alive(pid)
   return stat ~= nil and not stat:find("%) Z")
 end
 
-describe("luactr.container #system", function()
+describe("luactr.container #system #layout", function()
   before_each(world.check)
   after_each(world.check)
 
@@ -444,7 +444,7 @@ describe("luactr.container #system", function()
     repeat_runs(200)
   end)
 
-  it("leaves nothing behind after 2,000 runs #slow", function()
+  it("leaves nothing behind after 2,000 runs #long", function()
     repeat_runs(2000)
   end)
 end)

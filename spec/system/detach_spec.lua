@@ -14,7 +14,7 @@ local PATIENCE <const> = 10 -- seconds
 local SURVIVED <const> = { CHLD = true, CONT = true, STOP = true, TSTP = true, TTIN = true,
   TTOU = true, URG = true, WINCH = true }
 
-describe("a detached container #system", function()
+describe("a detached container #system #layout", function()
   local name = support.name("detach")
 
   setup(world.adopt_orphans)

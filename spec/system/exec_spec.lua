@@ -17,7 +17,7 @@ local function eventually(holds)
   end
 end
 
-describe("a command in a container #system", function()
+describe("a command in a container #system #layout", function()
   local rootfs, box
 
   setup(function()

@@ -10,7 +10,7 @@ local world = require("support.world")
 
 local it = support.it(it, pending, "root")
 
-describe("a detached start on a full machine #system", function()
+describe("a detached start on a full machine #system #layout", function()
   local name = support.name("full")
 
   setup(world.adopt_orphans)

@@ -14,7 +14,7 @@ local function shell(script, fields)
   return ctr.container(fields)
 end
 
-describe("health #system", function()
+describe("health #system #layout", function()
   before_each(world.check)
   after_each(function()
     loop.close()

@@ -40,7 +40,7 @@ end
 
 local OWNER <const> = "busybox stat -c '%u:%g' /d/file"
 
-describe("idmapped mounts #system", function()
+describe("idmapped mounts #system #layout", function()
   local dir
 
   before_each(function()
@@ -180,7 +180,7 @@ describe("idmapped mounts #system", function()
   end)
 end)
 
-describe("idmapped mounts without root #system", function()
+describe("idmapped mounts without root #system #layout", function()
   local stranger_it = support.it(plain_it, pending, "root", "stranger")
 
   stranger_it("are refused", function()

@@ -18,7 +18,7 @@ local function since(version, name, body)
   pending(("%s (this kernel has Landlock ABI %d, not %d)"):format(name, abi, version))
 end
 
-describe("landlock #system", function()
+describe("landlock #system #layout", function()
   local dir
 
   setup(function()

@@ -36,7 +36,7 @@ local function cpu_used(box, seconds)
   return box:stats().cpu_seconds - before
 end
 
-describe("limits #system", function()
+describe("limits #system #layout", function()
   before_each(world.check)
   after_each(world.check)
 

@@ -63,7 +63,7 @@ describe("the log of a detached container #system", function()
     assert_all_lines(1)
   end)
 
-  it("has every line of both streams, again and again #slow", function()
+  it("has every line of both streams, again and again #long", function()
     for round = 1, ROUNDS do assert_all_lines(round) end
   end)
 

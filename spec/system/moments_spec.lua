@@ -158,7 +158,7 @@ describe("kill -9 in the life of a detached container #system", function()
       for moment = 1, FEW do kill_at(victim, length * moment / (FEW + 1)) end
     end)
 
-    it("of " .. victim .. " leaves it known or gone, at many moments #slow", function()
+    it("of " .. victim .. " leaves it known or gone, at many moments #long", function()
       local length = length_of_life()
       for moment = 1, MANY do kill_at(victim, length * moment / (MANY + 1)) end
     end)

@@ -12,7 +12,7 @@ local JOINED <const> = "container:" .. support.name "joined"
 
 local it = support.it(it, pending, "root", "program:gcc", "file:/bin/busybox")
 
-describe("luactr.namespaces #system", function()
+describe("luactr.namespaces #system #layout", function()
   local dir
 
   setup(function()

@@ -6,7 +6,7 @@ local world = require("support.world")
 
 local it = support.it(it, pending, "root")
 
-describe("overlays #system", function()
+describe("overlays #system #layout", function()
   local dir
 
   before_each(function()

@@ -460,7 +460,7 @@ describe("a pod #system", function()
     end)
 
     -- Until the first member is left to its monitor all of them end; from then on it is known.
-    it("is known or gone, whenever its luactr is killed in the start #slow", function()
+    it("is known or gone, whenever its luactr is killed in the start #long", function()
       sys.child_subreaper(true)
       finally(function() sys.child_subreaper(false) end)
       local name, host = support.name("moment"), require("luactr.host").facts()

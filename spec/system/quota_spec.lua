@@ -40,7 +40,7 @@ mount -o loop,%s "$1/img" "$1/m" || exit 77
 shift 1
 exec "$@"]]
 
-describe("disk quotas #system", function()
+describe("disk quotas #system #layout", function()
   local dir
 
   before_each(function()

@@ -9,7 +9,7 @@ local world = require("support.world")
 
 local it = support.it(it, pending, "root")
 
-describe("a state directory of another boot #system", function()
+describe("a state directory of another boot #system #layout", function()
   local host = require("luactr.host").facts()
   local kept, foreground = support.name("boot-kept"), support.name("boot-gone")
 
