@@ -88,8 +88,8 @@ local function names_a_stranger(text, pattern)
   return false
 end
 
--- Whether a thing with this name was made by a spec of another run: see support.run_id. Nil: no spec
--- has named it.
+-- Whether a thing with this name was made by a spec of another run, see support.run_id; nil when no
+-- spec has named it.
 local function is_of_another_run(name)
   local run = name:match("spec%-(%d+)%-")
   return run and run ~= support.run_id
