@@ -32,6 +32,7 @@ local FIELDS <const> = { "from", "tag", "context", "args", "file", "target", "ig
 M.defaults = { args = {} }
 
 M.count = 0 -- of builds that were asked for
+M.digests = {} -- of images that were built
 
 -- ---- what a build makes
 
@@ -175,6 +176,7 @@ local function finish(b, options)
       return nil, err:wrap("cannot build " .. b.title)
     end
     built.image, built.digest = image, image.digest
+    table.insert(M.digests, image.digest)
     b.progress:note(string.format("%s is %s", image.name, image.digest))
   end
   return setmetatable(built, Built)

@@ -5,12 +5,12 @@ local output = require "luactr.cli.output"
 local M = {
   name = "image build",
   summary = "build an image by a recipe or a Dockerfile",
-  usage = "RECIPE [ARG...] | DIRECTORY",
+  usage = "RECIPE|DIRECTORY",
   help = [[
 Run a recipe that calls ctr.image.build, or carry out the Dockerfile (or Containerfile) of a
 directory, whose files COPY may take. Each RUN is a container with the default isolation, and
 without a network unless that is asked for. What a step depends on decides whether it is carried
-out or taken from the cache. The digest of the Dockerfile's image is printed; SOURCE_DATE_EPOCH
+out or taken from the cache. The digests of images with a name are printed; SOURCE_DATE_EPOCH
 makes it the same for the same input. What follows RECIPE are the recipe's own arguments.]],
   options = {
     { "-f --file", argument = "FILE", help = "the Dockerfile, if it is not DIRECTORY/Dockerfile" },
@@ -83,7 +83,8 @@ local function build_recipe(path, request, args)
   elseif build.count == 0 then
     output.warn("the recipe built no image")
   end
-  return outcome.status or 0
+  local list = table.concat(build.digests, "\n")
+  return output.print(list ~= "" and list .. "\n" or "", outcome.status)
 end
 
 local function build_directory(path, request, args)

@@ -92,6 +92,9 @@ local function directories_of(kept, own)
 end
 
 local function of_rootfs(store, rootfs, stage)
+  if rootfs.image and not rootfs.problem then
+    return of_image(store, rootfs.image)
+  end
   local own = string.format("%s/rootfs-%s", stage.path,
     require("luactr.image.store.disk").token())
   sys.mkdir(own, 448) -- 0700

@@ -1,0 +1,108 @@
+-- `luactr image build`: recipes and Dockerfiles on the command line.
+
+local cjson = require("cjson")
+local support = require("support")
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+describe("luactr image build #cli", function()
+  local dir
+
+  before_each(function()
+    world.check()
+    dir = support.tmpdir()
+    dir:mkdir("context")
+    support.must { "cp", "/bin/busybox", dir.path .. "/context/sh" }
+  end)
+
+  after_each(function()
+    support.must { "rm", "-rf", dir.path }
+    world.check()
+  end)
+
+  local function luactr(...)
+    local words = { ... }
+    words.env = { LUACTR_IMAGES = dir.path .. "/images" }
+    return support.luactr(words)
+  end
+
+  local function context() return dir.path .. "/context" end
+
+  local function built(...)
+    local result = luactr("image", "build", ...)
+    assert.equal(0, result.code, result.stderr)
+    return result
+  end
+
+  local function config_of(name)
+    return cjson.decode(luactr("image", "inspect", name).stdout)[1]
+  end
+
+  it("carries out a Dockerfile with its options", function()
+    dir:write("other", [[
+FROM scratch AS base
+ARG A
+COPY sh /bin/sh
+RUN echo "step $A $(ls /sys/class/net | wc -w)"
+FROM base
+RUN exit 1
+]])
+    local args = { "-f", dir.path .. "/other", "-t", "app:1", "--target=base", "--build-arg", "A=b",
+      context() }
+    local result = built(table.unpack(args))
+    assert.matches("^sha256:%x+\n$", result.stdout)
+    assert.matches("step 2/2: RUN echo .*\nstep b 1\n", result.stderr)
+    assert.matches("as before", built(table.unpack(args)).stderr, 1, true)
+    assert.not_matches("as before", built("--no-cache", table.unpack(args)).stderr, 1, true)
+    assert.equal("", built("-q", table.unpack(args)).stderr)
+    assert.equal(0, luactr("image", "history", "app:1").code)
+  end)
+
+  it("finds the Dockerfile of a directory, and tells where a step failed", function()
+    dir:write("context/Containerfile", "FROM scratch\nCOPY sh /bin/sh\nRUN echo seen; exit 5\n")
+    for _, option in ipairs { "-q", "-t=x" } do
+      local result = luactr("image", "build", option, context())
+      assert.equal(125, result.code)
+      assert.matches("seen\nluactr: cannot build .*\n  step 2 of 2: RUN echo seen; exit 5\n"
+        .. "  its command ended with status 5\n  recipe: .*/Containerfile:3\n$", result.stderr)
+    end
+    assert.equal("", luactr("image", "ls", "-q").stdout)
+  end)
+
+  it("runs a recipe with its arguments", function()
+    local recipe = dir:write("recipe.lua", [[
+      local ctr = require "luactr"
+      assert(ctr.image.build { from = "scratch", tag = ..., context = ]] .. ("%q"):format(context())
+      .. [[, args = { V = 1, W = 2 }, function(b)
+        b:copy("sh", "/bin/sh"):label { v = b.args.V .. b.args.W }:run "exit 0"
+      end })]])
+    built("--build-arg", "V=3", recipe, "name:7")
+    assert.equal("32", config_of("name:7").config.config.Labels.v)
+  end)
+
+  it("says what is wrong with its arguments", function()
+    local recipe = dir:write("recipe.lua", "return 0")
+    for text, words in pairs {
+      ["which recipe"] = {}, ["NAME=VALUE expected"] = { "--build-arg", "=x", context() },
+      ["is for a Dockerfile"] = { "-t", "x", recipe },
+      ["options come before"] = { context(), "-t", "x" },
+    } do
+      local result = luactr("image", "build", table.unpack(words))
+      assert.equal(2, result.code)
+      assert.matches(text, result.stderr, 1, true)
+    end
+    assert.matches("built no image", luactr("image", "build", recipe).stderr, 1, true)
+    local missing = luactr("image", "build", context())
+    assert.equal(125, missing.code)
+    assert.matches("context/Dockerfile: No such file", missing.stderr, 1, true)
+  end)
+
+  it("builds the recipe that ships", function()
+    built("--build-arg", "GREETING=ahoy", "lua/recipes/build.lua")
+    local result = luactr("lua/recipes/build.lua")
+    assert.equal("HELLO from an image\nmade by lua/recipes/build.lua\n", result.stdout,
+      result.stderr)
+    assert.equal("to teach", config_of("luactr-greeting:1").config.config.Labels.purpose)
+  end)
+end)
