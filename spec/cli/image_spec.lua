@@ -114,6 +114,26 @@ describe("luactr image #cli", function()
     assert.matches("app:1 .* damaged\n", (answers(0, "ls")))
   end)
 
+  support.it(it, pending, "root", "stranger")("keeps every user's images apart", function()
+    local dir <close> = support.tmpdir()
+    support.must { "chown", tostring(support.stranger), dir.path }
+    local recipe = dir:write("recipe.lua", [[
+      local store <close> = assert(require("luactr").image.store { write = true })
+      assert(store:make { name = "mine", layers = {} })]], "0644")
+    local function run(...)
+      return support.luactr { user = support.stranger, env = { HOME = dir.path,
+        XDG_DATA_HOME = "", LUACTR_IMAGES = "" }, ... }
+    end
+    assert.equal(0, run(recipe).code)
+    assert.equal("mine:latest\n", run("image", "ls", "-q").stdout)
+    local path = dir.path .. "/.local/share/luactr/images"
+    local stat = require("luactr.sys").stat(path)
+    assert.same({ support.stranger, 448 }, { stat.uid, stat.mode }) -- 0700
+    local result = support.luactr { "image", "ls", env = { LUACTR_IMAGES = path } }
+    assert.equal(125, result.code)
+    assert.matches("cannot be trusted", result.stderr, 1, true)
+  end)
+
   it("works on a store that is not there yet", function()
     local dir <close> = support.tmpdir()
     local env = { LUACTR_IMAGES = dir.path .. "/a/b" }

@@ -11,6 +11,8 @@ describe("luactr.cli.findings #unit", function()
     ["/sys/module/apparmor/parameters/enabled"] = "Y", ["/proc/self/attr/current"] = "unconfined",
     ["/sys/fs/selinux/enforce"] = "1",
     ["/proc/self/mounts"] = "/dev/a / ext4 rw 0 0\n/dev/b /srv xfs rw,prjquota 0 0",
+    ["/"] = { mode = 493, uid = 0, gid = 0, type = "directory" },
+    ["/var/lib"] = { mode = 493, uid = 0, gid = 0, type = "directory" },
     ["/run"] = { mode = 493, uid = 0, gid = 0, type = "directory" },
     ["/usr/bin/newuidmap"] = { mode = 2541, uid = 0, gid = 0, type = "file" },
   }

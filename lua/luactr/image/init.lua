@@ -2,19 +2,19 @@
 local M = {}
 
 ---@class luactr.image.module
----@field open fun(options?: luactr.image.store_options): luactr.image.store?, luactr.error?
+---@field store fun(options?: luactr.image.store_options): luactr.image.store?, luactr.error?
 ---@field find fun(name: string): luactr.image?, luactr.error? an image of the store
 ---@field list fun(): luactr.image[]?, luactr.error? all images, by name
 ---@field build fun(options: luactr.image.build_options): luactr.image.built?, luactr.error?
 
 --- Open the image store. To read it, or with { write = true } to change it.
-function M.open(options)
+function M.store(options)
   return require("luactr.image.store").open(options)
 end
 
 --- The image of that name.
 function M.find(name)
-  local store <close>, err = M.open()
+  local store <close>, err = M.store()
   if not store then
     return nil, err
   end
@@ -23,7 +23,7 @@ end
 
 --- All images.
 function M.list()
-  local store <close>, err = M.open()
+  local store <close>, err = M.store()
   if not store then
     return nil, err
   end

@@ -392,6 +392,13 @@ function Store:use(of, container_id)
   return holding(self, add)
 end
 
+--- The containers that are made of just this image's layers.
+---@param of luactr.image
+---@return string[] ids
+function Store:users(of)
+  return require("luactr.image.store.uses").of(self.path, of.diff_ids)
+end
+
 -- ---- making
 
 ---@class luactr.image.parts

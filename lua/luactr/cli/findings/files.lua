@@ -9,19 +9,27 @@ local function file_system(name, what)
 end
 
 --- It is made when it is needed, so the nearest directory above counts.
-local function state_directory(host, eyes)
-  local path = host.state_dir
+local function directory(wanted, host, eyes, remedy)
+  local path = wanted
   while path ~= "" and not eyes.stat(path) do
-    path = path:match("^(.*)/")
+    path = path:match("^(.*)/") or ""
   end
   path = path == "" and "/" or path
   local access = require "luactr.cause.access"
   local who = { uid = host.uid, gids = { [host.gid] = true }, override = host.uid == 0 }
   if access.allowed(eyes.stat(path), who, access.WRITE) then
-    return true, host.state_dir
+    return true, wanted
   end
-  return false, string.format("%s: this user may not write to %s", host.state_dir, path),
-    "set XDG_RUNTIME_DIR to a directory of your own"
+  return false, string.format("%s: this user may not write to %s", wanted, path), remedy
+end
+
+local function state_directory(host, eyes)
+  return directory(host.state_dir, host, eyes, "set XDG_RUNTIME_DIR to a directory of your own")
+end
+
+local function image_directory(host, eyes)
+  return directory(require("luactr.image.store").path(host.uid), host, eyes,
+    "set LUACTR_IMAGES to a directory of your own")
 end
 
 local function idmapped(host, _, probes)
@@ -65,5 +73,6 @@ return {
   file_system("overlay", "layers on top of each other"),
   { name = "idmapped mounts", check = idmapped },
   { name = "project quotas", check = project_quotas },
+  { name = "images", check = image_directory },
   { name = "state", required = true, check = state_directory },
 }

@@ -9,8 +9,9 @@ local PARTS <const> = { "blobs", "blobs/sha256", "layers", "tmp", "uses" }
 local OTHERS_WRITE <const> = 18 -- 0022
 
 --- Where images are kept.
+---@param uid? integer whose; of this process if left out
 ---@return string
-function M.path()
+function M.path(uid)
   local function set(name)
     local value = os.getenv(name)
     return value ~= "" and value or nil
@@ -18,7 +19,7 @@ function M.path()
   local override = set "LUACTR_IMAGES"
   if override then
     return override
-  elseif sys.geteuid() == 0 then
+  elseif (uid or sys.geteuid()) == 0 then
     return "/var/lib/luactr/images"
   end
   local home = set "XDG_DATA_HOME" or (set "HOME" or "/") .. "/.local/share"

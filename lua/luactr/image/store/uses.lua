@@ -104,6 +104,20 @@ local function read(path)
   return use and (is_locked or has_state(use)) and use or nil
 end
 
+--- The containers that are made of these layers.
+---@param root string
+---@param diff_ids string[]
+---@return string[] ids
+function M.of(root, diff_ids)
+  local wanted, ids = table.concat(diff_ids, " "), {}
+  for _, entry in ipairs(sys.readdir(root .. "/uses") or {}) do
+    local use = read(root .. "/uses/" .. entry.name)
+    ids[#ids + 1] = use and use.diff_ids == wanted and use.id or nil
+  end
+  table.sort(ids)
+  return ids
+end
+
 --- The containers that use each layer, and the files of those that are gone.
 ---@param root string
 ---@return table<string, string[]> users by diff id
