@@ -42,8 +42,10 @@ local USER <const> = support.stranger
 ---@field watch? string[] more of the host that must stay as it is
 ---@field variants? gallery.Attack[] each with a `label`, and what it has instead of the above
 
--- In a slow guest: each variant in one way, in turns.
-local QUICK <const> = os.getenv("LUACTR_GALLERY") == "quick"
+-- How many of the ways: each variant in one, in turns ("quick", for a slow guest); all ("full"); or
+-- so many that every door meets every user and kernel, and every user every kernel.
+local EXTENT <const> = os.getenv("LUACTR_GALLERY") or "pairs"
+local QUICK <const> = EXTENT == "quick"
 
 ---- the ways
 
@@ -61,23 +63,24 @@ local function can_be_mapped(attack)
     and not fields:find("idmap =") and not fields:find("none()", 1, true)
 end
 
---- Each way as { title, door, owner?, without?, mapped? }.
+--- Each way as { title, door, owner?, without?, mapped?, pairs }. Those with `pairs` are enough.
 function gallery.ways(attack)
   local list = {}
-  for _, calls in ipairs(CALLS) do
-    for _, door in ipairs(DOORS) do
-      for _, owner in ipairs { false, USER } do
+  for c, calls in ipairs(CALLS) do
+    for d, door in ipairs(DOORS) do
+      for u, owner in ipairs { false, USER } do
         local kind = owner and "user" or "root"
         local unwanted = attack[kind] == false or calls.without and attack.older == false
         list[#list + 1] = not unwanted and {
-          door = door, owner = owner or nil, without = calls.without,
+          door = door, owner = owner or nil, without = calls.without, pairs = (c + d + u) % 2 == 1,
           title = ("%s, %s%s"):format(door, kind, calls.name),
         } or nil
       end
     end
   end
   list[#list + 1] = can_be_mapped(attack)
-    and { door = DOORS[1], mapped = true, title = "library, root of users of its own" } or nil
+    and { door = DOORS[1], mapped = true, pairs = true,
+      title = "library, root of users of its own" } or nil
   return list
 end
 
@@ -154,8 +157,8 @@ function gallery.busted_of_caller()
 end
 
 --- Make the specs of one attack. In a `describe`. Variants have one twin, but for those that say
---- what is different in theirs. The first is tried in all ways, of which some have the twin as
---- well; the others in two, in turns.
+--- what is different in theirs. The first is tried in many ways, of which some have the twin
+--- as well; the others in two, in turns.
 ---@param attack gallery.Attack
 function gallery.specs(attack)
   local busted = gallery.busted_of_caller()
@@ -170,7 +173,8 @@ function gallery.specs(attack)
     local list = gallery.ways(one)
     for number, way in ipairs(list) do
       local turn = (number - i) % #list
-      if turn == 0 or not QUICK and (i == 1 or turn == #list // 2 - 1) then
+      local wanted = EXTENT == "full" or i == 1 and way.pairs or i > 1 and turn == #list // 2 - 1
+      if turn == 0 or not QUICK and wanted then
         spec(busted, turn % 3 == 0 and one or with(one, { twin = false }), way)
       end
     end
