@@ -18,6 +18,7 @@
 #define FREE_OF_COLLECTION 4096 /* KiB of Lua data until the collector starts */
 
 int luaopen_luactr_core(lua_State *L);
+int luaopen_cjson(lua_State *L); /* of the library */
 
 /* ---- the embedded Lua files */
 
@@ -93,6 +94,8 @@ static void set_up_package(lua_State *L) {
     lua_getfield(L, -1, "preload");
     lua_pushcfunction(L, luaopen_luactr_core);
     lua_setfield(L, -2, "luactr.core");
+    lua_pushcfunction(L, luaopen_cjson); /* what every verb for containers reads is JSON */
+    lua_setfield(L, -2, "cjson");
     lua_pop(L, 2);
 }
 

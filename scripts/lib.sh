@@ -15,7 +15,7 @@ usage() { sed -n '2,/^[^#]/{/^#/!d; s/^# \{0,1\}//; p}' "$0"; }
 # ---- Debian packages, by what they are for
 declare -A packages=(
   [build]="gcc cmake make pkg-config libc6-dev lua5.4 liblua5.4-dev libcap-dev libseccomp-dev libarchive-dev
-           nettle-dev lua-argparse lua-cjson lua-luv"
+           nettle-dev lua-argparse lua-cjson lua-cjson-dev lua-luv"
   [test]="lua-busted lua-filesystem busybox-static util-linux iproute2 procps uidmap tmux zsh fish squashfs-tools
           erofs-utils"
   [lint]="lua-check clang-format clang-tidy"
