@@ -1,5 +1,6 @@
 /* core.supervise: what a supervisor in the foreground needs and Lua has not: poll, signals as a
  * descriptor, the terminal's raw mode, advisory locks, the start of a process. */
+#include "core/flocks.h"
 #include "core/guard.h"
 
 #include "l_util.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -253,13 +255,28 @@ static bool is_unowned(int dir, const char *name) {
     return unowned;
 }
 
+#define FEW_DIRECTORIES 8 /* are asked one by one */
+
+/* The locks on what is in a directory that has many directories, by inode; leaves their list on the
+ * stack. Some file systems do not count: there each is asked. */
+static const uint64_t *push_locks(lua_State *L, int dir, size_t *count) {
+    struct stat stat;
+    bool many = dir >= 0 && fstat(dir, &stat) == 0 && stat.st_nlink > FEW_DIRECTORIES;
+    size_t most = many ? 2 * (size_t)stat.st_nlink : 0; /* others may have locks there, too */
+    uint64_t *inodes = lua_newuserdatauv(L, (most + 1) * sizeof *inodes, 0);
+    *count = many ? lctr_flocks(stat.st_dev, inodes, most) : 0;
+    return inodes;
+}
+
 /* unowned(path) -> names of the directories in a directory that nobody holds a lock on. A host may
  * have hundreds of them, with owners, and looks at all before each start. */
 static int l_unowned(lua_State *L) {
     _Alignas(struct dirent64) char buffer[4096];
+    size_t locked;
     int *dir = l_newfd(L);
-    lua_newtable(L);
     *dir = open(luaL_checkstring(L, 1), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const uint64_t *locks = push_locks(L, *dir, &locked);
+    lua_newtable(L);
     for (lua_Integer count = 0; *dir >= 0;) {
         long size = syscall(SYS_getdents64, *dir, buffer, sizeof buffer);
         if (size <= 0)
@@ -267,7 +284,8 @@ static int l_unowned(lua_State *L) {
         for (long at = 0; at < size;) {
             const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
             at += entry->d_reclen;
-            if (entry->d_name[0] == '.' || !is_unowned(*dir, entry->d_name))
+            if (entry->d_name[0] == '.' || lctr_flocks_have(locks, locked, entry->d_ino) ||
+                !is_unowned(*dir, entry->d_name))
                 continue;
             lua_pushstring(L, entry->d_name);
             lua_rawseti(L, -2, ++count);

@@ -163,6 +163,35 @@ describe("core.supervise #core", function()
       assert.equal(500, #supervise.unowned(dir.path))
     end)
 
+    it("names them among many with owners, one of which is not who took the lock", function()
+      local dir <close> = support.tmpdir()
+      local held, free = {}, {}
+      for i = 1, 60 do
+        local path = dir:mkdir("d" .. i)
+        if i % 20 == 0 then
+          free[#free + 1] = "d" .. i
+        else
+          held[i] = assert(sys.open(path, { "rdonly", "directory" }))
+        end
+      end
+      local child <close> = assert(sys.clone({}, function()
+        assert(supervise.lock(held[1]))
+        return 0
+      end))
+      assert.equal(0, child:wait().code)
+      for i, directory in pairs(held) do
+        assert(i == 1 or supervise.lock(directory))
+      end
+      local names = supervise.unowned(dir.path)
+      table.sort(names)
+      assert.same(free, names)
+      held[7]:close()
+      assert.equal(#free + 1, #supervise.unowned(dir.path))
+      for _, directory in pairs(held) do
+        directory:close()
+      end
+    end)
+
     it("finds none where there is no directory", function()
       assert.same({}, supervise.unowned("/no/such"))
     end)
