@@ -98,6 +98,26 @@ RUN exit 1
     assert.matches("context/Dockerfile: No such file", missing.stderr, 1, true)
   end)
 
+  it("works without root, whose the files are in the image", function()
+    support.needs("stranger")
+    dir:write("context/Dockerfile", "FROM scratch\nCOPY --chown=5 sh /bin/sh\n"
+      .. "RUN mkdir /d; echo 1 >/d/x\nRUN rm -r /d; mkdir /d; echo 2 >/d/y\n"
+      .. "COPY sh /d/z\nCMD echo $(id -u) $(ls /d) $(stat -c %u /bin/sh /d/y /d/z)\n")
+    dir:write("run.lua", "return require('luactr').container { rootfs = "
+      .. "require('luactr').image 'x:1' }")
+    support.must { "chown", "-R", support.stranger, dir.path }
+    local function as_stranger(words)
+      words.user, words.env = support.stranger, { LUACTR_IMAGES = dir.path .. "/images",
+        XDG_RUNTIME_DIR = dir.path .. "/run" }
+      local result = support.luactr(words)
+      assert.equal(0, result.code, result.stderr)
+      return result
+    end
+    assert.matches("only root keeps owners",
+      as_stranger({ "image", "build", "-t", "x:1", context() }).stderr, 1, true)
+    assert.equal("0 y z 0 0 0\n", as_stranger({ dir.path .. "/run.lua" }).stdout)
+  end)
+
   it("builds the recipe that ships", function()
     built("--build-arg", "GREETING=ahoy", "lua/recipes/build.lua")
     local result = luactr("lua/recipes/build.lua")

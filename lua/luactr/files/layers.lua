@@ -124,6 +124,21 @@ function Layers:find(path)
   return seen
 end
 
+--- A directory of theirs as layers of its own. It does not see a directory that a layer gets there
+--- later.
+---@param path string
+---@return luactr.files.layers
+function Layers:sub(path)
+  local _, directories = walk(self, path)
+  if directories == self.fds then
+    directories = {}
+    for i, fd in ipairs(self.fds) do
+      directories[i] = sys.open(".", DIRECTORY, nil, { dir = fd })
+    end
+  end
+  return setmetatable({ fds = directories }, Layers)
+end
+
 --- Open what is at a path, without following a link that it is.
 ---@param path string
 ---@param flags integer of open(2)

@@ -6,6 +6,8 @@ local places = require "luactr.image.build.place"
 local steps = require "luactr.image.build.step"
 local views = require "luactr.image.build.view"
 
+local sys <const> = require("luactr.core").sys
+
 local M = {}
 
 local BILLION <const> = 1000000000
@@ -69,6 +71,8 @@ local function settle(self, options)
   end
   if problem then
     return steps.wrong(problem)
+  elseif owner and sys.geteuid() ~= 0 then
+    self.progress:note("  only root keeps owners: the files are root's in the image")
   end
   return { owner = owner, mode = mode }
 end

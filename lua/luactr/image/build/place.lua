@@ -77,7 +77,14 @@ end
 
 -- ---- entries
 
---- Where an entry's name is, without a look at what is there.
+local function close_directory(self)
+  if self.into then
+    self.into:close()
+    self.into = nil
+  end
+end
+
+--- Where an entry's name is, without a look at what is there; the directory is kept open.
 local function locate(self, path)
   local parent, name = path:match("^(.*)/([^/]+)$")
   parent, name = parent or "", name or path
@@ -86,13 +93,14 @@ local function locate(self, path)
     if not real then
       return nil, err
     end
+    close_directory(self)
     self.last_parent, self.last_real = parent, real
+    self.into = self.view.layers:sub(real)
   end
-  return self.last_real == "" and name or self.last_real .. "/" .. name
+  return self.last_real == "" and name or self.last_real .. "/" .. name, name
 end
 
-local function put_directory(self, entry, real)
-  local there = self.view:find(real)
+local function put_directory(self, entry, real, there)
   if there and (there.type == "directory" or there.type == "symlink") then
     return self:directory(real)
   elseif there then
@@ -103,8 +111,7 @@ local function put_directory(self, entry, real)
   return self.copied:put(entry)
 end
 
-local function put_file(self, entry, real, source)
-  local there = self.view:find(real)
+local function put_file(self, entry, real, there, source)
   if there and there.type == "directory" then
     return failure("/" .. real, sys.errno.EISDIR,
       "there is a directory, and what is copied has a " .. entry.type)
@@ -130,16 +137,17 @@ function Place:put(entry, source)
   if path == "" then
     return true -- the root
   end
-  local real, err = locate(self, path)
+  local real, name = locate(self, path)
   if not real then
-    return nil, err
+    return nil, name
   end
+  local there = self.into:find(name)
   entry.mode = self.mode or entry.mode
-  local done
+  local done, err
   if entry.type == "directory" then
-    done, err = put_directory(self, entry, real)
+    done, err = put_directory(self, entry, real, there)
   else
-    done, err = put_file(self, entry, real, source)
+    done, err = put_file(self, entry, real, there, source)
   end
   return done and true or nil, err
 end
@@ -171,6 +179,7 @@ end
 
 --- Idempotent.
 function Place:close()
+  close_directory(self)
   self.copied:close()
   self.kept:close()
   self.view:close()

@@ -125,6 +125,24 @@ local function close_current(self)
   end
 end
 
+local function close_directory(self)
+  if self.directory then
+    self.directory:close()
+    self.directory = nil
+  end
+end
+
+--- The directory that has a name, open as long as names are in the same one.
+local function directory_of(self, real)
+  local parent, name = real:match("^(.*)/([^/]+)$")
+  parent, name = parent or "", name or real
+  if not self.directory or self.directory_path ~= parent then
+    close_directory(self)
+    self.directory, self.directory_path = self.view.layers:sub(parent), parent
+  end
+  return self.directory, name
+end
+
 local function push_children(self, item)
   local names = self.view:names(item.real)
   local real = item.real ~= "" and item.real .. "/" or ""
@@ -136,7 +154,8 @@ end
 
 --- The entry of one name; nil alone when it is left out.
 local function open_item(self, item)
-  local place, _, errno = self.view.layers:open(item.real, PLACE)
+  local directory, name = directory_of(self, item.real)
+  local place, _, errno = directory:open(name, PLACE)
   if not place then
     return failure(item.real, errno)
   end
@@ -179,6 +198,7 @@ end
 --- Idempotent.
 function Tree:close()
   close_current(self)
+  close_directory(self)
   self.pending = {}
 end
 
