@@ -26,35 +26,6 @@ local function options_of(request)
   end }
 end
 
-local function failure(path, errno)
-  return nil, require("luactr.error").new { op = "open", path = path, errno = errno,
-    message = "cannot write " .. path }
-end
-
---- Beside the file and renamed: it is whole, or as it was.
-local function to_file(found, path, options)
-  local sys <const> = require("luactr.core").sys
-  local known = sys.stat(path)
-  local beside = (not known or known.type == "file") and string.format("%s.%d.new", path,
-    sys.getpid())
-  local flags = sys.O_WRONLY | (beside and sys.O_CREAT | sys.O_EXCL or 0)
-  local file <close>, _, errno = sys.open(beside or path, flags)
-  if not file then
-    return failure(path, errno)
-  end
-  local done, err = found:export(file, options)
-  if done and beside then
-    done, _, errno = sys.rename(beside, path)
-    if not done then
-      err = select(2, failure(path, errno))
-    end
-  end
-  if not done and beside then
-    sys.unlink(beside)
-  end
-  return done, err
-end
-
 local function to_stdout(found, options)
   if require("luactr.core").sys.isatty(STDOUT) then
     return nil, "an archive is not for a terminal: redirect stdout, or use -o FILE"
@@ -75,7 +46,9 @@ function M.run(request)
   end
   local done, err
   if path and path ~= "-" then
-    done, err = to_file(found, path, options_of(request))
+    done, err = require("luactr.files.whole").write(path, function(file)
+      return found:export(file, options_of(request))
+    end)
   else
     done, err = to_stdout(found, options_of(request))
   end
