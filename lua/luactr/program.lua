@@ -14,7 +14,7 @@ local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 ---@field [integer] string the argument list; the first is the path of the program
 ---@field env? string[] "NAME=VALUE"; none if not given
 ---@field seconds? number it is killed after that time
----@field tick? fun() called again and again while it runs
+---@field tick? fun(pid: integer) called again and again while it runs
 ---@field every? number seconds between two calls, 0.1
 ---@field line? fun(line: string) told each line of stderr when it comes
 
@@ -159,7 +159,7 @@ local function patience(options, deadline)
 end
 
 --- Read what it prints until it has closed both streams. False when its time is over.
-local function collect(state, options, deadline)
+local function collect(state, options, deadline, pid)
   while next(state.ends) do
     local entries = {}
     for name, fd in pairs(state.ends) do
@@ -172,7 +172,7 @@ local function collect(state, options, deadline)
       end
     end
     if options.tick then
-      options.tick()
+      options.tick(pid)
     end
     if deadline and sys.clock_gettime() >= deadline then
       return false
@@ -193,7 +193,7 @@ function M.run(options)
   end
   local guard <close> = ends
   local state = { ends = guard, stdout = {}, stderr = {}, size = 0 }
-  local in_time = collect(state, options, deadline)
+  local in_time = collect(state, options, deadline, process:pid())
   local ended = in_time and process:wait(rest_of(deadline))
   if not ended then
     process:signal(sys.signals.KILL)

@@ -35,4 +35,23 @@ function M.build(options)
   return require("luactr.image.build").build(options)
 end
 
+--- Take an image into the store: from an OCI layout, an archive of `docker save`, or a tar archive
+--- of a root file system.
+---@param path string "-" is stdin
+---@param options? luactr.image.import_options
+---@return luactr.image?
+---@return luactr.error?
+function M.import(path, options)
+  return require("luactr.image.import").run(path, options)
+end
+
+--- Take an image of a registry into the store.
+---@param name string "docker://registry:5000/a/b:tag", also without "docker://"
+---@param options? luactr.image.pull_options
+---@return luactr.image?
+---@return luactr.error?
+function M.pull(name, options)
+  return require("luactr.image.registry").pull(name, options)
+end
+
 return M

@@ -37,6 +37,24 @@ function Image:trees()
   return trees
 end
 
+--- Write it as an archive or a directory for others to read.
+---@param to string|luactr.fd|integer path, or where an archive is written to
+---@param options? luactr.image.export_options
+---@return boolean? done
+---@return luactr.error?
+function Image:export(to, options)
+  return require("luactr.image.export").run(self, to, options)
+end
+
+--- Give it to a registry.
+---@param name string "docker://registry:5000/a/b:tag", also without "docker://"
+---@param options? luactr.image.push_options
+---@return { name: string, digest: string }? pushed
+---@return luactr.error?
+function Image:push(name, options)
+  return require("luactr.image.registry").push(self, name, options)
+end
+
 local function damaged(what, digest, problem)
   return disk.refused { code = "EBADMSG", op = "read", path = digest, checked = true,
     message = string.format("the %s %s cannot be used", what, digest), cause = problem }
