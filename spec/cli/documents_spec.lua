@@ -40,7 +40,10 @@ end
 local STATUS <const> = { ["build/luactr doctor"] = { [0] = true, true } }
 
 -- Commands that have nothing to say.
-local QUIET <const> = { ["build/luactr rm demo"] = true }
+local QUIET <const> = {
+  ["build/luactr rm demo"] = true, ["tar -cf build/box.tar -C / bin/busybox"] = true,
+  ["build/luactr image export box -o build/box.oci.tar"] = true,
+}
 
 -- The words of a command, as a shell without quoting takes them.
 local function words(command)

@@ -12,7 +12,10 @@ says. A name may be short, as alpine for docker.io/library/alpine:latest, when n
 ends so.]],
   options = {},
   --- In the order of `luactr help image`; each is a file in image/, with a name of two words.
-  verbs = { "build", "ls", "inspect", "history", "tag", "rm", "gc", "verify" },
+  verbs = {
+    "build", "import", "export", "pull", "push", "ls", "inspect", "history", "tag", "rm", "gc",
+    "verify",
+  },
 }
 
 --- Reached when the next word is no verb of the group.

@@ -1,0 +1,89 @@
+-- `luactr image import`, `export`, `pull` and `push`, as commands.
+
+local images = require("support.images")
+local layouts = require("support.layouts")
+local process = require("support.process")
+local support = require("support")
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+describe("luactr image import, export, pull and push #cli", function()
+  local here, made, path
+
+  before_each(function()
+    world.check()
+    here = images.open()
+    here.store:close()
+    made = layouts.open(here.dir.path .. "/lay")
+    made:index { layouts.with(made:image { { a = "1" } }, { name = "v1" }) }
+    path = made.path
+  end)
+  after_each(function()
+    here:close()
+    world.check()
+  end)
+
+  local function answers(status, ...)
+    local result = here:luactr("image", ...)
+    assert.equal(status, result.code, result.stderr)
+    return result.stdout, result.stderr
+  end
+
+  local function told(status, text, ...)
+    local stdout, stderr = answers(status, ...)
+    assert.matches(text, stderr, 1, true)
+    assert.equal("", stdout)
+  end
+
+  it("take an image, and give it away", function()
+    local stdout, stderr = answers(0, "import", path)
+    assert.equal("lay:v1\n", stdout)
+    assert.matches("^layer 1 of 1: %d+.* in [%d.]+ s", stderr)
+    local file = here.dir.path .. "/out.tar"
+    stdout, stderr = answers(0, "export", "lay:v1", "-o", file)
+    assert.equal("", stdout)
+    assert.matches("^export: ", stderr)
+    assert.equal(support.read(file), (answers(0, "export", "-q", "lay:v1")))
+    assert.same({ "app:2\n", "" }, { answers(0, "import", "-q", file, "--name", "app:2") })
+    answers(0, "export", "-q", "--format", "oci", "--name", "x:y", "app:2", "-o",
+      here.dir.path .. "/out")
+    assert.equal("x:y\n", (answers(0, "import", "-q", here.dir.path .. "/out")))
+  end)
+
+  it("show bars on a terminal", function()
+    local session <close> = process.start { support.luactr_program, "image", "import", path,
+      tty = { rows = 24, columns = 100 }, env = { LUACTR_IMAGES = here.path, TERM = "xterm" } }
+    assert.equal(0, session:wait(60).code)
+    assert.matches("\r\27%[Klayer 1 of 1  %[%.+%]   0%%", session.stdout)
+    assert.matches("\r\27%[Klayer 1 of 1: .* s[^\r]*\r\nlay:v1\r\n$", session.stdout)
+  end)
+
+  it("write no archive to a terminal", function()
+    answers(0, "import", path)
+    local session <close> = process.start { support.luactr_program, "image", "export", "lay:v1",
+      tty = true, env = { LUACTR_IMAGES = here.path } }
+    assert.equal(125, session:wait(60).code)
+    assert.matches("not for a terminal", session.stdout, 1, true)
+  end)
+
+  it("say what is wrong", function()
+    told(2, "what to import?", "import")
+    told(2, "OS/ARCHITECTURE", "import", path, "--platform", "a/b/c/d")
+    told(125, "it has no image for linux/s390x", "import", path, "--platform", "linux/s390x")
+    told(125, 'no image "v1:latest"', "export", "v1")
+    told(2, "which image?", "export")
+    told(2, "--format: oci-archive, oci, docker-archive", "export", "x", "--format", "zip")
+    told(2, "--compress: gzip or zstd", "export", "x", "--compress", "xz")
+    told(2, "--format oci is a directory", "export", "x", "--format", "oci")
+    told(2, "which image?", "pull")
+    told(2, "--tls-verify: yes or no", "pull", "127.0.0.1:1/x", "--tls-verify", "perhaps")
+    told(2, "belong together", "pull", "127.0.0.1:1/x", "--username", "me")
+    told(2, "exclude each other", "pull", "127.0.0.1:1/x", "--username", "me", "--password-stdin",
+      "--authfile", "f")
+    told(2, "OS/ARCHITECTURE", "pull", "127.0.0.1:1/x", "--platform", "a/b/c/d")
+    told(2, "which image, and where to?", "push")
+    told(125, 'no image "none:latest"', "push", "none")
+    told(125, "no name of an image", "pull", "A B")
+  end)
+end)
