@@ -1,7 +1,9 @@
 -- `luactr image build`: recipes and Dockerfiles on the command line.
 
 local cjson = require("cjson")
+local process = require("support.process")
 local support = require("support")
+local sys = require("luactr.sys")
 local world = require("support.world")
 
 local it = support.it(it, pending, "root")
@@ -96,6 +98,23 @@ RUN exit 1
     local missing = luactr("image", "build", context())
     assert.equal(125, missing.code)
     assert.matches("context/Dockerfile: No such file", missing.stderr, 1, true)
+  end)
+
+  it("leaves nothing of use when it is killed, and gc removes it", function()
+    dir:write("context/Dockerfile", "FROM scratch\nCOPY sh /bin/sh\n"
+      .. "RUN echo running; exec sleep 1000\n")
+    local images = dir.path .. "/images"
+    local build <close> = process.start { support.luactr_program, "image", "build", "-t", "x",
+      context(), env = { LUACTR_IMAGES = images } }
+    build:expect("\nrunning\n", "stderr")
+    build:signal("KILL")
+    build:wait()
+    assert.equal("", luactr("image", "ls", "-q").stdout)
+    assert.equal(0, luactr("gc").code)
+    assert.equal(0, luactr("image", "gc").code)
+    for _, name in ipairs { "tmp", "layers", "blobs/sha256", "cache" } do
+      assert.same({}, sys.readdir(images .. "/" .. name))
+    end
   end)
 
   it("works without root, whose the files are in the image", function()

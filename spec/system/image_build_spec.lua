@@ -294,6 +294,35 @@ describe("ctr.image.build #system", function()
       assert.matches("there is a file", cause("a", "/etc/passwd/x"))
     end)
 
+    it("no archive to outside, whatever its names and links say", function()
+      dir:mkdir("outside")
+      local function archive(name, entries)
+        local file <close> = assert(sys.open(at("context/" .. name), sys.O_RDWR | sys.O_CREAT))
+        local writer <close> = assert(require("luactr.files.archive").writer(file))
+        for _, entry in ipairs(entries) do
+          entry.mode, entry.uid, entry.gid, entry.mtime = entry.mode or 511, 0, 0, 0
+          assert(writer:put(entry))
+        end
+        assert(writer:finish())
+      end
+      archive("links.tar", {
+        { path = "way", type = "symlink", link = at "outside" },
+        { path = "way/planted", type = "fifo" },
+        { path = "up", type = "symlink", link = ("../"):rep(20) .. at("outside"):sub(2) },
+        { path = "up/planted", type = "fifo" }, { path = "/absolute", type = "fifo" },
+      })
+      archive("dots.tar", { { path = "a/../../../planted", type = "fifo" } })
+      archive("hard.tar", { { path = "x", type = "link", link = "/etc/passwd" } })
+      local built <close> = made { function(b) b:add("links.tar", "/t/") end }
+      assert.same({}, sys.readdir(at "outside"))
+      assert.equal("absolute up way planted\n", output(built,
+        "echo $(ls /t) $(ls " .. at "outside" .. ")"))
+      for _, name in ipairs { "dots.tar", "hard.tar" } do
+        local err = failure { function(b) b:add(name, "/t/") end }
+        assert.equal(2, err.step)
+      end
+    end)
+
     it("archives with add, as directories", function()
       dir:write("t/sub/x", "1")
       sys.link(at "t/sub/x", at "t/y")
