@@ -73,6 +73,34 @@ static int cover_old_root(struct init *in) {
     return result < 0 ? result : k_chdir("/");
 }
 
+/* Whether nothing is mounted on the new root. */
+static int is_bare(int root) {
+    struct statx top = {0}; /* static analysis does not see the kernel write */
+    struct statx own = {0};
+    int fd = k_openat(AT_FDCWD, on_top, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    int result = k_statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &top);
+    if (result >= 0)
+        result = k_statx(root, "", AT_EMPTY_PATH, STATX_MNT_ID, &own);
+    k_close(fd);
+    return result < 0 ? result : top.stx_mnt_id == own.stx_mnt_id;
+}
+
+/* The old root lies on the new one. What was mounted on it lies on top of that, and goes first:
+ * else whoever joins the mount namespace would find the host's files. */
+static int leave_old_root(const struct init *in, int root) {
+    for (int left = 8; left > 0; left--) {
+        int result = k_umount2(".", MNT_DETACH);
+        if (result < 0 || in->root_path != on_top)
+            return result;
+        result = is_bare(root);
+        if (result != 0)
+            return result < 0 ? result : 0;
+    }
+    return -EBUSY;
+}
+
 /* With both arguments "." the old root ends up on top of the new one, and needs no directory. */
 int step_pivot_root(struct init *in, const union plan_arg *a) {
     (void)a;
@@ -91,7 +119,7 @@ int step_pivot_root(struct init *in, const union plan_arg *a) {
         return cover_old_root(in);
     if (result >= 0) {
         mount_leave_stage(in); /* it lies on the old root, and would be taken for it */
-        result = at(in, AUX_SOURCE, k_umount2(".", MNT_DETACH));
+        result = at(in, AUX_SOURCE, leave_old_root(in, root));
     }
     return result < 0 ? result : k_chdir("/");
 }

@@ -169,6 +169,23 @@ return ctr.container { rootfs = ctr.rootfs.overlay { lower = %q }, stdin = "null
       assert.are.equal("new\n", result.stdout .. result.stderr)
     end)
 
+    it("leave nothing of the host to who joins", function()
+      support.must { "chmod", "755", dir.path }
+      local root = shell_root("system")
+      support.must { "ln", "-s", "sh", root .. "/bin/ls" }
+      support.must { "ln", "-s", "sh", root .. "/bin/sleep" }
+      for _, map in ipairs { false, "auto", { uid = { { inside = 0, outside = 70000, count = 9 } },
+        gid = { { inside = 0, outside = 70000, count = 9 } } } } do
+        local box <close> = ctr.container { rootfs = ctr.rootfs.overlay { lower = root },
+          idmap = map or nil, command = { "/bin/sleep", "1000" }, stdin = "null" }
+        assert(box:start())
+        local seen = assert(box:exec { command = { "/bin/ls", "/" }, stdout = "capture" })
+        assert.are.equal("bin\ndev\nproc\nsys\n", seen.stdout)
+        assert.are.equal("bin\ndev\nproc\nsys\n",
+          support.must { "nsenter", "-m", "-t", box:pid(), "/bin/ls", "/" })
+      end
+    end)
+
     it("work in a user namespace of root's", function()
       support.must { "chmod", "755", dir.path }
       local rootfs = ctr.rootfs.overlay { lower = shell_root("system") }
