@@ -321,8 +321,10 @@ static long new_fd(void) {
 
 /* PID 1's signals: mostly that a child has ended. */
 static long next_signal(siginfo_t *info) {
-    memset(info, 0, sizeof *info);
-    info->si_code = below(2) ? SI_KERNEL : SI_USER;
+    if (info) {
+        memset(info, 0, sizeof *info);
+        info->si_code = below(2) ? SI_KERNEL : SI_USER;
+    }
     return below(3) ? SIGCHLD : 1 + (long)below(64);
 }
 
