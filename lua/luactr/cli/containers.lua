@@ -10,6 +10,11 @@ local function find(name)
   return require("luactr.container.found").find(name)
 end
 
+--- What killed luactrs have left is nobody's container.
+local function heal()
+  require("luactr.state").sweep(require("luactr.host").facts())
+end
+
 -- ---- pods: a verb says by `pods` what it does with one: it takes it "whole", its "members", or
 -- the whole and those members that are "running"
 
@@ -75,7 +80,7 @@ function M.each(request, verb, act)
   if #request.arguments == 0 then
     return output.usage("which container?", verb)
   end
-  require("luactr.container.found").all() -- heals first
+  heal()
   local status = 0
   for _, name in ipairs(request.arguments) do
     local list, err = M.named(verb, name)
@@ -101,7 +106,7 @@ function M.one(request, verb)
     return nil, output.usage(#request.arguments == 0 and "which container?"
       or "one container at a time", verb)
   end
-  require("luactr.container.found").all()
+  heal()
   local list, err = M.named(verb, request.arguments[1])
   if list then
     return list[1]

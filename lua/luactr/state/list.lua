@@ -167,18 +167,25 @@ local function failure(code, message, remedy)
   }
 end
 
+--- Whether a directory can have the name, and not be another one.
+local function is_name(text)
+  return text ~= "" and not text:find("[/\0]") and not text:find("^%.%.?$")
+end
+
 --- The container with that name, or the only one whose name begins so.
 ---@param host luactr.host
 ---@param name string
 ---@return luactr.state.record?
 ---@return luactr.error? code "ENOENT", or "ENOTUNIQ" for a beginning of several
 function M.find(host, name)
-  local known, matches, directories, err = {}, {}, names(host)
-  if err then
-    return nil, err
+  local containers, err = state.containers(host)
+  local exact = containers and is_name(name) and record_of(host, name)
+  if err or exact then
+    return exact or nil, err
   end
+  local known, matches, directories = {}, {}, names(host)
   for _, found in ipairs(directories) do
-    if found.name == name then
+    if found.name == name then -- it is just being made
       matches = { name }
       break
     end
