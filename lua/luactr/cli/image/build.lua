@@ -75,7 +75,7 @@ local function build_recipe(path, request, args)
   end
   local build = require "luactr.image.build"
   for name, value in pairs(common(request.options, args)) do
-    build.defaults[name] = value
+    require("luactr.image.build.options").defaults[name] = value
   end
   local outcome, err = require("luactr.cli.recipe").run(path, request.arguments)
   if not outcome or outcome.error then

@@ -1,6 +1,7 @@
 --- Steps that copy: COPY, ADD, files of given texts, and the working directory.
 local configs = require "luactr.image.build.config"
 local copying = require "luactr.image.build.copy"
+local items_of = require "luactr.image.build.items"
 local owners = require "luactr.image.build.owner"
 local places = require "luactr.image.build.place"
 local steps = require "luactr.image.build.step"
@@ -116,7 +117,7 @@ local function copy_files(self, text, op, sources, target, options)
   end
   local _ <close> = setmetatable(from, Closing)
   local items, sum, settled
-  items, err = copying.items(from, sources)
+  items, err = items_of.find(from, sources)
   if items and op == "add" then
     copying.find_archives(from, items)
   end

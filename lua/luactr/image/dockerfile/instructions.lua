@@ -1,119 +1,27 @@
 --- The instructions of a Dockerfile: a row each. Pure.
+local flags_of = require "luactr.image.dockerfile.flags"
 local lines = require "luactr.image.dockerfile.lines"
-local words = require "luactr.image.dockerfile.words"
+local values = require "luactr.image.dockerfile.values"
 
 local M = {}
 
 ---@class luactr.image.dockerfile.row
 ---@field parse? function (line, text, file): the step, or nil, what is wrong, what to try
 ---@field flags? table<string, string> `--name=value` that it takes, by the step's field
+---@field refused? table<string, string> what to try in place of flags that it does not take
 ---@field message? string why it is not taken at all
 ---@field remedy? string
 
 local ROWS = {}
 
--- ---- what several share
-
-local function nothing()
-  return nil
-end
-
---- Whether variables in words are written as they should be. What they stand for is not known yet.
-local function check_words(list, file)
-  for _, word in ipairs(list) do
-    local fine, mistake = words.expand(word, nothing, file.escape)
-    if not fine and not mistake:find("has no value", 1, true) then
-      return nil, mistake
-    end
-  end
-  return list
-end
-
-local function words_of(text, file)
-  local list, mistake = words.split(text, file.escape)
-  if not list then
-    return nil, mistake
-  end
-  return check_words(list, file)
-end
-
---- A JSON list of strings; nil for what is none.
-local function json_list(text)
-  if text:sub(1, 1) ~= "[" then
-    return nil
-  end
-  local fine, value = pcall(require("cjson").decode, text)
-  if not fine or type(value) ~= "table" then
-    return nil
-  end
-  local count = 0
-  for _ in pairs(value) do
-    count = count + 1
-  end
-  for _, word in ipairs(value) do
-    if type(word) ~= "string" or word:find("\0", 1, true) then
-      return nil
-    end
-  end
-  return count == #value and value or nil
-end
-
---- A command: a list that is executed, or text for the shell.
-local function command_of(line, text, file)
-  local list = json_list(text)
-  if list then
-    return list
-  elseif text:find("^%[%s*['\"].*%]$") then
-    table.insert(file.warnings, { line = line.line,
-      message = line.word .. ": what looks like a list is no JSON, and goes to the shell" })
-  end
-  return text
-end
-
---- A list in JSON or words between blanks. Words of JSON mean themselves but for variables.
-local function paths_of(text, file)
-  local list = json_list(text)
-  if not list then
-    return words_of(text, file)
-  end
-  local quoted = {}
-  for i, word in ipairs(list) do
-    quoted[i] = '"' .. word:gsub("[\"\\`]", function(letter)
-      return (letter == '"' or letter == file.escape) and file.escape .. letter or letter
-    end) .. '"'
-  end
-  return check_words(quoted, file)
-end
-
-local function one_word(line, text, file, what)
-  if text == "" then
-    return nil, line.word .. ": " .. what .. " expected"
-  end
-  return check_words({ text }, file)
-end
-
 local NAME <const> = "^[%a_][%w_.-]*$"
-
---- `NAME=value ...`; the words with their values' quotes.
-local function pairs_of(line, list, bare)
-  local result = {}
-  for i, word in ipairs(list) do
-    local name, value = word:match("^([^=]*)=(.*)$")
-    name = name or bare and word
-    if not name or name == "" then
-      return nil, string.format("%s: NAME=value expected, got %s", line.word, word)
-    end
-    result[i] = { name = name, value = value }
-  end
-  return result
-end
 
 -- ---- FROM
 
 ROWS.FROM = {
   flags = { platform = "platform" },
   parse = function(_, text, file)
-    local list, mistake = words_of(text, file)
+    local list, mistake = values.words_of(text, file)
     if not list then
       return nil, mistake
     end
@@ -143,7 +51,7 @@ ROWS.RUN = {
     if text == "" then
       return nil, "RUN: a command expected"
     end
-    local command = command_of(line, text, file)
+    local command = values.command_of(line, text, file)
     if type(command) == "table" and #command == 0 then
       return nil, "RUN: the list is empty"
     end
@@ -157,7 +65,7 @@ local function command_row(op)
       if text == "" then
         return nil, line.word .. ": a command expected"
       end
-      return { op = op, command = command_of(line, text, file) }
+      return { op = op, command = values.command_of(line, text, file) }
     end,
   }
 end
@@ -167,7 +75,7 @@ ROWS.ENTRYPOINT = command_row "entrypoint"
 
 ROWS.SHELL = {
   parse = function(_, text)
-    local list = json_list(text)
+    local list = values.json_list(text)
     if not list or #list == 0 then
       return nil, "SHELL: a list as [\"/bin/bash\", \"-c\"] expected"
     end
@@ -194,7 +102,7 @@ local function copy_row(op, flags)
   return {
     flags = flags,
     parse = function(line, text, file)
-      local list, mistake = paths_of(text, file)
+      local list, mistake = values.paths_of(text, file)
       if not list then
         return nil, mistake
       elseif #list < 2 then
@@ -217,7 +125,7 @@ local function old_pair(text, file)
   if not name then
     return nil, "ENV: NAME=value expected, got " .. text
   end
-  local fine, mistake = check_words({ value }, file)
+  local fine, mistake = values.check_words({ value }, file)
   return fine and { { name = name, value = value } }, mistake
 end
 
@@ -233,7 +141,7 @@ end
 local function pairs_row(op)
   return {
     parse = function(line, text, file)
-      local list, mistake = words_of(text, file)
+      local list, mistake = values.words_of(text, file)
       if not list then
         return nil, mistake
       elseif #list == 0 then
@@ -243,7 +151,7 @@ local function pairs_row(op)
       if not list[1]:find("=", 1, true) and op == "env" then
         found, mistake = old_pair(text, file)
       else
-        found, mistake = pairs_of(line, list)
+        found, mistake = values.pairs_of(line, list)
       end
       if found then
         found, mistake = check_names(line, found)
@@ -258,14 +166,14 @@ ROWS.LABEL = pairs_row "label"
 
 ROWS.ARG = {
   parse = function(line, text, file)
-    local list, mistake = words_of(text, file)
+    local list, mistake = values.words_of(text, file)
     if not list then
       return nil, mistake
     elseif #list == 0 then
       return nil, "ARG: NAME or NAME=default expected"
     end
     local found
-    found, mistake = pairs_of(line, list, true)
+    found, mistake = values.pairs_of(line, list, true)
     if found then
       found, mistake = check_names(line, found)
     end
@@ -276,7 +184,7 @@ ROWS.ARG = {
 local function word_row(op, what)
   return {
     parse = function(line, text, file)
-      local list, mistake = one_word(line, text, file, what)
+      local list, mistake = values.one_word(line, text, file, what)
       return list and { op = op, word = list[1] }, mistake
     end,
   }
@@ -289,7 +197,7 @@ ROWS.STOPSIGNAL = word_row("stop_signal", "a signal")
 local function list_row(op, what)
   return {
     parse = function(line, text, file)
-      local list, mistake = paths_of(text, file)
+      local list, mistake = values.paths_of(text, file)
       if list and #list == 0 then
         return nil, line.word .. ": " .. what .. " expected"
       end
@@ -317,15 +225,6 @@ ROWS.ONBUILD = {
 
 -- ---- use
 
-local function sorted_names(map)
-  local names = {}
-  for name in pairs(map) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
-
 local function known_words()
   local names = {}
   for name, row in pairs(ROWS) do
@@ -348,46 +247,6 @@ function M.find(word)
     remedy = hint == "" and table.concat(known, ", ") or nil }
 end
 
---- `--name=value` before the other words.
-local function flag_of(text)
-  return text:match("^%-%-([%a][%w-]*)(=?)(%S*)%s*(.*)$")
-end
-
-local function unknown_flag(line, row, name)
-  local known = sorted_names(row.flags or {})
-  local hint = require("luactr.nearest").hint(name, known)
-  local list = {}
-  for i, other in ipairs(known) do
-    list[i] = "--" .. other
-  end
-  local others = #list > 0 and "it takes " .. table.concat(list, ", ") or nil
-  return nil, string.format("%s: --%s is not supported%s", line.word, name, hint),
-    row.refused and row.refused[name] or others
-end
-
-local function take_flags(row, line, file)
-  local text, found = line.text, {}
-  while true do
-    local name, sign, value, rest = flag_of(text)
-    if not name then
-      return found, text
-    end
-    local field = row.flags and row.flags[name]
-    if not field then
-      return unknown_flag(line, row, name)
-    elseif sign == "" or value == "" then
-      return nil, string.format("%s: --%s=VALUE expected", line.word, name)
-    elseif found[field] then
-      return nil, string.format("%s: --%s is there twice", line.word, name)
-    end
-    local fine, mistake = check_words({ value }, file)
-    if not fine then
-      return nil, mistake
-    end
-    found[field], text = value, rest
-  end
-end
-
 --- The step that a line is.
 ---@param row luactr.image.dockerfile.row
 ---@param line luactr.image.dockerfile.line
@@ -396,7 +255,7 @@ end
 ---@return string? mistake
 ---@return string? remedy
 function M.parse(row, line, file)
-  local flags, text, remedy = take_flags(row, line, file)
+  local flags, text, remedy = flags_of.take(row, line, file)
   if not flags then
     return nil, text, remedy
   end
