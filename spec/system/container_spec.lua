@@ -440,8 +440,8 @@ describe("luactr.container #system #layout", function()
     assert.is_true(collectgarbage("count") - memory < 100)
   end
 
-  it("leaves nothing behind after 200 runs", function()
-    repeat_runs(200)
+  it("leaves nothing behind after 100 runs", function()
+    repeat_runs(100)
   end)
 
   it("leaves nothing behind after 2,000 runs #long", function()
