@@ -168,7 +168,8 @@ describe("the image store #system", function()
       assert.same({ nil, "ENOENT" }, { set, err.code })
       local made = assert(here:make("app", { { a = "1" } }))
       assert(sys.unlink(blob.path(here.path, made.layers[1].digest)))
-      set, err = here.store:set("other", { digest = made.digest, size = 1 })
+      local size = sys.stat(blob.path(here.path, made.digest)).size
+      set, err = here.store:set("other", { digest = made.digest, size = size })
       assert.same({ nil, "ENOENT", 'image "other:latest": the blob of layer 1 is missing: '
         .. made.layers[1].digest }, { set, err.code, err.message })
       assert.is_nil((here.store:find("other")))
@@ -238,6 +239,19 @@ describe("the image store #system", function()
       assert(here.store:remove("app"))
       assert(here.store:gc())
       assert.equal(0, #here:names("layers"))
+    end)
+
+    it("that are damaged and look whole are found by verify", function()
+      local made = assert(here:make("app", { { a = "1" } }))
+      local path = blob.path(here.path, made.manifest.config.digest)
+      support.write(path, (support.read(path):gsub("2026", "2027")))
+      assert(here.store:find("app"))
+      for _, name in ipairs { "app", false } do
+        local problems = assert(here.store:verify(name or nil)).problems
+        assert.equal(1, #problems)
+        assert.matches("is damaged: the digest of what it holds is sha256:", problems[1].message,
+          1, true)
+      end
     end)
 
     it("of names that are none are an error", function()

@@ -75,13 +75,21 @@ function M.open(root, digest)
   return disk.failed(message, errno, "open", path)
 end
 
---- The text of a small blob, which is what its digest says.
+local function damaged(digest, path, cause)
+  return disk.refused { code = "EBADMSG", op = "read", path = path, checked = true,
+    message = "the blob " .. digest .. " is damaged", cause = cause,
+    remedy = "luactr image verify, then import or pull the image again" }
+end
+
+--- The text of a small blob, of which only the size is checked: for what was checked when it was
+--- put in, and is read at each start.
 ---@param root string
 ---@param digest string
 ---@param most integer bytes
+---@param size? integer that it should have
 ---@return string?
 ---@return luactr.error?
-function M.read(root, digest, most)
+function M.peek(root, digest, most, size)
   local fine, err = digest_error(digest)
   if not fine then
     return nil, err
@@ -89,23 +97,31 @@ function M.read(root, digest, most)
   local path = M.path(root, digest)
   local text
   text, err = disk.read(path, most)
-  if not text then
-    if err.code == "ENOENT" then
-      return missing(digest, path)
-    end
-    return nil, err
+  if text and size and #text ~= size then
+    return damaged(digest, path, string.format("it has %d bytes, not %d", #text, size))
+  elseif not text and err.code == "ENOENT" then
+    return missing(digest, path)
   end
+  return text, err
+end
+
+--- The text of a small blob, which is what its digest says.
+---@param root string
+---@param digest string
+---@param most integer bytes
+---@param size? integer that it should have
+---@return string?
+---@return luactr.error?
+function M.read(root, digest, most, size)
+  local text, err = M.peek(root, digest, most, size)
   local found
-  found, err = M.digest(text)
-  if not found then
-    return nil, err
-  elseif found ~= digest then
-    return disk.refused { code = "EBADMSG", op = "read", path = path,
-      message = "the blob " .. digest .. " is damaged", checked = true,
-      cause = "the digest of what it holds is " .. found,
-      remedy = "luactr image verify, then import or pull the image again" }
+  if text then
+    found, err = M.digest(text)
   end
-  return text
+  if found and found ~= digest then
+    return damaged(digest, M.path(root, digest), "the digest of what it holds is " .. found)
+  end
+  return found and text, err
 end
 
 --- Put a small blob into a store, by way of a stage.

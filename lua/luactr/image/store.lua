@@ -247,7 +247,7 @@ function Store:set(name, descriptor)
   end
   local entry = { digest = descriptor.digest, size = descriptor.size, time = now() }
   local new
-  new, err = image.read(self, key, entry)
+  new, err = image.read(self, key, entry, true)
   if not new then
     return nil, err
   end
@@ -287,14 +287,14 @@ function Store:find(name)
   return holding(self, find, self, name)
 end
 
-local function list(store)
+local function list(store, in_full)
   local all, err = names.read(store.path)
   if not all then
     return nil, err
   end
   local images = {}
   for i, key in ipairs(resolve.keys(all)) do
-    local found, problem = image.read(store, key, all[key])
+    local found, problem = image.read(store, key, all[key], in_full)
     images[i] = found or { name = key, digest = all[key].digest, time = all[key].time,
       error = problem }
   end
@@ -302,10 +302,11 @@ local function list(store)
 end
 
 --- All images, by name. One that cannot be read has an `error`, and little else.
+---@param in_full? boolean the digests of manifests and configs are checked, too
 ---@return luactr.image[]?
 ---@return luactr.error?
-function Store:list()
-  return holding(self, list, self)
+function Store:list(in_full)
+  return holding(self, list, self, in_full)
 end
 
 --- Give an image one more name.

@@ -61,14 +61,14 @@ local function damaged(what, digest, problem)
 end
 
 --- A document from a blob, decoded by a function of luactr.image.document.
-local function read(root, what, digest, ...)
-  local text, err = blob.read(root, digest, document.LARGEST)
+local function read(root, what, of, in_full, ...)
+  local text, err = blob[in_full and "read" or "peek"](root, of.digest, document.LARGEST, of.size)
   if not text then
     return nil, err
   end
   local value, problem = document[what](text, ...)
   if not value then
-    return damaged(what, digest, problem)
+    return damaged(what, of.digest, problem)
   end
   return value
 end
@@ -85,13 +85,14 @@ end
 ---@param store luactr.image.store
 ---@param name string "NAME:TAG"
 ---@param entry luactr.image.name
+---@param in_full? boolean the digests of manifest and config are checked, too
 ---@return luactr.image?
 ---@return luactr.error?
-function M.read(store, name, entry)
+function M.read(store, name, entry, in_full)
   local manifest, config, err
-  manifest, err = read(store.path, "manifest", entry.digest)
+  manifest, err = read(store.path, "manifest", entry, in_full)
   if manifest then
-    config, err = read(store.path, "config", manifest.config.digest, #manifest.layers)
+    config, err = read(store.path, "config", manifest.config, in_full, #manifest.layers)
   end
   if not config then
     return nil, err:wrap(string.format("image %q", name))

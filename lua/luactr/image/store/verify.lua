@@ -123,10 +123,16 @@ end
 
 local function images_of(store, name)
   if not name then
-    return store:list()
+    return store:list(true)
   end
   local image, err = store:find(name)
-  return image and { image }, err
+  if not image then
+    return nil, err
+  end
+  for _, found in ipairs(store:list(true)) do
+    image = found.name == image.name and found or image
+  end
+  return { image }
 end
 
 --- The manifest and the config are checked when an image is read.
