@@ -99,7 +99,7 @@ local function command(raw, config)
     words = config.Cmd
   end
   entrypoint = entrypoint == nil and config.Entrypoint or entrypoint
-  if type(entrypoint) ~= "table" or not (words == nil or is_plain_list(words)) then
+  if not is_plain_list(entrypoint) or not (words == nil or is_plain_list(words)) then
     return words
   end
   local all = table.move(entrypoint, 1, #entrypoint, 1, {})
