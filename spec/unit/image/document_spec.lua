@@ -231,6 +231,75 @@ describe("luactr.image.document #unit", function()
 end)
 
 describe("luactr.image.json #unit", function()
+  local TEXTS <const> = {
+    { '{"a":[1,-2.5,1e3,true,false],"b":{"c":"d"}, "e" : [ ] }\n',
+      { a = { 1, -2.5, 1000, true, false }, b = { c = "d" }, e = {} } },
+    { [==["\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00é"]==], nil },
+    { [==[["\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00é"]]==],
+      { '"\\/\b\f\n\r\tAé€😀é' } },
+    { '{"a":null}', {} },
+    { "{", "it ends too early" }, { '{"a"}', 'unexpected "}" at byte 5' },
+    { '{"a":1,}', 'unexpected "}" at byte 8' }, { "[1,]", 'unexpected "]" at byte 4' },
+    { "[1 2]", 'unexpected "2" at byte 4' }, { "[1]x", 'unexpected "x" at byte 4' },
+    { "[01]", 'unexpected "0" at byte 2' }, { '["\1"]', "unexpected" },
+    { '["\\x"]', "unexpected" }, { '["\\ud800x"]', "unexpected" }, { "[nul]", "unexpected" },
+    { "[.5]", "unexpected" }, { "[+5]", "unexpected" }, { "[NaN]", "unexpected" },
+    { "{a:1}", "unexpected" }, { ("["):rep(65) .. ("]"):rep(65), "it is deeper than 64" },
+  }
+
+  for _, row in ipairs(TEXTS) do
+    it("decodes " .. string.format("%q", row[1]:sub(1, 40)), function()
+      local value, problem = json.decode(row[1])
+      if type(row[2]) == "table" then
+        assert.same(row[2], value)
+      else
+        assert.is_nil(value)
+        assert.matches(row[2] or "it is no JSON object", problem, 1, true)
+      end
+    end)
+  end
+
+  it("decodes what cjson does, and refuses what that refuses #fuzz", function()
+    local cjson = require("cjson").new()
+    cjson.decode_max_depth(64)
+    cjson.decode_invalid_numbers(false)
+    local corpus <const> = { json.encode(manifest()), json.encode(config()), TEXTS[1][1],
+      TEXTS[3][1] }
+    local PIECES <const> = { '"', "\\", "{", "}", "[", "]", ",", ":", "\\u", "0", "-", ".5", "e9",
+      "true", " ", "a" }
+
+    local function same(one, two)
+      if type(one) ~= "table" or type(two) ~= "table" then
+        return one == two or two == cjson.null and one == nil or one ~= one
+      end
+      for key, value in pairs(two) do
+        if not same(one[key], value) then return false end
+      end
+      for key in pairs(one) do
+        if two[key] == nil then return false end
+      end
+      return true
+    end
+
+    support.fuzz(function()
+      local text = corpus[math.random(#corpus)]
+      for _ = 1, math.random(3) do
+        local at = math.random(#text)
+        text = text:sub(1, at - 1) .. PIECES[math.random(#PIECES)]
+          .. text:sub(at + math.random(0, 2))
+      end
+      local fine, theirs = pcall(cjson.decode, text)
+      local ours, problem = json.decode(text)
+      if fine and type(theirs) == "table" and ours then
+        assert.is_true(same(ours, theirs), text)
+      elseif ours then
+        assert.is_true(fine, "taken: " .. text)
+      else
+        assert.is_string(problem)
+      end
+    end)
+  end)
+
   it("is the same text for the same value", function()
     assert.equal('{"Cmd":[],"a":[1,2.5,true],"b":{},"z":"\\"\\u0001/"}',
       json.encode { z = '"\1/', b = {}, a = { 1, 2.5, true }, Cmd = {} })

@@ -40,7 +40,8 @@ end
 Use.__close = Use.close
 Use.__gc = Use.close
 
---- Say that a container uses layers. The file is locked before it has its name.
+--- Say that a container uses layers. The caller holds the store's lock, so that nobody looks at a
+--- file that is not written yet.
 ---@param root string
 ---@param id string of the container
 ---@param diff_ids string[]
@@ -50,8 +51,7 @@ function M.add(root, id, diff_ids)
   local state = string.format("%s/containers/%s", require("luactr.host").facts().state_dir, id)
   local stat = sys.stat(state, sys.AT_SYMLINK_NOFOLLOW)
   local path = string.format("%s/uses/%s.%s", root, id, disk.token())
-  local temporary = path .. ".new"
-  local file, message, errno = sys.open(temporary, sys.O_WRONLY | sys.O_CREAT | sys.O_EXCL,
+  local file, message, errno = sys.open(path, sys.O_WRONLY | sys.O_CREAT | sys.O_EXCL,
     PRIVATE_FILE)
   if errno == sys.errno.EROFS then
     return setmetatable({ path = path }, Use) -- nobody can collect garbage there either
@@ -63,11 +63,8 @@ function M.add(root, id, diff_ids)
   done, message, errno = disk.write_all(file, json.encode {
     id = id, diff_ids = table.concat(diff_ids, " "), state = state, inode = stat and stat.ino,
   } .. "\n")
-  if done then
-    done, message, errno = sys.rename(temporary, path)
-  end
   if not done then
-    sys.unlink(temporary)
+    sys.unlink(path)
     file:close()
     return disk.failed(message, errno, "write", path)
   end
