@@ -428,22 +428,32 @@ USER 1:2
       assert.equal("/dev/luactr-script e\n", output(built, "cat /x"))
     end)
 
-    for name, case in pairs {
-      ["a command that fails"] = { "RUN exit 7", "Dockerfile:3", "status 7" },
-      ["a file that is not there"] = { "COPY shh /", "Dockerfile:3", "did you mean sh%?" },
-      ["a wrong port"] = { "EXPOSE 99999", "Dockerfile:3", "no port" },
-      ["an unknown signal"] = { "STOPSIGNAL FOO", "Dockerfile:3", "unknown signal FOO" },
-      ["a variable that is asked for"] = { "USER ${x:?is needed}", "Dockerfile:3", "x: is needed" },
-      ["an image that is not there"] = { "COPY --from=nothing a b", "Dockerfile:3", "no image" },
-      ["what is elsewhere"] = { "ADD http://x/y /", "Dockerfile:3", "not supported" },
-      ["an unknown instruction"] = { "RNU x", "Dockerfile:3", "did you mean RUN" },
-    } do
-      it("names the line of " .. name, function()
+    it("names the line of what fails", function()
+      for _, case in ipairs {
+        { "RUN exit 7", "Dockerfile:3", "status 7" },
+        { "COPY shh /", "Dockerfile:3", "did you mean sh%?" },
+        { "EXPOSE 99999", "Dockerfile:3", "no port" },
+        { "STOPSIGNAL FOO", "Dockerfile:3", "unknown signal FOO" },
+        { "USER ${x:?is needed}", "Dockerfile:3", "x: is needed" },
+        { "COPY --from=nothing a b", "Dockerfile:3", "no image" },
+        { "ADD http://x/y /", "Dockerfile:3", "not supported" },
+        { "RNU x", "Dockerfile:3", "did you mean RUN" },
+      } do
         dockerfile(BASE .. case[1])
         local err = tostring(failure { file = true, tag = "x" })
         assert.matches(case[2], err)
         assert.matches(case[3], err)
-      end)
-    end
+      end
+    end)
+
+    it("has a search path to add to, and makes the directory that an image names", function()
+      dockerfile(BASE .. "ENV PATH=$PATH:/opt\nRUN echo $PATH >/x\n")
+      local built <close> = from_file { }
+      assert.equal("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt\n",
+        output(built, "cat /x"))
+      built.config.config.WorkingDir = "/not/there"
+      local second <close> = made { from = built, function(b) b:run "pwd >/y" end }
+      assert.equal("/not/there\n", output(second, "cat /y"))
+    end)
   end)
 end)

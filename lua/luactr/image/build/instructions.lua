@@ -31,9 +31,12 @@ function M.expand(plan, line, word, lookup)
   return text
 end
 
+-- What an image that says nothing has, for `ENV PATH=$PATH:/opt/bin`.
+local UNSAID <const> = { PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }
+
 local function lookup_of(b)
   return function(name)
-    return configs.get_env(b.config, name) or b.args[name]
+    return configs.get_env(b.config, name) or b.args[name] or UNSAID[name]
   end
 end
 

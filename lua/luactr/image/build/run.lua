@@ -80,7 +80,8 @@ local function has_network(fields)
 end
 
 local function mounts_of(fields)
-  local list = {}
+  -- a directory that an image names need not be there
+  local list = { fields.cwd and fields.cwd ~= "/" and { type = "dir", target = fields.cwd } or nil }
   for _, path in ipairs(has_network(fields) and NAMES_OF_HOSTS or {}) do
     list[#list + 1] = { type = "bind", source = path, target = path, optional = true,
       options = { "bind", "ro" } }
