@@ -8,6 +8,8 @@ local needs <const> = function(...) return support.it(it, pending, "root", ...) 
 local it = needs()
 
 local PATIENCE <const> = 60
+local MOMENTS <const> = 4
+local CALLS <const> = 4000 -- from the fork to the end of a start, about
 local WAIT <const> = "while :; do sleep 0.02; done"
 
 local dir, started -- what callbacks write to, and whom to remove
@@ -51,6 +53,14 @@ end
 local function is_gone(pid)
   local _, letter = require("luactr.state").start_time(pid)
   return letter == nil or letter == "Z"
+end
+
+--- Call `act` after `count` function calls from now.
+local function after_calls(count, act)
+  debug.sethook(function()
+    count = count - 1
+    if count == 0 then act() end
+  end, "c")
 end
 
 local function events_of(found, kind)
@@ -106,7 +116,6 @@ describe("callbacks of a detached container #system", function()
       start = function(box)
         ctr.sleep(0.01)
         note(box:exec { command = { "sh", "-c", "exit 7" } }.exit_code)
-        eventually("no other name", function() return box:state() == nil end)
       end,
       exit = function(box) note("exit", box.id) end,
     } }))
@@ -153,6 +162,33 @@ describe("callbacks of a detached container #system", function()
     assert.equal("ENOENT", err.code)
     eventually("a process is left", function() return is_gone(begun.pid) end)
     assert.equal("", notes())
+  end)
+
+  it("end with a start that is killed", function()
+    local companion, state = require("luactr.container.companion"), require("luactr.state")
+    local host = require("luactr.host").facts()
+    for moment = 1, MOMENTS do
+      local box = shell(WAIT, { on = { exit = function() note("exit") end } })
+      local child <close> = assert(sys.clone({}, function()
+        local begin = companion.begin
+        companion.begin = function(...)
+          local begun = assert(begin(...))
+          note("pid", begun.pid)
+          after_calls(moment * CALLS // MOMENTS, function() sys.kill(sys.getpid(), "KILL") end)
+          return begun
+        end
+        return box:start { detach = true } and 0
+      end))
+      child:wait()
+      local found = ctr.find(box.id)
+      if found then found:remove { force = true } end
+      eventually("its state is left", function()
+        state.sweep(host)
+        return not sys.stat(host.state_dir .. "/containers/" .. box.id)
+      end)
+      local pid = math.tointeger(tonumber(notes():match(".*pid (%d+)\n")))
+      eventually("a process is left", function() return is_gone(pid) end)
+    end
   end)
 
   it("hold nothing of the program that started them", function()
