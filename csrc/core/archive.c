@@ -270,6 +270,7 @@ int lctr_archive_next(struct lctr_archive *self, struct lctr_entry *entry) {
     if (result < ARCHIVE_WARN)
         return failure(self);
     describe(self, entry);
+    lctr_archive_acls(&self->lib, self->entry);
     self->lib.archive_entry_xattr_reset(self->entry);
     self->lib.archive_entry_sparse_reset(self->entry);
     return entry->path ? 1 : -EILSEQ;

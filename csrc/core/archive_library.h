@@ -58,6 +58,8 @@
     F(archive_entry_mtime_nsec)                                                                    \
     F(archive_entry_rdevmajor)                                                                     \
     F(archive_entry_rdevminor)                                                                     \
+    F(archive_entry_acl_reset)                                                                     \
+    F(archive_entry_acl_next)                                                                      \
     F(archive_entry_xattr_reset)                                                                   \
     F(archive_entry_xattr_next)                                                                    \
     F(archive_entry_xattr_add_entry)                                                               \
@@ -81,6 +83,9 @@ struct library {
     FUNCTIONS(FIELD)
 #undef FIELD
 };
+
+/* Have an entry's ACLs among its extended attributes, as the kernel has them. */
+void lctr_archive_acls(const struct library *library, struct archive_entry *entry);
 
 /* Load it: -ELIBACC when there is none. The handle is for dlclose. */
 int lctr_archive_load(struct library *library, void **handle);

@@ -158,6 +158,25 @@ describe("luactr.image.layer #system", function()
       assert.is_false(is_opaque(stage.tree .. "/d"))
     end)
 
+    it("keeps ACLs as tar writes them", function()
+      support.needs("root", "program:setfacl")
+      local dir <close> = support.tmpdir()
+      dir:mkdir "in/d"
+      dir:write("in/f", "x", "0640")
+      support.must { "setfacl", "-m", "u:1234:r", dir.path .. "/in/f" }
+      support.must { "setfacl", "-d", "-m", "g:4321:rx", dir.path .. "/in/d" }
+      support.must { "tar", "--acls", "-cf", dir.path .. "/layer", "-C", dir.path .. "/in", "." }
+      local stage <close> = layers.stage()
+      local fd <close> = assert(sys.open(dir.path .. "/layer"))
+      assert(layer.unpack(fd, stage, "tree"))
+      for path, name in pairs { f = "access", d = "default" } do
+        name = "system.posix_acl_" .. name
+        local expected = sys.getxattr(dir.path .. "/in/" .. path, name)
+        assert.is_truthy(expected)
+        assert.equal(expected, sys.getxattr(stage.tree .. "/" .. path, name))
+      end
+    end)
+
     it("keeps set-id bits and leaves out devices, and says so", function()
       support.needs("root")
       local stage <close> = layers.stage()
