@@ -37,6 +37,7 @@ local function refuse(stage, code, cause, done, err)
 end
 
 local SIMPLE <const> = {
+  { path = "./", type = "directory", mode = 493, mtime = 2 * SECOND },
   { path = "etc/", type = "directory", mode = 493, mtime = 3 * SECOND },
   { path = "etc/file", text = "hello", mode = 416, mtime = 7 * SECOND },
   { path = "etc/hard", type = "link", link = "etc/file" },
@@ -60,13 +61,14 @@ describe("luactr.image.layer #system", function()
         local result = assert(layer.unpack(fd, stage, "tree", { blob = "blob", diff_id = diff_id,
           descriptor = { digest = sum, size = size },
           progress = function(bytes) told = told + bytes end }))
-        assert.same({ sum, size, diff_id, 4, 5, size, filter }, { result.digest, result.size,
+        assert.same({ sum, size, diff_id, 5, 5, size, filter }, { result.digest, result.size,
           result.diff_id, result.files, result.bytes, told,
           result.media_type:match("tar%+?(%l*)"):gsub("^$", "none") .. "" })
         local blob <close> = assert(sys.open(stage.path .. "/blob"))
         assert.equal(sum, (digest.of_fd(blob)))
         assert.equal("hello", support.read(stage.tree .. "/etc/hard"))
         assert.equal(2, stat(stage, "etc/file").nlink)
+        assert.equal(2 * SECOND, stat(stage, ".").mtime_ns)
         assert.equal(3 * SECOND, stat(stage, "etc").mtime_ns)
         assert.equal("usr/bin", sys.readlink(stage.tree .. "/bin"))
       end)

@@ -112,6 +112,12 @@ local function take_place(self, parent, name)
   return sys.mkdir(name, PRIVATE_DIRECTORY, parent)
 end
 
+local function remember(self, fd, entry)
+  local stat = sys.stat(fd)
+  self.later[#self.later + 1] = { path = entry.path, mtime = entry.mtime, dev = stat.dev,
+    ino = stat.ino, acl = self.acls and entry.xattrs and entry.xattrs[make.DEFAULT_ACL] or nil }
+end
+
 local function make_directory(self, parent, entry, name)
   local made, _, errno = take_place(self, parent, name)
   if not made and errno ~= sys.errno.EEXIST then
@@ -129,9 +135,7 @@ local function make_directory(self, parent, entry, name)
   if owner then
     done, err = make.attributes(self, fd, entry, owner)
   end
-  local stat = sys.stat(fd)
-  self.later[#self.later + 1] = { path = entry.path, mtime = entry.mtime, dev = stat.dev,
-    ino = stat.ino, acl = self.acls and entry.xattrs and entry.xattrs[make.DEFAULT_ACL] or nil }
+  remember(self, fd, entry)
   return done and true or nil, err
 end
 
@@ -154,6 +158,7 @@ local function put_top(self, entry)
   if not owner then
     return nil, err
   end
+  remember(self, self.fd, entry)
   return make.attributes(self, self.fd, entry, owner)
 end
 
@@ -221,6 +226,18 @@ function Target:put_all(source)
   end
 end
 
+--- A directory that was made, if that is still in its place.
+local function open_again(self, known)
+  local parts = inside.components(known.path)
+  local parent = below.parent(self.fd, parts, known.path)
+  local fd = parent and (#parts == 0 and sys.open(".", "directory", nil, { dir = self.fd })
+    or below.open(parent, parts[#parts], known.path))
+  if parent and parent ~= self.fd then
+    parent:close()
+  end
+  return fd
+end
+
 --- Give directories their times.
 ---@return boolean done
 function Target:finish()
@@ -229,18 +246,13 @@ function Target:finish()
   end
   for i = #self.later, 1, -1 do
     local known = self.later[i]
-    local parts = inside.components(known.path)
-    local parent = below.parent(self.fd, parts, known.path)
-    local fd <close> = parent and below.open(parent, parts[#parts], known.path)
+    local fd <close> = open_again(self, known)
     local stat = fd and sys.stat(fd)
     if stat and stat.dev == known.dev and stat.ino == known.ino then
       if known.acl then
         sys.setxattr(fd, make.DEFAULT_ACL, known.acl)
       end
       sys.utimens(fd, nil, known.mtime)
-    end
-    if parent and parent ~= self.fd then
-      parent:close()
     end
   end
   self.later = {}
