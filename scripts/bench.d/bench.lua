@@ -488,10 +488,15 @@ local function scale()
   add(("scale: of %d containers at once are not up"):format(MANY), missing, "", 0)
 end
 
+local function images()
+  dofile(here .. "/images.lua") { add = add, details = details, luactr = luactr, here = here,
+    work = work, lines_of = lines_of, has_program = has_program }
+end
+
 ---- the report
 
 local MEASURES <const> = { start = start, loop = loop, heap = heap, quota = quota, memory = memory,
-  scale = scale, rootless = rootless, exec = exec }
+  scale = scale, rootless = rootless, exec = exec, images = images }
 
 local function verdict(row)
   if not row.bar then return "" end

@@ -1,0 +1,134 @@
+-- scripts/bench images: a layer of a Debian root of about 300 MB, against tar and umoci.
+local cjson = require "cjson"
+local digest = require "luactr.files.digest"
+local sys = require "luactr.sys"
+
+local ROUNDS <const> = math.tointeger(os.getenv("BENCH_ROUNDS")) or 5
+local PACKAGES <const> = "perl,python3,git,vim"
+local PACK <const> = { gzip = "gzip -6", zstd = "zstd -q -3" }
+local OCI <const> = "application/vnd.oci.image."
+
+---- what is unpacked
+
+-- By mmdebstrap where it is installed and reaches a mirror, else of the programs of this host.
+local MAKE <const> = [[
+. /etc/os-release
+mmdebstrap --quiet --variant=minbase --include="$1" "$VERSION_CODENAME" "$0.new" ||
+  tar -cf "$0.new" -C / usr/bin usr/sbin usr/lib
+mv "$0.new" "$0"]]
+
+local function shell(bench, script, ...)
+  return bench.lines_of { "sh", "-c", script, ... }
+end
+
+local function root_archive(bench, directory)
+  local path = directory .. "/root.tar"
+  if not sys.stat(path) then shell(bench, MAKE, path, PACKAGES) end
+  return path
+end
+
+local function compressed(bench, path, kind)
+  local packed = path .. "." .. kind
+  if not sys.stat(packed) then
+    shell(bench, PACK[kind] .. ' <"$0" >"$1.new" && mv "$1.new" "$1"', path, packed)
+  end
+  return packed
+end
+
+---- an image layout for umoci
+
+local function digest_of(path)
+  local fd <close> = assert(sys.open(path))
+  return (assert(digest.of_fd(fd)))
+end
+
+local function put(layout, value, kind)
+  local text = cjson.encode(value)
+  local sum = assert(digest.of(text))
+  local file <close> = assert(io.open(layout .. "/blobs/sha256/" .. sum:sub(8), "w"))
+  file:write(text)
+  return { mediaType = OCI .. kind .. ".v1+json", digest = sum, size = #text }
+end
+
+local function write(path, value)
+  local file <close> = assert(io.open(path, "w"))
+  file:write(cjson.encode(value))
+end
+
+local function make_layout(bench, layout, plain, packed, kind)
+  shell(bench, 'rm -rf "$0"; mkdir -p "$0/blobs/sha256"', layout)
+  local sum = digest_of(packed)
+  shell(bench, 'ln "$0" "$1"', packed, layout .. "/blobs/sha256/" .. sum:sub(8))
+  local config = put(layout, { architecture = "amd64", os = "linux", config = { Env = { "x=y" } },
+    rootfs = { type = "layers", diff_ids = { digest_of(plain) } } }, "config")
+  local manifest = put(layout, { schemaVersion = 2, config = config,
+    layers = { { mediaType = OCI .. "layer.v1.tar+" .. kind, digest = sum,
+      size = sys.stat(packed).size } } }, "manifest")
+  manifest.annotations = { ["org.opencontainers.image.ref.name"] = "bench" }
+  write(layout .. "/oci-layout", { imageLayoutVersion = "1.0.0" })
+  write(layout .. "/index.json", { schemaVersion = 2, manifests = { manifest } })
+end
+
+---- the measurement
+
+-- Each into a directory that is not there, which is removed after it.
+local function contestants(bench, directory, kind, packed)
+  local out = directory .. "/out"
+  local list = {
+    { name = "luactr", argv = { bench.luactr, bench.here .. "/unpack.lua", packed, out } },
+    { name = "tar", argv = { "sh", "-c", 'mkdir "$1" && exec tar -xf "$0" -C "$1"', packed, out } },
+  }
+  if bench.has_program("umoci") then
+    list[3] = { name = "umoci", argv = { "umoci", "unpack", "--image",
+      directory .. "/layout-" .. kind .. ":bench", out } }
+  end
+  return list, out
+end
+
+local function median(list)
+  table.sort(list)
+  return list[#list // 2 + 1]
+end
+
+local function race(bench, list, out)
+  local times, memory = {}, 0
+  for round = 0, ROUNDS do
+    for _, one in ipairs(list) do
+      shell(bench, 'rm -rf "$0"; sync', out)
+      local began = sys.clock_gettime()
+      local lines = bench.lines_of(one.argv)
+      local took = sys.clock_gettime() - began
+      if one.name == "luactr" then memory = math.max(memory, tonumber(lines[1])) end
+      times[one.name] = times[one.name] or {}
+      -- the first round warms the caches
+      if round > 0 then table.insert(times[one.name], took) end
+    end
+  end
+  shell(bench, 'rm -rf "$0"', out)
+  for name, all in pairs(times) do times[name] = median(all) end
+  return times, memory
+end
+
+local function measure(bench, kind, directory, plain)
+  local packed = compressed(bench, plain, kind)
+  if bench.has_program("umoci") then
+    make_layout(bench, directory .. "/layout-" .. kind, plain, packed, kind)
+  end
+  local times, memory = race(bench, contestants(bench, directory, kind, packed))
+  bench.details["images_" .. kind] = times
+  bench.add("images: unpack a layer of " .. kind .. " / tar", times.luactr / times.tar, "ratio",
+    1.15)
+  if times.umoci then
+    bench.add("images: unpack a layer of " .. kind .. " / umoci", times.luactr / times.umoci,
+      "ratio", 0.5)
+  end
+  bench.add("images: memory of unpacking " .. kind, memory / 1024, "MiB", 32)
+end
+
+---@param bench table what bench.lua shares: add, details, luactr, here, work, lines_of, has_program
+return function(bench)
+  local directory = bench.work .. "/images"
+  shell(bench, 'mkdir -p "$0"', directory)
+  local plain = root_archive(bench, directory)
+  for _, kind in ipairs { "gzip", "zstd" } do measure(bench, kind, directory, plain) end
+end
