@@ -194,6 +194,16 @@ describe("ctr.image.build #system", function()
       assert.same({ 0, 0 }, leftovers())
     end)
 
+    it("tells what of its command is wrong", function()
+      local err = failure { function(b)
+        b:run { "/bin/sh", usr = "x", limits = { memory = -1 } }
+      end }
+      assert.matches("step 2: RUN /bin/sh\n.*limits.memory: .*usr: .*did you mean user",
+        tostring(err))
+      err = failure { function(b) b:run { "/bin/sh", rootfs = "/" } end }
+      assert.matches("rootfs is not for a step to say", err.message)
+    end)
+
     it("tells of a program that is not there", function()
       local err = failure { function(b) b:run { "/no/such" } end }
       assert.same({ "ENOENT", 2 }, { err.code, err.step })

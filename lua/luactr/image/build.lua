@@ -48,7 +48,7 @@ local function open_context(options)
 end
 
 --- Call the steps. An error object is a failure of theirs; anything else is a mistake of who wrote
---- them, and goes on up.
+--- them, and becomes one with the recipe's part of the stack.
 local function call(steps, b)
   local fine, err = xpcall(steps, function(value)
     if require("luactr.error").is(value) then

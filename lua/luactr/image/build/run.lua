@@ -183,7 +183,14 @@ function M.run(command, directory, trees, quiet)
     return nil, err
   end
   local lower = lower_of(directory, trees)
-  local box <close> = require("luactr.container").new(spec_of(command, directory, lower, quiet))
+  local fine, box = pcall(require("luactr.container").new,
+    spec_of(command, directory, lower, quiet))
+  if not fine and not require("luactr.error").is(box) then
+    error(box, 0)
+  elseif not fine then
+    return nil, box
+  end
+  local _ <close> = box
   local result
   result, err = box:run { forward_signals = true }
   if not result then

@@ -25,6 +25,13 @@ local function caller()
 end
 
 local function sentence(err)
+  if err.problems then
+    local list = {}
+    for i, problem in ipairs(err.problems) do
+      list[i] = problem.path .. ": " .. problem.message
+    end
+    return table.concat(list, "; ")
+  end
   local message = table.concat(err.context or {}, ": ")
   message = (message ~= "" and message .. ": " or "") .. err.message
   return err.cause and message .. ": " .. err.cause or message
