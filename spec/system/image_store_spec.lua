@@ -307,6 +307,23 @@ describe("the image store #system", function()
       assert.equal(1, assert(here.store:gc()).layers)
     end)
 
+    it("is what builds remember, unless that is to be kept", function()
+      local kept, named = here:layer { a = "1" }, here:layer { b = "2" }
+      assert(here.store:make { name = "app", layers = { named } })
+      local function remember(key, step)
+        here.dir:write("images/cache/" .. key, json.encode(step))
+      end
+      remember("1", { created = "x", diff_id = kept[2], descriptor = kept[1] })
+      remember("2", { created = "x", diff_id = named[2], descriptor = named[1] })
+      remember("3", { created = "x" })
+      remember("4", { created = "x", diff_id = kept[2], descriptor = 7 })
+      local report = assert(here.store:gc { keep_steps = true })
+      assert.same({ 0, 0, 0 }, { report.blobs, report.layers, report.steps })
+      report = assert(here.store:gc())
+      assert.same({ 1, 1, 3 }, { report.blobs, report.layers, report.steps })
+      assert.same({ "2" }, here:names("cache"))
+    end)
+
     it("is what killed makers have left", function()
       local child <close> = assert(sys.clone({}, function()
         local open = assert(store.open { root = here.path, write = true })

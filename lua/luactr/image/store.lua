@@ -8,6 +8,7 @@
 --   blobs/sha256/HEX        manifests, configs, and layers as they came
 --   layers/HEX/             layers unpacked, by diff id: tree/ and layer.json
 --   tmp/PID-START-TOKEN/    what is just being made
+--   cache/KEY               which layer a step of a build has made
 --   uses/CONTAINER.TOKEN    the layers that a container relies on
 --   cache/HEX               which layer a step of a build has made, see luactr.image.build.cache
 --
@@ -363,14 +364,19 @@ local function alone(store, patience, act, ...)
   return back and report or nil, err or problem
 end
 
+---@class luactr.image.gc_options
+---@field patience? number seconds to wait for others, 10
+---@field keep_steps? boolean layers that builds remember stay
+
 --- Remove what no name and no container refers to, when nobody else works with the store.
----@param options? { patience?: number } seconds to wait for others, 10
+---@param options? luactr.image.gc_options
 ---@return luactr.image.collected?
 ---@return luactr.error? code "EBUSY"
 function Store:gc(options)
   check_writable(self)
-  return alone(self, options and options.patience, require("luactr.image.store.collect").run,
-    self.path)
+  options = options or {}
+  return alone(self, options.patience, require("luactr.image.store.collect").run, self.path,
+    options.keep_steps)
 end
 
 -- ---- containers

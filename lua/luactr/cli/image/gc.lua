@@ -10,17 +10,18 @@ local M = {
   usage = "",
   mixed = true,
   help = [[
-Remove blobs and layers that no name and no container needs, and what killed luactrs have left half
-done. It waits until nobody else works with the store.]],
+Remove blobs and layers that no name and no container needs, also those that builds remember, and
+what killed luactrs have left half done. It waits until nobody else works with the store.]],
   options = {
+    { "-k --keep", help = "not what builds remember" },
     { "-t --time", argument = "TIME", help = "wait so long for others, 10s by default" },
     { "--json", help = "a record" },
   },
 }
 
 local function text_of(report)
-  return string.format("%d blobs (%s), %d layers, %d unfinished\n", report.blobs,
-    containers.bytes(report.bytes), report.layers, report.stages)
+  return string.format("%d blobs (%s), %d layers, %d steps of builds, %d unfinished\n",
+    report.blobs, containers.bytes(report.bytes), report.layers, report.steps, report.stages)
 end
 
 ---@param request luactr.cli.request
@@ -40,7 +41,7 @@ function M.run(request)
   if not store then
     return failed
   end
-  local report, err = store:gc { patience = time }
+  local report, err = store:gc { patience = time, keep_steps = request.options.keep }
   if not report then
     output.complain(err)
     return cli.FAILED

@@ -10,8 +10,8 @@ local M = {
   mixed = true,
   help = [[
 Take the names of images away. Blobs and layers that no other name needs are removed as well; those
-of containers stay until these are gone, and those that an import or a build may just be using until
-the next rm or gc.]],
+of containers stay until these are gone, those that an import or a build may just be using until the
+next rm or gc, and those that builds remember until gc.]],
   options = {
     { "-k --keep", help = "only the names: leave blobs and layers to luactr image gc" },
   },
@@ -19,7 +19,7 @@ the next rm or gc.]],
 
 --- Not worth waiting for: others may work with the store for minutes.
 local function collect(store, status)
-  local report, err = store:gc { patience = 0 }
+  local report, err = store:gc { patience = 0, keep_steps = true }
   if not report and err.code ~= "EBUSY" then
     output.complain(err)
     return cli.FAILED

@@ -3,6 +3,7 @@
 local blob = require "luactr.image.blob"
 local disk = require "luactr.image.store.disk"
 local document = require "luactr.image.document"
+local json = require "luactr.image.json"
 local layers = require "luactr.image.store.layers"
 local names = require "luactr.image.store.names"
 local stage = require "luactr.image.store.stage"
@@ -17,6 +18,7 @@ local LARGEST <const> = 65536 -- bytes of a note of what a step has made
 ---@class luactr.image.collected
 ---@field blobs integer how many were removed
 ---@field layers integer the same of unpacked layers
+---@field steps integer the same of steps of builds that were remembered
 ---@field stages integer the same of directories that killed luactrs were working in
 ---@field bytes integer that the removed blobs had
 ---@field failures luactr.error[] what could not be removed
@@ -53,6 +55,28 @@ local function mark(root, entry, keep)
     keep.layers[diff_id] = true
   end
   return err == nil, err
+end
+
+local LARGEST_STEP <const> = 65536
+
+--- Steps that builds remember, by the paths of their entries.
+local function steps_of(root)
+  local steps = {}
+  for _, entry in ipairs(sys.readdir(root .. "/cache") or {}) do
+    local path = root .. "/cache/" .. entry.name
+    local text = disk.read(path, LARGEST_STEP)
+    steps[path] = text and json.decode(text) or {}
+  end
+  return steps
+end
+
+local function mark_steps(root, keep)
+  for _, step in pairs(steps_of(root)) do
+    if type(step.diff_id) == "string" and type(step.descriptor) == "table" then
+      keep.layers[step.diff_id] = true
+      keep.blobs[tostring(step.descriptor.digest)] = true
+    end
+  end
 end
 
 --- What names and containers refer to.
@@ -115,6 +139,17 @@ local function sweep_cache(root)
   end
 end
 
+--- A step is remembered by its layer, and goes with it.
+local function sweep_steps(root, keep, report)
+  for path, step in pairs(steps_of(root)) do
+    if not keep[step.diff_id or ""] then
+      local done, err = disk.remove(path)
+      report.steps = report.steps + (done and 1 or 0)
+      report.failures[#report.failures + 1] = err
+    end
+  end
+end
+
 local function sweep_files(paths)
   local count, failures = 0, {}
   for _, path in ipairs(paths) do
@@ -127,18 +162,25 @@ end
 
 --- Collect garbage. The caller holds the store's lock exclusively.
 ---@param root string
+---@param keep_steps? boolean what builds remember stays
 ---@return luactr.image.collected?
 ---@return luactr.error? when what is referred to cannot be told
-function M.run(root)
+function M.run(root, keep_steps)
   local keep, err, dead = marked(root)
   if not keep then
     return nil, err
   end
-  local report = { blobs = 0, layers = 0, stages = 0, bytes = 0, failures = {} }
+  if keep_steps then
+    mark_steps(root, keep)
+  end
+  local report = { blobs = 0, layers = 0, steps = 0, stages = 0, bytes = 0, failures = {} }
   table.insert(dead, root .. "/names.json.new") -- of who was killed: names are not being changed
   sweep_files(dead)
   report.stages, report.failures = sweep_files(stage.dead(root))
   sweep_layers(root, keep.layers, report)
+  if not keep_steps then
+    sweep_steps(root, keep.layers, report)
+  end
   sweep_cache(root)
   sweep_blobs(root, keep.blobs, report)
   return report
