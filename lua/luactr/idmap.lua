@@ -284,7 +284,7 @@ end
 ---@field whole? boolean the mounts below are mapped, too
 ---@field mapped? boolean what became of that
 ---@field lenient? boolean a file system that cannot do it stays as it is, with a warning
----@field open? fun(tree: luactr.idmap.tree): luactr.fd?, table? in place of a copy of the source
+---@field open? fun(tree: luactr.idmap.tree, run: luactr.run): luactr.fd?, table? in place of a copy
 
 --- Let luactr open a source and map the ids of its files.
 ---@param plan luactr.plan

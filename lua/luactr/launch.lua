@@ -17,6 +17,7 @@ local M = {}
 ---@field process luactr.process
 ---@field cgroup? luactr.cgroup
 ---@field id_maps? luactr.idmap.maps with the ids of this life
+---@field memory? luactr.rootfs.memory what its root writes to
 ---@field target? luactr.target the container that a command enters
 ---@field captures table<string, luactr.capture> by stream
 ---@field logs table<string, luactr.fd> a monitor's ends of the streams that it logs or feeds

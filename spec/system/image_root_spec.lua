@@ -64,6 +64,7 @@ describe("an image as root #system", function()
     end)
 
     it("its files to users of the container's own", function()
+      support.needs("idmapped")
       assert.are.equal("0:0 1000", output { rootfs = ctr.image(image "app"), idmap = "auto",
         command = { "stat=$(ls -ln /etc/motd); set -- $stat; echo $3:$4 $(id -u)" } })
     end)

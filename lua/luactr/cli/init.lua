@@ -10,8 +10,8 @@ M.FAILED = 125 -- luactr could not do it
 --- In the order of `luactr help`; each is a file here, see luactr.cli.run.
 M.verbs = {
   "run", "exec", "ps", "logs", "attach", "stop", "kill", "pause", "resume", "update", "wait",
-  "rename", "rm", "cp", "diff", "export", "inspect", "tree", "stats", "top", "events", "gc",
-  "image", "check", "explain", "doctor", "completion", "version", "help",
+  "rename", "rm", "cp", "diff", "commit", "export", "inspect", "tree", "stats", "top", "events",
+  "gc", "image", "check", "explain", "doctor", "completion", "version", "help",
 }
 
 M.default_verb = "run"

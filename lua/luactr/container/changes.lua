@@ -64,15 +64,11 @@ end
 
 local BY_KIND = {}
 
-function BY_KIND.overlay(subject, kept)
-  local upper <close>, _, errno = sys.open(kept.upper, sys.O_RDONLY | sys.O_DIRECTORY)
-  if not upper then
-    return roots.failure(subject, WHAT, { errno = errno, path = kept.upper,
-      cause = "the upper directory of its root was " .. kept.upper })
-  end
-  local base <close>, _, number = require("luactr.files.layers").open(kept.lower)
+--- What an upper directory says; where that does not say all, by comparison.
+local function of_upper(subject, kept, upper)
+  local base <close>, _, errno = require("luactr.files.layers").open(kept.lower)
   if not base then
-    return roots.failure(subject, WHAT, { errno = number, path = kept.lower[1], checked = false })
+    return roots.failure(subject, WHAT, { errno = errno, path = kept.lower[1], checked = false })
   end
   local list, err = changes.of_upper(upper, base, ignored_of(kept))
   if list or err then
@@ -81,8 +77,19 @@ function BY_KIND.overlay(subject, kept)
   return since_lower(subject, kept)
 end
 
+function BY_KIND.overlay(subject, kept)
+  local upper <close>, err = require("luactr.container.upper").open(subject, WHAT)
+  if not upper then
+    return nil, err
+  end
+  return of_upper(subject, kept, upper)
+end
+
 function BY_KIND.memory(subject, kept)
-  if not subject.process then
+  local upper <close> = kept.memory and require("luactr.container.upper").open(subject, WHAT)
+  if upper then
+    return of_upper(subject, kept, upper)
+  elseif not subject.process then
     return roots.open(subject, WHAT) -- which says why there is none
   elseif kept.lower then
     return since_lower(subject, kept)

@@ -76,4 +76,40 @@ function M:diff()
   return require("luactr.container.changes").list(subject)
 end
 
+--- Call with its processes stopped, if that is wanted and they are not.
+local function paused(self, wanted, act)
+  local is_ours = wanted and self:pause()
+  local _ <close> = setmetatable({}, { __close = function()
+    if is_ours then
+      self:resume()
+    end
+  end })
+  return act()
+end
+
+--- Make an image of what it has written: the layers of the image that it was made of, and one more.
+--- Whether it runs or has ended, as long as what it wrote is there.
+---@param name string "NAME:TAG"
+---@param options? luactr.commit_options
+---@return luactr.image?
+---@return luactr.error? code "ENOTSUP" when it was not made of an image
+function M:commit(name, options)
+  local commit = require "luactr.container.commit"
+  options = options or {}
+  local mistake = type(name) ~= "string" and "an image's name expected" or commit.mistake(options)
+  if mistake then
+    error("commit: " .. mistake, 2)
+  end
+  local subject, err = self:subject()
+  if not subject then
+    return nil, err
+  elseif not subject.kept then
+    return require("luactr.container.root").failure(subject, "commit", { code = "ENOTSUP",
+      cause = "it runs in the foreground of another luactr" })
+  end
+  return paused(self, options.pause and subject.process, function()
+    return commit.run(subject, name, options)
+  end)
+end
+
 return M

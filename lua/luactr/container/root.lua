@@ -23,6 +23,8 @@ local M = {}
 ---@field kept? luactr.rootfs.kept what its root is
 ---@field ids? luactr.files.ids when it has ended
 ---@field copied? table<string, string> what was in a root of copies at the start
+---@field memory? luactr.fd of the tmpfs that it writes to
+---@field owner? { pid: integer, start: integer } the process that holds such a one
 
 local Root = { __index = { close = function(self) self.fd:close() end } }
 Root.__close = Root.__index.close

@@ -33,6 +33,10 @@ function M.root_of(box, run)
   local kept = box.spec.rootfs:kept(box.plan.spec)
   local tree = tree_of(box.plan)
   kept.targets = targets_of(box.plan)
+  if run.memory then
+    local stat = require("luactr.core").sys.stat(run.memory.fd)
+    kept.memory = { dev = stat.dev, ino = stat.ino }
+  end
   if run.id_maps and not (tree and tree.mapped) then
     kept.ids = { uid = run.id_maps.uid, gid = run.id_maps.gid }
   end
@@ -48,6 +52,7 @@ function M.of_run(box, run, host)
   local pid = run.process:pid()
   return {
     id = box.id, host = host, kept = M.root_of(box, run), copied = box.spec.rootfs.copied,
+    memory = run.memory and run.memory.fd,
     process = { pid = pid, start = require("luactr.state").start_time(pid) },
   }
 end
@@ -59,7 +64,8 @@ end
 ---@return luactr.error?
 function M.of_found(found, config)
   local word, kept = found:state(), config and config.root
-  local subject = { id = found.id, host = found.host, kept = kept, ids = kept and kept.ids }
+  local subject = { id = found.id, host = found.host, kept = kept, ids = kept and kept.ids,
+    owner = found.record.owner }
   if kept and kept.copied then
     subject.copied = require("luactr.state.list").read(found.host, found.id, M.COPIED)
   end

@@ -139,7 +139,7 @@ end
 function M.open(trees, run)
   local opened = {}
   for _, tree in ipairs(trees) do
-    local fd, failure = (tree.open or clone)(tree)
+    local fd, failure = (tree.open or clone)(tree, run)
     if not fd then
       return nil, failure
     end

@@ -48,6 +48,7 @@ end
 ---@field compression? "gzip"|"zstd"|"none" ("gzip")
 ---@field epoch? integer seconds: nothing is newer (SOURCE_DATE_EPOCH, if that is set)
 ---@field ids? luactr.files.ids of the container whose users the files belong to
+---@field ignored? table<string, boolean> absolute paths that are left out, not what is in them
 ---@field progress? fun(bytes: integer) called now and then with the bytes packed since
 ---@field notice? fun(path: string, why: string) told of what is left out
 

@@ -78,6 +78,7 @@ function M.new(name, options)
   if not fields then
     return nil, mistake
   end
+  fields.is_found = true -- what is written can become an image, too
   fields.problem, fields.image, fields.volumes = err, image, options.volumes ~= false
   fields.config = trees and with_group(fields, image.config.config or {}) or {}
   return fields
@@ -86,7 +87,8 @@ end
 --- As others find it when the container has ended: the layers below are the store's.
 function M.kept(self, spec)
   local kept = overlay.kept(self, spec)
-  kept.image = { name = self.image.name, digest = self.image.digest }
+  kept.image = { name = self.image.name, digest = self.image.digest,
+    store = self.image.store.path }
   return kept
 end
 

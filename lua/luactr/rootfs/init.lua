@@ -80,7 +80,8 @@ end
 ---@field upper? string
 ---@field work? string
 ---@field userxattr? boolean how the overlay marks its files
----@field image? { name: string, digest: string } whose layers are below
+---@field image? { name: string, digest: string, store: string } whose layers are below
+---@field memory? { dev: integer, ino: integer } the tmpfs with its upper directory
 
 --- What the root is, and what of it outlives the container.
 ---@param spec luactr.spec settled

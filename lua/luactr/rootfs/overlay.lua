@@ -185,18 +185,36 @@ local function mount_step(layers, spec)
     data = table.concat(options, ","), from = "rootfs" }
 end
 
---- Without an upper directory the tmpfs below takes what is written, and goes with the container.
-function M.steps(self, host, spec)
+-- Mounted over "/", what is below is above where every path begins: only ".." leads there.
+local ON_TOP <const> = "/.."
+
+--- The place below all: steps, and how its directories are called outside.
+local function tmpfs(self, host)
   local data = "mode=0755" .. (self.size and ",size=" .. self.size or "")
   local steps = { { op = "root_tmpfs", stage = host.stage, data = data, from = "rootfs" } }
-  -- mounted over "/", the stage is above where every path begins: only ".." leads there
-  local stage = host.stage == "/" and "/.." or host.stage
-  local layers = { lower = {}, upper = self.upper, work = self.work, options = self.options }
   if not self.upper then
     steps[2] = { op = "mkdir", path = UPPER, mode = PUBLIC, from = "rootfs" }
     steps[3] = { op = "mkdir", path = WORK, mode = PRIVATE, from = "rootfs" }
-    layers.upper, layers.work = stage .. UPPER, stage .. WORK
   end
+  return steps, host.stage == "/" and ON_TOP or host.stage
+end
+
+--- The same, where others find it: see luactr.rootfs.memory. Each life of a container that is
+--- started again begins with another one.
+local function memory(self)
+  local slot <const> = "tree:upper"
+  return { { op = "root_bind", source = "tmpfs", recursive = 0, detached = slot, from = "rootfs",
+    opened = { slot = slot, source = "tmpfs", recursive = false, size = self.size,
+      open = function(tree, run) return require("luactr.rootfs.memory").open(tree, run) end } } },
+    ON_TOP
+end
+
+--- Without an upper directory the tmpfs below takes what is written, and goes with the container.
+function M.steps(self, host, spec)
+  local is_found = self.is_found and not self.upper and host.privileged and spec.restart == "no"
+  local steps, stage = (is_found and memory or tmpfs)(self, host)
+  local layers = { lower = {}, upper = self.upper or stage .. UPPER,
+    work = self.work or stage .. WORK, options = self.options }
   for i, layer in ipairs(lower_of(self)) do
     local step = is_opened(layer, host) and attached(layer, i, host)
     steps[#steps + 1] = step or nil

@@ -47,7 +47,7 @@ end
 
 local function has_mount(mounts, path)
   for _, mount in ipairs(mounts) do
-    if type(mount) == "table" and mount.target == path then
+    if check.is_plain(mount) and rawget(mount, "target") == path then
       return true
     end
   end
@@ -76,10 +76,6 @@ end
 
 -- ---- the rows
 
-local function is_plain_list(value)
-  return check.is_plain(value) and getmetatable(value) == nil
-end
-
 --- A config's name; the recipe's field; how its value becomes one; how both become one where the
 --- recipe has one, too.
 local ROWS <const> = {
@@ -99,7 +95,7 @@ local function command(raw, config)
     words = config.Cmd
   end
   entrypoint = entrypoint == nil and config.Entrypoint or entrypoint
-  if not is_plain_list(entrypoint) or not (words == nil or is_plain_list(words)) then
+  if not check.is_plain(entrypoint) or not (words == nil or check.is_plain(words)) then
     return words
   end
   local all = table.move(entrypoint, 1, #entrypoint, 1, {})
@@ -138,7 +134,7 @@ function M.apply(raw, rootfs)
   end
   result.command = command(raw, config)
   local mounts = rawget(raw, "mounts") or {}
-  if rootfs.config and is_plain_list(mounts) then
+  if rootfs.config and check.is_plain(mounts) then
     mounts = volumes(mounts, rootfs.volumes and config.Volumes or {})
     result.mounts = with_directory(raw, config, mounts)
   end

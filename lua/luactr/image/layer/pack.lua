@@ -37,7 +37,9 @@ local function put_all(writer, files, options)
   while true do
     local entry, err = files:next()
     local done
-    if entry then
+    if entry and options.ignored and options.ignored["/" .. entry.path] then
+      done = true
+    elseif entry then
       done, err = put(writer, entry, epoch)
     elseif not err then
       done, err = writer:finish()
