@@ -229,16 +229,27 @@ function M.check_mount(raw, where)
   return mounts[1]
 end
 
+local by_name = {} -- rows, by the list that they are in
+
+local function row_in(fields, name)
+  local rows = by_name[fields]
+  if not rows then
+    rows = {}
+    for _, row in ipairs(fields) do
+      rows[row.name] = row
+    end
+    by_name[fields] = rows
+  end
+  return rows[name]
+end
+
 --- The row of a field by its path, "limits.memory" or "hostname".
 ---@param path string
 ---@return table? row
 function M.field(path)
   local fields, row = M.fields, nil
   for name in path:gmatch("[^.]+") do
-    row = nil
-    for _, candidate in ipairs(fields or {}) do
-      row = row or (candidate.name == name and candidate)
-    end
+    row = fields and row_in(fields, name)
     fields = row and row.type.fields
   end
   return row or nil

@@ -6,7 +6,7 @@ local sys <const> = core.sys
 
 local M = {}
 
-local LONGEST <const> = 1 << 24
+local CHUNK <const>, LONGEST <const> = 1 << 14, 1 << 24
 local PRIVATE <const> = 384 -- 0600
 
 ---@class luactr.state.record state.json
@@ -56,6 +56,15 @@ function M.decode(text)
   end
 end
 
+--- All of a file, mostly with one read. A buffer for the longest would be mapped and unmapped.
+local function read_all(file)
+  local text = file:read(CHUNK)
+  if text and #text == CHUNK then
+    return text .. (file:read(LONGEST) or "")
+  end
+  return text
+end
+
 --- The JSON in a file of a container; nil when there is none.
 ---@param host luactr.host
 ---@param id string
@@ -64,8 +73,7 @@ end
 function M.read(host, id, name)
   local path = string.format("%s/%s/%s", directory_of(host), id, name)
   local file <close> = sys.open(path, sys.O_RDONLY | sys.O_NOFOLLOW)
-  local text = file and file:read(LONGEST)
-  return M.decode(text or "")
+  return M.decode(file and read_all(file) or "")
 end
 
 --- Put a file in place of one that others may be reading.
