@@ -34,12 +34,13 @@ describe("an image store #system", function()
     assert.same({ 0, "" }, { code, support.read(report) })
   end
 
-  it("on a full disk takes nothing in, and all that it has stays", function()
+  it("on a full disk takes nothing in, keeps what it has, and can be emptied", function()
     with_mounts(function()
       local path = here.dir:mkdir("small")
       assert(sys.mount("tmpfs", path, "tmpfs", {}, "size=256k,mode=0700"))
       local open <close> = assert(store.open { root = path, write = true })
       local kept = assert(here:make("kept", { { file = ("x"):rep(10000) } }, nil, open))
+      assert(here:make("gone", { { file = ("y"):rep(10000) } }, nil, open))
 
       local put, err = open:put(("y"):rep(1 << 20), "text/plain")
       assert.same({ nil, "ENOSPC" }, { put, err.code })
@@ -52,13 +53,17 @@ describe("an image store #system", function()
       assert.same({ nil, "ENOSPC" }, { put, err.code })
       put, err = open:tag("kept", "again")
       assert.same({ nil, "ENOSPC" }, { put, err.code })
-      assert(open:remove("kept") == nil) -- names are written anew, and there is no room
+      assert(open:remove("gone")) -- names are written anew, for which there is a reserve
+      assert(open:gc())
 
       fill:close()
       stage:close()
       assert.equal(kept.digest, assert(open:find("kept")).digest)
       assert.same({}, assert(open:verify()).problems)
       assert(here:make("other", {}, nil, open))
+      assert.same({ "kept:latest", "other:latest" },
+        { open:list()[1].name, open:list()[2].name })
+      assert.is_nil(open:list()[3])
     end)
   end)
 

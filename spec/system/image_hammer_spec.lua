@@ -137,7 +137,8 @@ describe("an image store that many work with #system", function()
     for _, directory in ipairs { "blobs/sha256", "layers", "tmp", "uses" } do
       assert.same({}, here:names(directory), directory)
     end
-    assert.same({ "blobs", "layers", "lock", "names.json", "names.lock", "tmp", "uses" },
+    assert.same({ "blobs", "layers", "lock", "names.json", "names.lock", "reserve", "tmp",
+      "uses" },
       here:names("."))
   end)
 end)

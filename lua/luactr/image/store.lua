@@ -5,6 +5,7 @@
 --
 --   names.json              "NAME:TAG" -> { digest, size, mediaType, time }
 --   lock, names.lock        see luactr.image.store.lock
+--   reserve                 room for names.json on a full disk
 --   blobs/sha256/HEX        manifests, configs, and layers as they came
 --   layers/HEX/             layers unpacked, by diff id: tree/ and layer.json
 --   tmp/PID-START-TOKEN/    what is just being made
@@ -69,6 +70,7 @@ function M.open(options)
   end
   local store = setmetatable({ path = path, write = write, lock = held, holds = 0 }, Store)
   if write then
+    names.reserve(path)
     done, err = store:hold()
     if not done then
       held:close()
@@ -347,7 +349,7 @@ function Store:remove(name)
     end
     gone, all[key] = key, nil
     return true
-  end)
+  end, true)
   return done and gone or nil, err
 end
 

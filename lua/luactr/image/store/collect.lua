@@ -174,7 +174,9 @@ function M.run(root, keep_steps)
     mark_steps(root, keep)
   end
   local report = { blobs = 0, layers = 0, steps = 0, stages = 0, bytes = 0, failures = {} }
-  table.insert(dead, root .. "/names.json.new") -- of who was killed: names are not being changed
+  for _, name in ipairs { "names.json.new", "reserve.new" } do -- of who was killed: we are alone
+    table.insert(dead, root .. "/" .. name)
+  end
   sweep_files(dead)
   report.stages, report.failures = sweep_files(stage.dead(root))
   sweep_layers(root, keep.layers, report)

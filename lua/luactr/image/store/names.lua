@@ -3,8 +3,11 @@ local disk = require "luactr.image.store.disk"
 local json = require "luactr.image.json"
 local lock = require "luactr.image.store.lock"
 
+local sys <const> = require("luactr.core").sys
+
 local M = {}
 
+local RESERVE <const> = 65536 -- bytes
 local LARGEST <const> = 64 << 20
 local PATIENCE <const> = 30 -- seconds; names are locked for moments
 
@@ -39,12 +42,32 @@ function M.read(root)
   return names
 end
 
+--- Room for the names that are left when one is removed from a store whose disk is full. Without it
+--- nothing could be removed, since a file that is replaced needs room for both.
+---@param root string
+function M.reserve(root)
+  local path = root .. "/reserve"
+  if not sys.stat(path) then
+    disk.put(path, ("\0"):rep(RESERVE), path .. ".new")
+  end
+end
+
+local function write(root, names, frees)
+  local path, text = path_of(root), json.encode(names) .. "\n"
+  local done, err = disk.put(path, text, path .. ".new")
+  if not done and frees and err.code == "ENOSPC" and sys.unlink(root .. "/reserve") then
+    done, err = disk.put(path, text, path .. ".new")
+  end
+  return done, err
+end
+
 --- Change names: change(names) returns true, or nil and an error to leave them as they are.
 ---@param root string
 ---@param change fun(names: table<string, luactr.image.name>): boolean?, luactr.error?
+---@param frees? boolean it is a removal, which may use the reserve
 ---@return boolean? done
 ---@return luactr.error?
-function M.change(root, change)
+function M.change(root, change, frees)
   local held <close>, err = lock.open(root .. "/names.lock", true)
   local done = held
   if done then
@@ -61,8 +84,7 @@ function M.change(root, change)
   if not done then
     return nil, err
   end
-  local path = path_of(root)
-  return disk.put(path, json.encode(names) .. "\n", path .. ".new")
+  return write(root, names, frees)
 end
 
 return M
