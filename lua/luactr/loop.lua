@@ -299,7 +299,8 @@ function M.forget()
   for thread in pairs(tasks) do
     tasks[thread] = nil
   end
-  live, waiters, interruption, inside_guest = {}, {}, nil, true
+  live, waiters, interruption = {}, {}, nil
+  inside_guest = package.loaded.luv ~= nil -- libuv ends a process whose descriptors are others
   M.unguard()
 end
 

@@ -199,6 +199,37 @@ describe("callbacks of a detached container #system", function()
     assert.is_true(found:is_running())
   end)
 
+  it("go on without the program's tasks and its lua-luv", function()
+    local recipe = dir:write("recipe.lua", [[
+      local ctr, uv = require "luactr", require "luv"
+      local timer = uv.new_timer()
+      timer:start(5, 5, function() end)
+      local path, name = ...
+      local function note(word)
+        local file <close> = assert(io.open(path, "a"))
+        file:write(word, " ", ctr.sys.getpid(), "\n")
+      end
+      local ticks = ctr.every("5ms", function() note "tick" end)
+      ctr.spawn(function()
+        local box = ctr.container { name = name, rootfs = ctr.rootfs.host { "sleep" },
+          command = { "sleep", "0.1" }, on = { exit = function()
+            ctr.sleep(0.02)
+            note "exit"
+          end } }
+        local found = assert(box:start { detach = true })
+        assert(found:wait())
+        assert(found:remove())
+        ticks:cancel()
+        timer:close()
+      end)
+    ]])
+    local result = support.luactr { recipe, dir.path .. "/notes", support.name("tasks") }
+    assert.same({ 0, "" }, { result.code, result.stderr })
+    local pid = notes():match("exit (%d+)\n")
+    assert.is_string(pid)
+    assert.is_nil(notes():find("tick " .. pid, 1, true))
+  end)
+
   it("stop the members of its pod", function()
     local pod
     local function member(name, script, fields)

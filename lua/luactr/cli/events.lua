@@ -8,7 +8,8 @@ local M = {
   mixed = true,
   help = [[
 Print what happened to detached containers, or to one: create, start, exec, oom, pause, resume,
-update, rename, restart, exit with its reason, rm. The newest megabyte or two is kept.]],
+update, rename, restart, exit with its reason, rm; health, and callback for an error in a callback.
+The newest megabyte or two is kept.]],
   options = {
     { "-f --follow", help = "go on with what happens from now on" },
     { "--since", argument = "TIME", help = "only what came then or later: 10m ago, or "

@@ -38,9 +38,7 @@ end
 local function settle_in()
   sys.process_name("luactr-calls")
   poll.guarded = false
-  if poll.loop then
-    poll.loop.forget()
-  end
+  require("luactr.loop").forget()
   io.stdout:setvbuf("line")
 end
 
@@ -277,9 +275,7 @@ function M.main(box, host, news, ready)
     serving.callbacks:await()
     serving.callbacks:close()
   end
-  if poll.loop then
-    poll.loop.close()
-  end
+  poll.loop.close()
 end
 
 return M
