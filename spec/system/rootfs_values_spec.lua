@@ -221,8 +221,60 @@ require "luactr.sys".kill(require "luactr.sys".getpid(), "KILL")
     end)
   end)
 
+  describe("made by debootstrap", function()
+    -- A tool that copies a tree and notes how it was called.
+    local function fake(text)
+      dir:write("bin/mmdebstrap", "#!/bin/sh\n" .. text, "0755")
+    end
+
+    local function run_recipe(options)
+      local script = dir:write("debian.lua", ([[
+local ctr = require "luactr"
+return ctr.container { rootfs = ctr.rootfs.debootstrap { suite = "bookworm", cache = %q, %s },
+  command = { "/bin/sh", "-c", "cat /file; echo new >/file" }, stdin = "null" }]]):format(
+        at("cache"), options or ""))
+      return support.luactr { script, env = { PATH = at("bin") .. ":" .. os.getenv("PATH") } }
+    end
+
+    it("are made once, with the options", function()
+      tree("tree")
+      fake(('echo "$@" >>%s; cp -a %s "$4"'):format(at("calls"), at("tree")))
+      for _ = 1, 2 do
+        local result = run_recipe([[include = { "curl", "jq" }, mirror = "http://deb.example/d"]])
+        assert.are.equal("text", result.stdout .. result.stderr)
+      end
+      assert.matches("^%-%-variant=minbase %-%-include=curl,jq bookworm " .. at("cache"):gsub("%p",
+        "%%%0") .. "/bookworm%-%x+%.new http://deb.example/d\n$", support.read(at("calls")))
+    end)
+
+    it("tell what the tool said, and leave nothing of half a root", function()
+      fake('mkdir -p "$3"; echo some words; echo E: no such suite >&2; exit 25')
+      local result = run_recipe()
+      assert.are.equal(125, result.code)
+      assert.matches("mmdebstrap ended with status 25: E: no such suite", result.stderr, 1, true)
+      for _, entry in ipairs(sys.readdir(at("cache"))) do
+        assert.matches("%.lock$", entry.name)
+      end
+    end)
+
+    it("name the tool that is missing", function()
+      dir:mkdir("bin")
+      local script = dir:write("debian.lua", ([[
+local ctr = require "luactr"
+return ctr.container { rootfs = ctr.rootfs.debootstrap { suite = "bookworm", cache = %q },
+  command = { "x" } }]]):format(at("cache")))
+      local result = support.run {
+        "/bin/env", "PATH=" .. at("bin"), support.luactr_program, script }
+      assert.matches("neither mmdebstrap nor debootstrap is installed", result.stderr, 1, true)
+      assert.matches("apt install mmdebstrap", result.stderr, 1, true)
+    end)
+  end)
+
   describe("refuse", function()
     local cases = {
+      { "debootstrap", { suite = "-x" }, "suite: a word" },
+      { "debootstrap", { suite = "x", include = { "a b" } }, "include: no package's name: a b" },
+      { "debootstrap", { suite = "x", mirror = "--hook=x" }, "mirror: an URL expected" },
       { "overlay", { lower = rootfs.empty() }, "cannot be a layer" },
       { "overlay", { lower = "/a", upper = ctr.tmpfs "x" }, "upper: " },
       { "overlay", { lower = "/a", upper = ctr.tmpfs("1M", "2M") }, "takes a size only" },

@@ -206,6 +206,16 @@ function M.tar(path, options)
   return later(tar, fields, mistake, "rootfs.tar")
 end
 
+--- A Debian, made by mmdebstrap or debootstrap when it is first used, and kept. What a container
+--- writes is thrown away; as a layer of an overlay with `upper` it is kept, too.
+---@param options luactr.rootfs.debootstrap_options
+---@return luactr.rootfs
+function M.debootstrap(options)
+  local debootstrap = require "luactr.rootfs.debootstrap"
+  local fields, mistake = debootstrap.new(options)
+  return later(debootstrap, fields, mistake, "rootfs.debootstrap")
+end
+
 --- A squashfs in a file, which is only read. As the one layer of an overlay it can be written to.
 ---@param path string
 ---@return luactr.rootfs
