@@ -364,6 +364,7 @@ describe("ctr.image.build #system", function()
       assert.has_error(function() build(options) end)
       assert.matches(text, select(2, pcall(build, options)))
     end
+    assert.matches("no name for an image", failure { tag = "No Name", print }.cause)
     assert.matches("no image \"nothing:latest\".*luactr image pull",
       tostring(failure { from = "nothing", print }))
   end)

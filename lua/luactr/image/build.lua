@@ -194,6 +194,20 @@ end
 
 -- ---- use
 
+--- A name that cannot be given is told before anything is done for it.
+local function check_tag(tag)
+  local parsed, problem = require("luactr.image.reference").parse(tag)
+  if parsed and parsed.digest then
+    problem = "a name with a digest cannot be given"
+  end
+  if problem then
+    return nil, require("luactr.error").new { code = "EINVAL", op = "build",
+      errno = sys.errno.EINVAL, message = string.format("cannot build %q", tag),
+      cause = "no name for an image: " .. problem, checked = true }
+  end
+  return true
+end
+
 --- Build an image, or a stage for others. Wrong options are raised; what a step could not do is
 --- returned, and no half image stays.
 ---@param options luactr.image.build_options
@@ -206,6 +220,13 @@ function M.build(options)
   end
   M.count = M.count + 1
   local settled = wanted.settle(options)
+  local fine, err = true, nil
+  if settled.tag then
+    fine, err = check_tag(settled.tag)
+  end
+  if not fine then
+    return nil, err
+  end
   if options.file ~= nil then
     return build_file(settled)
   end
