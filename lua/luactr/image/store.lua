@@ -396,7 +396,7 @@ function Store:use(of, container_id)
       return nil, err
     end
     sys.mkdir(self.path .. "/uses", disk.PRIVATE_DIRECTORY)
-    return require("luactr.image.store.uses").add(self.path, container_id, of.diff_ids)
+    return require("luactr.image.store.uses").add(self.path, container_id, of)
   end
   return holding(self, add)
 end

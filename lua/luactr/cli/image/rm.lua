@@ -10,8 +10,8 @@ local M = {
   mixed = true,
   help = [[
 Take the names of images away. Blobs and layers that no other name needs are removed as well; those
-of containers stay until these are gone, those that an import or a build may just be using until the
-next rm or gc, and those that builds remember until gc.]],
+of containers' images stay until these are gone, those that an import or a build may just be using
+until the next rm or gc, and those that builds remember until gc.]],
   options = {
     { "-k --keep", help = "only the names: leave blobs and layers to luactr image gc" },
   },

@@ -93,7 +93,10 @@ local function marked(root)
       return nil, problem:wrap(string.format("image %q", name))
     end
   end
-  local users, dead = uses.all(root)
+  local users, dead, images = uses.all(root)
+  for digest in pairs(images) do -- as far as they can be read: the layers are known anyway
+    mark(root, { digest = digest }, keep)
+  end
   for diff_id in pairs(users) do
     keep.layers[diff_id] = true
   end

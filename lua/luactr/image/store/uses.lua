@@ -1,4 +1,5 @@
---- uses/ID.TOKEN: the layers that a container is made of, which are kept as long as it exists.
+--- uses/ID.TOKEN: the image that a container is made of, which is kept as long as that exists, with
+--- or without a name.
 --
 -- A use counts while its maker has the file locked, that is until its end in the foreground, or
 -- while the container's state directory is there. The directory is told by its inode, too, since
@@ -44,10 +45,10 @@ Use.__gc = Use.close
 --- file that is not written yet.
 ---@param root string
 ---@param id string of the container
----@param diff_ids string[]
+---@param image luactr.image
 ---@return luactr.image.use?
 ---@return luactr.error?
-function M.add(root, id, diff_ids)
+function M.add(root, id, image)
   local state = string.format("%s/containers/%s", require("luactr.host").facts().state_dir, id)
   local stat = sys.stat(state, sys.AT_SYMLINK_NOFOLLOW)
   local path = string.format("%s/uses/%s.%s", root, id, disk.token())
@@ -61,7 +62,8 @@ function M.add(root, id, diff_ids)
   core.supervise.lock(file)
   local done
   done, message, errno = disk.write_all(file, json.encode {
-    id = id, diff_ids = table.concat(diff_ids, " "), state = state, inode = stat and stat.ino,
+    id = id, image = image.digest, diff_ids = table.concat(image.diff_ids, " "),
+    state = state, inode = stat and stat.ino,
   } .. "\n")
   if not done then
     sys.unlink(path)
@@ -119,8 +121,9 @@ end
 ---@param root string
 ---@return table<string, string[]> users by diff id
 ---@return string[] dead paths
+---@return table<string, boolean> images digests of their manifests
 function M.all(root)
-  local users, dead = {}, {}
+  local users, dead, images = {}, {}, {}
   for _, entry in ipairs(sys.readdir(root .. "/uses") or {}) do
     local path = root .. "/uses/" .. entry.name
     local use = read(path)
@@ -129,8 +132,11 @@ function M.all(root)
       table.insert(users[diff_id], use.id)
     end
     dead[#dead + 1] = not use and path or nil
+    if use and use.image then
+      images[use.image] = true
+    end
   end
-  return users, dead
+  return users, dead, images
 end
 
 return M
