@@ -63,7 +63,7 @@ RUN exit 1
 
   it("finds the Dockerfile of a directory, and tells where a step failed", function()
     dir:write("context/Containerfile", "FROM scratch\nCOPY sh /bin/sh\nRUN echo seen; exit 5\n")
-    for _, option in ipairs { "-q", "-t=x" } do
+    for _, option in ipairs { "-q", "--tag=x" } do
       local result = luactr("image", "build", option, context())
       assert.equal(125, result.code)
       assert.matches("seen\nluactr: cannot build .*\n  step 2 of 2: RUN echo seen; exit 5\n"
