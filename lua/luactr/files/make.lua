@@ -209,9 +209,15 @@ function M.file(self, dir, entry, name)
   if not owner then
     return nil, err
   end
+  local done
+  if self.unseen then
+    done, err = MAKE[entry.type](self, dir, name, entry, owner)
+    if done or not err or err.code ~= "EEXIST" then
+      return done or not err or nil, err
+    end
+  end
   self.count = self.count + 1
   local temporary = string.format(".luactr-%s-%d", self.token, self.count)
-  local done
   done, err = MAKE[entry.type](self, dir, temporary, entry, owner)
   if done then
     return put_in_place(self, dir, temporary, entry, name)

@@ -24,6 +24,8 @@ local M = {}
 ---@field devices? boolean device nodes are made; otherwise they are left out
 ---@field acls? boolean access control lists are kept
 ---@field replace? boolean a file takes the place of a directory, and the other way round
+---@field unseen? boolean nobody looks before all is done, and a failure takes all away: what is new
+---  is made in its place
 ---@field follow? boolean links on the way are followed, as in the root that the directory is
 ---@field limits? luactr.files.limits
 ---@field notice? fun(path: string, why: string) told of what is left out
@@ -289,7 +291,7 @@ function M.open(fd, options)
     keep = options.keep or false, privileges = options.privileges or false,
     devices = options.devices or false, top = options.top or false,
     acls = options.acls or false, replace = options.replace or false,
-    follow = options.follow or false,
+    follow = options.follow or false, unseen = options.unseen or false,
     notice = options.notice or function() end,
   }, Target)
 end

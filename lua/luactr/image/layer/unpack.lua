@@ -164,7 +164,8 @@ local function unpack(self)
     return nil, err
   end
   local to <close> = target.open(self.tree, {
-    keep = true, top = true, acls = true, replace = true, follow = true, owner = self.owner,
+    keep = true, top = true, acls = true, replace = true, follow = true,
+    unseen = true, owner = self.owner,
     devices = self.options.devices, privileges = self.options.privileges ~= false,
     limits = { entries = self.limits.entries, bytes = self.limits.bytes,
       depth = self.limits.depth },
