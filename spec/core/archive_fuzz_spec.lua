@@ -2,6 +2,7 @@
 -- below the directory that was named.
 
 local archive = require("luactr.files.archive")
+local layer = require("luactr.image.layer")
 local support = require("support")
 local sys = require("luactr.sys")
 local target = require("luactr.files.target")
@@ -10,7 +11,7 @@ local random = math.random
 local BLOCK <const> = 512
 local ENOUGH <const> = 100 -- archives of which some are to be read to the end, and some not
 local NAMES <const> = { "a", "a/b", "../out/x", "/abs", ".", "..", "l", "l/x", "a/../b", "h", "",
-  ("d/"):rep(40) .. "x" }
+  ("d/"):rep(40) .. "x", ".wh.a", "l/.wh.file", "a/.wh..wh..opq", ".wh...", "../.wh.out" }
 local TYPES <const> = { "file", "directory", "symlink", "link", "fifo", "char" }
 
 local function pick(list) return list[random(#list)] end
@@ -72,6 +73,22 @@ local function unpack(text, path)
   return reader and to:put_all(reader)
 end
 
+-- The directory is made anew. Nothing may be left of a layer that is refused.
+local function unpack_layer(text, path)
+  local fd <close> = sys.memfd_create("layer")
+  fd:write(text)
+  sys.lseek(fd, 0)
+  assert(sys.rmdir(path))
+  local above <const> = path:match("^(.*)/")
+  local stage <const> = { path = above, fd = assert(sys.open(above, "directory")) }
+  local done = layer.unpack(fd, stage, "in", { devices = true,
+    limits = { entries = 20, bytes = 1 << 20, depth = 20 } })
+  stage.fd:close()
+  assert.equal(done ~= nil, sys.stat(path) ~= nil)
+  if not done then assert(sys.mkdir(path)) end
+  return done
+end
+
 local function names_in(path)
   local names = {}
   for i, entry in ipairs(assert(sys.readdir(path))) do names[i] = entry.name end
@@ -89,7 +106,7 @@ describe("an archive under a fuzzer #fuzz", function()
       dir:mkdir "in"
       local text = random_archive()
       for _ = 1, random(0, 3) do text = mutate(text) end
-      local done = unpack(text, dir.path .. "/in")
+      local done = pick { unpack, unpack_layer }(text, dir.path .. "/in")
       unpacked, refused = unpacked + (done and 1 or 0), refused + (done and 0 or 1)
       assert.equal("in out", names_in(dir.path))
       assert.equal("file", names_in(dir.path .. "/out"))

@@ -265,6 +265,14 @@ local function checked_media_type(options)
   return true
 end
 
+local function limits_of(options)
+  local limits = {}
+  for name, default in pairs(LIMITS) do
+    limits[name] = options.limits and options.limits[name] or default
+  end
+  return limits
+end
+
 ---@param source luactr.anyfd
 ---@param stage luactr.image.stage
 ---@param name string
@@ -278,7 +286,7 @@ function M.run(source, stage, name, options)
   end
   local self = { source = source, stage = stage, name = name, options = options, notices = {},
     known = {},    told = 0, owner = single_owner(),
-    limits = setmetatable(options.limits or {}, { __index = LIMITS }) }
+    limits = limits_of(options) }
   local happened, result
   happened, result, err = pcall(run, self)
   close(self)
