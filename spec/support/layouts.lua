@@ -46,8 +46,8 @@ local function header(name, kind, size, link)
   return before .. ("%06o\0 "):format(sum) .. after
 end
 
---- The text of a tar archive of files { [path] = text, or { link = text } }, made without tar(1),
---- which takes longer than the specs.
+--- The text of a tar archive of files { [path] = text, { link = text } or {}, a device }, made
+--- without tar(1), which takes longer than the specs.
 function layouts.tar(files)
   local names, parts = {}, {}
   for name in pairs(files) do names[#names + 1] = name end
@@ -55,7 +55,7 @@ function layouts.tar(files)
   for _, name in ipairs(names) do
     local file = files[name]
     if type(file) == "table" then
-      parts[#parts + 1] = header(name, "2", 0, file.link)
+      parts[#parts + 1] = header(name, file.link and "2" or "3", 0, file.link)
     else
       parts[#parts + 1] = header(name, "0", #file) .. file .. ("\0"):rep(-#file % 512)
     end

@@ -316,6 +316,29 @@ describe("importing an image #system", function()
   end)
 
   describe("of a root file system", function()
+    it("compresses a layer again that others could not read", function()
+      local path = here.dir.path .. "/root.tar"
+      local tar = layouts.tar { ["etc/motd"] = "hello\n" }
+      for _, how in ipairs { "xz", "bzip2" } do
+        support.write(path, layouts.compressed(tar, how))
+        local image = assert(run(path))
+        assert.same({ document.layer_type("gzip"), blob.digest(tar) },
+          { image.layers[1].mediaType, image.diff_ids[1] })
+        local file <close> = assert(here.store:open_blob(image.layers[1].digest))
+        assert.equal("\x1f\x8b", file:read(2))
+      end
+      support.write(path, layouts.compressed(tar, "xz"):sub(1, -20))
+      fails("EBADMSG", "cannot", path)
+    end)
+
+    it("tells what is left out", function()
+      local told = {}
+      assert(run(here.dir:write("root.tar", layouts.tar { ["dev/x"] = {}, ["dev/y"] = {} }), {
+        notice = function(file, why) told[#told + 1] = file .. ": " .. why end }))
+      assert.matches("^dev/x: .* %(and 1 more%)$", told[1])
+      assert.is_nil(told[2])
+    end)
+
     it("makes an image of one layer", function()
       local path = here.dir.path .. "/root.tar"
       local tar = layouts.tar { ["etc/motd"] = "hello\n" }
@@ -351,6 +374,22 @@ describe("importing an image #system", function()
     support.write(path, whole:sub(1, 1024))
     fails("EBADMSG", "neither index.json nor manifest.json", path)
     intact()
+  end)
+
+  it("has bounds for what a compressed archive becomes", function()
+    made:index { made:image { { a = "1" } } }
+    local path = tar_of(made.path)
+    support.write(path, layouts.compressed(support.read(path), "gzip"))
+    fails("E2BIG", "it becomes more than 100 bytes", path, { limits = { bytes = 100 } })
+    intact()
+  end)
+
+  it("goes round in no circle of links", function()
+    local hex = ("a"):rep(64)
+    local path = here.dir:write("docker.tar", layouts.tar {
+      ["manifest.json"] = { link = "repositories" }, ["repositories"] = { link = "manifest.json" },
+      [hex .. "/layer.tar"] = { link = "../../../../etc/passwd" } })
+    fails("ENOENT", "it has no manifest.json", path)
   end)
 
   it("raises for a caller's mistakes", function()

@@ -41,6 +41,13 @@ function M.progress(request)
   return require("luactr.image.progress").open { quiet = request.options.quiet }
 end
 
+--- Tell what was left out of a layer.
+---@param path string
+---@param why string
+function M.notice(path, why)
+  output.warn(string.format("left out %s: %s", require("luactr.error").escape(path), why))
+end
+
 --- The options of luactr.image.registry; nil and an exit status for wrong ones.
 ---@param request luactr.cli.request
 ---@param verb luactr.cli.verb
@@ -62,6 +69,7 @@ function M.registry(request, verb)
     tls_verify = tls_verify, cert_dir = given.cert_dir, auth_file = given.auth_file,
     username = given.username, password = given.username and read_password() or nil,
     name = given.name, platform = given.platform, progress = M.progress(request),
+    notice = M.notice,
   }
 end
 

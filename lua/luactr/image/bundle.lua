@@ -128,7 +128,8 @@ Bundle.__close = Bundle.close
 --- Open what is to be imported.
 ---@param path string of a file or directory; "-" is stdin
 ---@param stage luactr.image.stage for what has to be unpacked
----@param options? { in_stage?: string } the directory is this one of the stage
+---@param options? { in_stage?: string, limits?: luactr.image.limits } the directory is this one of
+---  the stage; what a compressed archive may come to
 ---@return luactr.image.bundle?
 ---@return luactr.error?
 function M.open(path, stage, options)
@@ -139,7 +140,8 @@ function M.open(path, stage, options)
   end
   local self = setmetatable({
     fd = fd, shown = shown, stage = stage, stage_files = {},
-    in_stage = options and options.in_stage,
+    in_stage = options and options.in_stage, limits = options and options.limits or {},
+    unpacked = 0,
   }, Bundle)
   local is_directory = sys.stat(fd).type == "directory"
   self.files = not is_directory and {} or nil

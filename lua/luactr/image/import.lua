@@ -2,14 +2,10 @@
 --- root file system. Nothing gets a name before all of it is there and has the right digests.
 local bundle = require "luactr.image.bundle"
 local document = require "luactr.image.document"
+local layers = require "luactr.image.import.layers"
 local resolve = require "luactr.image.store.resolve"
 
-local sys <const> = require("luactr.core").sys
-
 local M = {}
-
-local CHUNK <const> = 1 << 24
-local PRIVATE_FILE <const> = 384 -- 0600
 
 ---@class luactr.image.import_options
 ---@field name? string of the image in the store; what the archive says, if not given
@@ -18,6 +14,7 @@ local PRIVATE_FILE <const> = 384 -- 0600
 ---@field config? luactr.image.run_config of an archive that has none, a root file system
 ---@field limits? luactr.image.limits of what is unpacked
 ---@field progress? luactr.image.progress
+---@field notice? fun(path: string, why: string) told of what is left out of layers
 ---@field store? luactr.image.store open for writing; the default one if not given
 
 local READERS <const> = {
@@ -63,124 +60,10 @@ local function keys_of(path, names, wanted)
   return keys
 end
 
--- ---- layers
-
---- The blob that an unpacked layer came from, when the archive does not name one.
-local function blob_of(store, diff_id)
-  local info = require("luactr.image.store.layers").info(store.path, diff_id)
-  local digest, media_type = info and info.blob, info and info.media_type
-  local file <close> = digest and media_type and store:open_blob(digest)
-  local stat = file and sys.stat(file)
-  return stat and { digest = digest, size = stat.size, mediaType = media_type } or nil
-end
-
---- The descriptor of a layer that is in the store, with its blob.
-local function known(store, layer)
-  if not store:layer(layer.diff_id) then
-    return nil
-  end
-  local descriptor = layer.descriptor or blob_of(store, layer.diff_id)
-  return descriptor and store:has_blob(descriptor.digest, descriptor.size) and descriptor or nil
-end
-
-local function short(digest)
-  return digest:sub(8, 19)
-end
-
---- A layer as a file of its own in the stage: what lies in an archive is copied from there.
-local function own_file(work, part, name)
-  if part.path or not part.size then
-    return part.fd, part.path
-  end
-  local file, message, errno =
-    sys.open(work.stage.path .. "/" .. name, sys.O_RDWR | sys.O_CREAT | sys.O_EXCL, PRIVATE_FILE)
-  local left = part.size
-  while file and left > 0 do
-    local count
-    count, message, errno = sys.sendfile(file, part.fd, math.min(left, CHUNK))
-    if not count or count == 0 then
-      file:close()
-      file = nil
-    else
-      left = left - count
-    end
-  end
-  if not file then
-    return require("luactr.image.store.disk").failed(message or "the archive is truncated",
-      errno or sys.errno.EBADMSG, "copy", name)
-  end
-  sys.lseek(file, 0)
-  return file, name
-end
-
---- Unpack a layer into the stage; what is known of it, with the name of its blob there.
-local function unpack(work, part, layer, number)
-  local fd <close>, blob = own_file(work, part, "blob-" .. number)
-  if not fd then
-    return nil, blob
-  end
-  local done, err = require("luactr.image.layer").unpack(fd, work.stage, "tree-" .. number, {
-    descriptor = layer.descriptor, diff_id = layer.diff_id, limits = work.limits,
-    blob = not blob and "blob-" .. number or nil,
-    progress = function(bytes) work.progress:add(bytes) end,
-  })
-  if not done then
-    return nil, err
-  end
-  done.blob = blob or "blob-" .. number
-  done.descriptor = layer.descriptor
-    or { mediaType = done.media_type, digest = done.digest, size = done.size }
-  return done
-end
-
---- Unpack a layer and take it and its blob into the store.
-local function add(work, part, layer, what)
-  work.progress:start(string.format("layer %d of %d", what.number, what.count), part.size)
-  local done, err = unpack(work, part, layer, what.number)
-  local adopted
-  if done then
-    adopted, err = work.store:adopt_blob(work.stage, done.blob, done.descriptor)
-  end
-  if adopted then
-    adopted, err = work.store:adopt_layer(work.stage, "tree-" .. what.number, done.diff_id, {
-      size = done.archive_size, files = done.files, bytes = done.bytes,
-      blob = done.descriptor.digest, media_type = done.descriptor.mediaType,
-    })
-  end
-  if not adopted then
-    return nil, err
-  end
-  work.progress:done()
-  return done
-end
-
-local function add_layers(work, source, found)
-  local descriptors = {}
-  for i, layer in ipairs(found.layers) do
-    local what = { number = i, count = #found.layers }
-    descriptors[i] = known(work.store, layer)
-    if descriptors[i] then
-      work.progress:note(string.format("layer %d of %d: %s is there", i, what.count,
-        short(layer.diff_id)))
-    else
-      local part <close>, err = source:open(layer.file)
-      local done
-      if part then
-        done, err = add(work, part, layer, what)
-      end
-      if not done then
-        return nil, err:wrap(string.format("layer %d of %d", i, what.count))
-      end
-      descriptors[i] = done.descriptor
-    end
-  end
-  return descriptors
-end
-
 -- ---- documents
 
 --- The manifest, as it came, or one for an archive without.
-local function put_documents(store, found, layers)
+local function put_documents(store, found, descriptors)
   local config, err = store:put(found.config, found.config_type)
   if not config then
     return nil, err
@@ -188,7 +71,7 @@ local function put_documents(store, found, layers)
     return store:put(found.manifest, found.manifest_type)
   end
   return store:put(require("luactr.image.json").encode {
-    schemaVersion = 2, mediaType = document.types.manifest, config = config, layers = layers,
+    schemaVersion = 2, mediaType = document.types.manifest, config = config, layers = descriptors,
   }, document.types.manifest)
 end
 
@@ -211,10 +94,10 @@ end
 ---@return luactr.image? image by the first of the names
 ---@return luactr.error?
 function M.take(work, source, found, keys)
-  local layers, err = add_layers(work, source, found)
+  local descriptors, err = layers.add_all(work, source, found)
   local manifest
-  if layers then
-    manifest, err = put_documents(work.store, found, layers)
+  if descriptors then
+    manifest, err = put_documents(work.store, found, descriptors)
   end
   if not manifest then
     return nil, err
@@ -225,7 +108,7 @@ end
 --- A root file system becomes an image of one layer.
 local function take_tarball(work, source, key, options)
   local platform = options.platform and document.parse_platform(options.platform)
-  local done, err = add(work, { fd = source.fd }, {}, { number = 1, count = 1 })
+  local done, err = layers.add(work, { fd = source.fd }, {}, { number = 1, count = 1 })
   if not done then
     return nil, err
   end
@@ -243,11 +126,12 @@ end
 ---@field store luactr.image.store
 ---@field stage luactr.image.stage
 ---@field progress luactr.image.progress
+---@field notice fun(path: string, why: string)
 ---@field limits? luactr.image.limits
 
 --- Call `act` with a store, a stage and what shows progress, and close them.
 ---@generic T
----@param options { store?: luactr.image.store, progress?: luactr.image.progress, limits?: table }
+---@param options luactr.image.import_options
 ---@param act fun(work: luactr.image.work): T?, luactr.error?
 ---@return T?
 ---@return luactr.error?
@@ -265,7 +149,8 @@ function M.with_stage(options, act)
     return nil, problem
   end
   local progress <close> = options.progress or require("luactr.image.progress").none
-  return act { store = store, stage = stage, progress = progress, limits = options.limits }
+  return act { store = store, stage = stage, progress = progress, limits = options.limits,
+    notice = options.notice or function() end }
 end
 
 local function check(options)
@@ -281,7 +166,7 @@ local function check(options)
 end
 
 local function import(work, path, options)
-  local source <close>, err = bundle.open(path, work.stage)
+  local source <close>, err = bundle.open(path, work.stage, { limits = work.limits })
   if not source then
     return nil, err
   end

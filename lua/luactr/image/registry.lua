@@ -10,6 +10,7 @@ local M = {}
 ---@field name? string of the image in the store; the registry's name if not given
 ---@field platform? string "linux/arm64"; the host's if not given
 ---@field limits? luactr.image.limits
+---@field notice? fun(path: string, why: string) told of what is left out of layers
 
 ---@class luactr.image.push_options: luactr.image.registry_options
 

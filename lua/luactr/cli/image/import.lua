@@ -31,7 +31,7 @@ function M.run(request)
   end
   return transport.finish(require("luactr.image.import").run(path, {
     name = options.name, image = options.image, platform = options.platform,
-    progress = transport.progress(request),
+    progress = transport.progress(request), notice = transport.notice,
   }))
 end
 

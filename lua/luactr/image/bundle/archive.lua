@@ -11,6 +11,7 @@ local sys <const> = core.sys
 local M = {}
 
 local MOST_LINKS <const> = 8
+local MOST_BYTES <const>, RATIO <const>, FREE <const> = 1 << 37, 250, 64 << 20 -- as of a layer
 
 local failure <const> = input.failure
 
@@ -32,7 +33,24 @@ local function index(self)
   return true
 end
 
+--- Whether what is unpacked stays in bounds, by the sizes that an archive tells and has to keep.
+local function in_bounds(self, size)
+  self.unpacked = self.unpacked + size
+  local stat = sys.stat(self.fd)
+  local most = math.min(self.limits.bytes or MOST_BYTES,
+    FREE + (stat and stat.size or 0) * (self.limits.ratio or RATIO))
+  if self.unpacked <= most then
+    return true
+  end
+  return failure(self.shown, sys.errno.E2BIG, string.format("it becomes more than %d bytes", most),
+    "higher limits, if it is to be trusted")
+end
+
 local function spooled(self, reader, entry, name)
+  local fine, err = in_bounds(self, entry.size)
+  if not fine then
+    return nil, err
+  end
   local path = string.format("part-%d", #self.stage_files + 1)
   local file <close>, _, errno =
     sys.open(self.stage.path .. "/" .. path, sys.O_RDWR | sys.O_CREAT | sys.O_EXCL)
