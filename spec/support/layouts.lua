@@ -38,7 +38,7 @@ end
 
 local function header(name, kind, size, link)
   local function field(text, length) return text .. ("\0"):rep(length - #text) end
-  local before = field(name, 100) .. "0000644\0" .. ("0000000\0"):rep(2)
+  local before = field(name, 100) .. "0000755\0" .. ("0000000\0"):rep(2)
     .. ("%011o\0"):format(size) .. ("0"):rep(11) .. "\0"
   local after = kind .. field(link or "", 100) .. "ustar\00000" .. ("\0"):rep(247)
   local sum = 8 * 32

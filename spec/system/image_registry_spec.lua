@@ -17,6 +17,7 @@ local it = support.it(it, pending, "root", "program:skopeo", "program:docker-reg
 describe("images of registries #system", function()
   local here, made, image
 
+  setup(world.adopt_orphans)
   before_each(function()
     world.check()
     here = images.open()
@@ -184,6 +185,29 @@ describe("images of registries #system", function()
     assert.matches("is version 1.2, too old", run(here.dir.path .. "/old").stderr, 1, true)
     here.dir:write("odd/skopeo", "#!/bin/sh\necho hello\n", "755")
     assert.matches("does not tell its version", run(here.dir.path .. "/odd").stderr, 1, true)
+  end)
+
+  it("end with a luactr that is killed, and what they have left is collected", function()
+    local dir = here.dir
+    dir:write("bin/skopeo", ([[#!/bin/sh
+case $1 in --version) echo "skopeo version 1.9.3"; exit;; esac
+echo $$ >%s/begun
+exec sleep 1000
+]]):format(dir.path), "755")
+    local luactr <close> = require("support.process").start { support.luactr_program, "image",
+      "pull", "-q", "registry.example/app",
+      env = { PATH = dir.path .. "/bin:/usr/bin:/bin", LUACTR_IMAGES = here.path } }
+    local deadline = sys.clock_gettime() + 60
+    repeat
+      luactr:pump(0.02)
+    until sys.stat(dir.path .. "/begun") or sys.clock_gettime() > deadline
+    luactr:signal("KILL")
+    luactr:wait(60)
+    assert.equal(2, #here:names("tmp")) -- and that of this process
+    here.store:close()
+    local gc = here:luactr("image", "gc")
+    assert.equal(0, gc.code, gc.stderr)
+    assert.same({}, here:names("tmp"))
   end)
 
   it("are handled without a password among the arguments", function()
