@@ -13,9 +13,11 @@ local CALLS <const> = 4000 -- from the fork to the end of a start, about
 local WAIT <const> = "while :; do sleep 0.02; done"
 
 local dir, started -- what callbacks write to, and whom to remove
+local made = 0
 
 local function shell(script, fields)
-  fields.name = support.name("live")
+  made = made + 1
+  fields.name = support.name("live" .. made) -- its events are its own
   fields.rootfs = ctr.rootfs.host { "sh", "sleep", "tail" }
   fields.command = { "sh", "-c", script }
   return ctr.container(fields)
@@ -248,6 +250,22 @@ describe("callbacks of a detached container #system", function()
     end
     assert(found.members[1]:wait(PATIENCE))
     assert.equal("true running\n", notes())
+  end)
+
+  it("do not take it for ill while it is paused", function()
+    if not support.controller("freezer") and support.layout() ~= "v2" then
+      return pending("no freezer")
+    end
+    local found = start(shell(WAIT, {
+      health = { command = { "sh", "-c", "exit 0" }, interval = 0.02, timeout = 60, retries = 1 },
+    }))
+    assert(found:wait_healthy(PATIENCE))
+    assert(found:pause())
+    assert.matches("paused %(health healthy%)", support.luactr({ "ps" }).stdout)
+    local checks = found:health().checks + 1 -- one may be at its end
+    assert(found:resume())
+    eventually("no check", function() return found:health().checks > checks end)
+    assert.equal(1, #events_of(found, "health"))
   end)
 
   describe("when their process is killed", function()

@@ -51,9 +51,9 @@ local function row_of(seen, now)
   }
 end
 
-local function health_of(found)
-  local health = found:health()
-  return health and health.state
+local function health_of(found, word)
+  local health = (word == "running" or word == "paused") and found:health()
+  return health and health.state or nil
 end
 
 local function callbacks_of(found)
@@ -105,7 +105,7 @@ function M.run(request)
         id = found.id, state = word, created = found.record.created, pid = found.record.pid,
         detached = found.record.detached or false, command = found.record.command,
         labels = found.record.labels, pod = found.record.pod and found.record.pod.name,
-        restarts = found.record.restarts, health = word ~= "exited" and health_of(found) or nil,
+        restarts = found.record.restarts, health = health_of(found, word),
         callbacks = word ~= "exited" and callbacks_of(found) or nil,
         result = word == "exited" and found:result() or nil,
       }

@@ -56,24 +56,35 @@ local function publish(box, run)
   require("luactr.state.list").write(run.host, box.id, "health.json", run.health)
 end
 
+--- One that is paused does nothing, and is not ill for it.
+local function is_paused(box)
+  return box.record ~= nil and box:state() == "paused"
+end
+
+local function look(box, run, config)
+  local fine, message = check(box, config)
+  if box.life ~= run or not fine and is_paused(box) then
+    return
+  end
+  local from = machine.step(run.health, config, { fine = fine, message = message,
+    time = sys.clock_gettime("realtime"), age = sys.clock_gettime() - run.started })
+  publish(box, run)
+  poll.tell(run.checked)
+  if from and run.announce then
+    run.announce(box, from, run.health)
+  end
+  if from and run.callbacks then
+    run.callbacks:call("health", box.spec.on.health, { name = "health", from = from,
+      state = run.health.state, failures = run.health.failures, message = message })
+  end
+end
+
 local function watch(box, run)
   local config = box.spec.health
   while box.life == run do
     poll.sleep(machine.pause(run.health, config))
-    local fine, message = check(box, config)
-    if box.life ~= run then
-      return
-    end
-    local from = machine.step(run.health, config, { fine = fine, message = message,
-      time = sys.clock_gettime("realtime"), age = sys.clock_gettime() - run.started })
-    publish(box, run)
-    poll.tell(run.checked)
-    if from and run.announce then
-      run.announce(box, from, run.health)
-    end
-    if from and run.callbacks then
-      run.callbacks:call("health", box.spec.on.health, { name = "health", from = from,
-        state = run.health.state, failures = run.health.failures, message = message })
+    if box.life == run and not is_paused(box) then
+      look(box, run, config)
     end
   end
 end
