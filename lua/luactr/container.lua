@@ -18,7 +18,7 @@ local Box = { __name = "luactr.container" }
 -- Methods that no start needs, by the module that has them.
 local LATER <const> = {
   ["luactr.container.inside"] = { "command", "exec", "copy_in", "copy_out", "export", "diff",
-    "commit" },
+    "commit", "promote" },
   ["luactr.container.outside"] = { "pause", "resume", "stats", "health", "wait_healthy", "update",
     "mount", "unmount", "processes", "place", "command_base", "subject" },
 }

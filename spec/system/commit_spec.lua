@@ -139,6 +139,43 @@ return ctr.container { rootfs = ctr.image("app", { upper = ... }), stdin = "null
     end)
   end)
 
+  describe("promote", function()
+    it("does to a directory what was done to the root", function()
+      local box <close> = changed {}
+      here.dir:write("to/gone/x", "x") -- a directory by now
+      here.dir:write("to/dir/below", "x")
+      here.dir:write("to/own", "own")
+      assert(box:promote(here.dir.path .. "/to"))
+      box:close()
+      local names = {}
+      for _, entry in ipairs(sys.readdir(here.dir.path .. "/to")) do
+        names[#names + 1] = entry.name
+      end
+      table.sort(names)
+      assert.are.same({ "dir", "new", "own" }, names)
+      assert.are.equal("x\n", support.read(here.dir.path .. "/to/dir/above"))
+      assert.is_nil(sys.stat(here.dir.path .. "/to/dir/below"))
+    end)
+
+    it("goes through no link of the directory", function()
+      local box <close> = changed {}
+      here.dir:write("outside/below", "x")
+      here.dir:mkdir("to")
+      assert(sys.symlink("../outside", here.dir.path .. "/to/dir"))
+      box:promote(here.dir.path .. "/to")
+      assert.are.equal("x", support.read(here.dir.path .. "/outside/below"))
+      assert.is_nil(sys.stat(here.dir.path .. "/outside/above"))
+    end)
+
+    it("changes no layer of an image", function()
+      local box <close> = changed {}
+      local done, err = box:promote(assert(here.store:find("app")):trees()[1])
+      assert.is_nil(done)
+      assert.are.equal("EBUSY", err.code)
+      assert.matches("a layer of an image, which its containers share", err.cause, 1, true)
+    end)
+  end)
+
   it("is shown by a recipe", function()
     local result = here:luactr("lua/recipes/image.lua", "app")
     assert.are.equal("", result.stderr)

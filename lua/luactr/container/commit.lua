@@ -52,16 +52,6 @@ local function base_of(subject, store)
     { digest = known.digest, size = #text })
 end
 
---- Places for mounts that the start has made are none of its files.
-local function made_by_start(kept)
-  local base <close> = require("luactr.files.layers").open(kept.lower)
-  local made = {}
-  for _, path in ipairs(base and kept.targets or {}) do
-    made[path] = not base:find(path) or nil
-  end
-  return made
-end
-
 -- ---- the new layer
 
 local function pack(subject, upper, stage, options)
@@ -71,9 +61,9 @@ local function pack(subject, upper, stage, options)
     return nil, require("luactr.error").from_sys(message, errno, "open", path)
   end
   local layer = require "luactr.image.layer"
-  local root <close> = subject.process and roots.open(subject, WHAT)
+  local uppers = require "luactr.container.upper"
   local packed, err = layer.pack(upper, file, { compression = options.compression,
-    ids = root and root.ids or subject.ids, ignored = made_by_start(subject.kept),
+    ids = uppers.ids(subject), ignored = uppers.made_by_start(subject),
     notice = options.notice })
   if packed then
     sys.lseek(file, 0)

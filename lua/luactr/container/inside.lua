@@ -103,13 +103,27 @@ function M:commit(name, options)
   local subject, err = self:subject()
   if not subject then
     return nil, err
-  elseif not subject.kept then
-    return require("luactr.container.root").failure(subject, "commit", { code = "ENOTSUP",
-      cause = "it runs in the foreground of another luactr" })
   end
   return paused(self, options.pause and subject.process, function()
     return commit.run(subject, name, options)
   end)
+end
+
+--- Do to a directory of the host what it has done to its root: what was added and changed is
+--- written, what was deleted is removed. Into the layer that it was made on, once it has ended; or
+--- into an empty directory, which then has the changed files alone.
+---@param directory string
+---@return boolean? done
+---@return luactr.error?
+function M:promote(directory)
+  if type(directory) ~= "string" or directory == "" then
+    error("promote: a directory's path expected", 2)
+  end
+  local subject, err = self:subject()
+  if not subject then
+    return nil, err
+  end
+  return require("luactr.container.promote").run(subject, directory)
 end
 
 return M

@@ -45,7 +45,10 @@ end
 ---@return luactr.error?
 function M.open(subject, what)
   local kept = subject.kept
-  if kept.upper then
+  if not kept then
+    return roots.failure(subject, what, { code = "ENOTSUP",
+      cause = "it runs in the foreground of another luactr" })
+  elseif kept.upper then
     local fd, _, errno = sys.open(kept.upper, FLAGS)
     if fd then
       return fd
@@ -58,6 +61,26 @@ function M.open(subject, what)
   return roots.failure(subject, what, { code = "ENOTSUP",
     cause = "its root has no upper directory that luactr could open",
     remedy = "a root of layers: ctr.image, or ctr.rootfs.overlay with upper" })
+end
+
+--- Places for mounts that the start has made, which are none of its files, as a set of paths.
+---@param subject luactr.container.subject
+---@return table<string, boolean>
+function M.made_by_start(subject)
+  local kept, made = subject.kept, {}
+  local base <close> = kept.lower and require("luactr.files.layers").open(kept.lower)
+  for _, path in ipairs(base and kept.targets or {}) do
+    made[path] = not base:find(path) or nil
+  end
+  return made
+end
+
+--- Of its users, where they are not the host's.
+---@param subject luactr.container.subject
+---@return luactr.files.ids?
+function M.ids(subject)
+  local root <close> = subject.process and roots.open(subject, "look into")
+  return root and root.ids or subject.ids
 end
 
 return M
