@@ -139,9 +139,13 @@ describe("the image store #system", function()
 
     it("that are unknown are errors with the nearest", function()
       assert(here:make("registry.example/alpine:3", { { a = "1" } }))
-      local found, err = here.store:find("alpnie:3")
-      assert.same({ nil, "ENOENT", 'no image "alpnie:3", did you mean alpine:3?' },
-        { found, err.code, err.message })
+      local nearest <const> = ", did you mean registry.example/alpine:3?"
+      local found, err
+      for _, name in ipairs { "alpnie:3", "alpine:latest", "registry.exmaple/alpine:3" } do
+        found, err = here.store:find(name)
+        assert.same({ nil, "ENOENT", ('no image "%s"%s'):format(name, nearest) },
+          { found, err.code, err.message })
+      end
       found, err = here.store:remove("other")
       assert.same({ nil, 'no image "other:latest"' }, { found, err.message })
     end)

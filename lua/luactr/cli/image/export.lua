@@ -30,7 +30,7 @@ local function problem_of(request)
   local format, path = options.format, options.output
   local contents <const> = require "luactr.image.export.contents"
   if #request.arguments ~= 1 then
-    return "which image?"
+    return #request.arguments == 0 and "which image?" or "one image; where to is --output's to say"
   elseif format and not contents.is_format(format) then
     return "--format: " .. table.concat(contents.formats, ", ")
   elseif options.compress and not FILTERS[options.compress] then

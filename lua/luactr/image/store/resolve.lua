@@ -32,17 +32,29 @@ function M.keys(all)
   return keys
 end
 
-local function unknown(text, keys)
-  local hint = require("luactr.nearest").hint(text, keys)
-  if hint == "" then
-    local short = {}
+-- Names as people write them: without the registry, and without that and the tag.
+local SHORTER <const> = { "([^/]+)$", "([^/:]+):[^/]*$" }
+
+-- The nearest name, by all of it or by what people write.
+local function nearest(text, keys)
+  local near = require("luactr.nearest")
+  local best = near.find(text, keys)
+  for _, pattern in ipairs(SHORTER) do
+    local known, key_of = {}, {}
     for i, key in ipairs(keys) do
-      short[i] = key:match("([^/]+)$")
+      known[i] = key:match(pattern) or key
+      key_of[known[i]] = key
     end
-    hint = require("luactr.nearest").hint(text:match("([^/]*)$"), short)
+    best = best or key_of[near.find(text:match(pattern) or text, known)]
   end
+  return best
+end
+
+local function unknown(text, keys)
+  local best = nearest(text, keys)
   return disk.refused { code = "ENOENT", op = "find", path = text,
-    message = string.format("no image %q%s", text, hint), remedy = "luactr image ls lists all" }
+    message = string.format("no image %q%s", text, best and ", did you mean " .. best .. "?" or ""),
+    remedy = "luactr image ls lists all" }
 end
 
 --- The key that a name stands for among those there are.
