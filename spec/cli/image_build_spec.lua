@@ -97,7 +97,7 @@ RUN exit 1
     assert.matches("built no image", luactr("image", "build", recipe).stderr, 1, true)
     local missing = luactr("image", "build", context())
     assert.equal(125, missing.code)
-    assert.matches("context/Dockerfile: No such file", missing.stderr, 1, true)
+    assert.matches("no Dockerfile or Containerfile in", missing.stderr, 1, true)
   end)
 
   it("leaves nothing of use when it is killed, and gc removes it", function()

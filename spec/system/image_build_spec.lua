@@ -247,6 +247,15 @@ describe("ctr.image.build #system", function()
       assert.matches("no such file in the build's directory", cause("/etc/passwd", "/x"))
     end)
 
+    it("nothing of a file outside into its errors, either", function()
+      dir:write("secret", "topsecret[\n")
+      sys.symlink(at "secret", at "context/Dockerfile")
+      sys.symlink(at "secret", at "context/.dockerignore")
+      assert.matches("no Dockerfile", failure({ file = true }).message)
+      local built <close> = made { function(b) b:copy(".", "/x") end }
+      assert.equal(".dockerignore Dockerfile\n", output(built, "echo $(ls -A /x)"))
+    end)
+
     it("nothing to where links of the image lead outside", function()
       dir:mkdir("outside")
       sys.symlink(at "outside", at "root/absolute")

@@ -44,7 +44,8 @@ local function open_context(options)
   if not options.context then
     return false
   end
-  return require("luactr.image.build.context").open(options.context, options.ignore)
+  return require("luactr.image.build.context").open(options.context, options.ignore,
+    options.ignore_inside)
 end
 
 --- Call the steps. An error object is a failure of theirs; anything else is a mistake of who wrote
@@ -168,27 +169,38 @@ end
 
 local NAMES <const> = { "Dockerfile", "Containerfile" }
 
-local function find_file(options)
-  if options.file ~= true then
-    return options.file
+--- The Dockerfile of a directory that somebody else may have made: a link leads nowhere outside.
+local function read_inside(directory)
+  local view <close>, err = require("luactr.image.build.view").open { directory }
+  if not view then
+    return nil, err
   end
   for _, name in ipairs(NAMES) do
-    local path = (options.context or ".") .. "/" .. name
-    if sys.stat(path) then
-      return path
+    local text = view:read(name)
+    if text then
+      return text, name
     end
   end
-  return (options.context or ".") .. "/" .. NAMES[1]
+  return nil, require("luactr.error").new { code = "ENOENT", op = "open", path = directory,
+    errno = sys.errno.ENOENT, message = string.format("no Dockerfile or Containerfile in %s",
+      directory), remedy = "another file: luactr image build -f FILE DIRECTORY" }
 end
 
 local function build_file(options)
-  local path = find_file(options)
-  local text, err = read_file(path)
+  options.context = options.context or "."
+  local path = options.file
+  local text, err
+  if path ~= true then
+    text, err = read_file(path)
+    options.ignore = options.ignore or path .. ".dockerignore"
+  else
+    text, err = read_inside(options.context)
+    options.ignore_inside = text and err .. ".dockerignore"
+    path = text and options.context .. "/" .. err
+  end
   if not text then
     return nil, err
   end
-  options.ignore = options.ignore or path .. ".dockerignore"
-  options.context = options.context or "."
   return require("luactr.image.build.dockerfile").build(text, path, options)
 end
 

@@ -73,9 +73,15 @@ local function read_file(path)
   return part and table.concat(parts)
 end
 
-local function read_ignore(self, candidates)
-  for _, path in ipairs(candidates) do
-    local text = read_file(path)
+--- What is ignored, by the first file that is there: one of who builds, or one of the directory,
+--- whose links lead nowhere outside.
+local function read_ignore(self, given, names)
+  local candidates = { given and { given, read_file(given) } }
+  for _, name in ipairs(names) do
+    candidates[#candidates + 1] = { self.path .. "/" .. name, self.view:read(name) }
+  end
+  for _, candidate in ipairs(candidates) do
+    local path, text = candidate[1], candidate[2]
     if text then
       local rules, problem = ignore.parse(text)
       if not rules then
@@ -94,20 +100,19 @@ end
 ---@param path string
 ---@param ignore_file? string that counts before .containerignore and .dockerignore in it, if it is
 ---  there
+---@param inside? string the same, by a name in the directory
 ---@return luactr.image.build.context?
 ---@return luactr.error?
-function M.open(path, ignore_file)
+function M.open(path, ignore_file, inside)
   local found, err = view.open { path }
   if not found then
     return nil, err
   end
   local self = setmetatable({ path = path, view = found }, Context)
-  local candidates = { ignore_file }
-  for _, name in ipairs(NAMES) do
-    candidates[#candidates + 1] = path .. "/" .. name
-  end
+  local names = { inside }
+  table.move(NAMES, 1, #NAMES, #names + 1, names)
   local done
-  done, err = read_ignore(self, candidates)
+  done, err = read_ignore(self, ignore_file, names)
   if not done then
     self:close()
     return nil, err

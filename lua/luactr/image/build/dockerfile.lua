@@ -207,7 +207,8 @@ local function build_stage(plan, index, is_target)
     title = title_of(stage, index, is_target and options.tag), context = options.context,
     epoch = options.epoch, cache = options.cache, network = options.network,
     compression = options.compression, quiet = options.quiet, progress = options.progress,
-    args = {}, hidden = hidden_of(plan), ignore = options.ignore, store = options.store,
+    args = {}, hidden = hidden_of(plan), ignore = options.ignore,
+    ignore_inside = options.ignore_inside, store = options.store,
     where = { file = plan.path, line = stage.line }, total = plan.total, first = plan.done,
   }, function(b)
     instructions.carry_out(plan, b, stage)
