@@ -20,7 +20,8 @@ end
 
 -- What bash completes for the words of a line, the last of which is being typed.
 local DRIVE <const> = [[
-  eval "$(luactr completion bash)"
+  eval "$1"
+  shift
   complete -p luactr >/dev/null || exit 1
   COMP_WORDS=("$@")
   COMP_CWORD=$(( $# - 1 ))
@@ -29,9 +30,12 @@ local DRIVE <const> = [[
 ]]
 
 local images_root -- of the images that are completed
+local bash_script -- made once
+
 
 local function complete(...)
-  local argv = { "bash", "--norc", "-c", DRIVE, "bash", "luactr", ... }
+  bash_script = bash_script or support.luactr({ "completion", "bash" }).stdout
+  local argv = { "bash", "--norc", "-c", DRIVE, "bash", bash_script, "luactr", ... }
   argv.env = { PATH = support.build .. ":" .. os.getenv("PATH"), LUACTR_IMAGES = images_root }
   local result = support.run(argv)
   assert.same({ 0, "" }, { result.code, result.stderr })
@@ -40,6 +44,31 @@ local function complete(...)
     list[#list + 1] = line
   end
   return list
+end
+
+-- What it completes for "-" after each of the verbs, by one bash.
+local DRIVE_OPTIONS <const> = [[
+  eval "$1"
+  shift
+  for verb in "$@"; do
+    COMP_WORDS=(luactr $verb -)
+    COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
+    _luactr
+    for word in "${COMPREPLY[@]}"; do printf '%s|%s\n' "$verb" "$word"; done
+  done
+]]
+
+local function complete_options(verbs)
+  bash_script = bash_script or support.luactr({ "completion", "bash" }).stdout
+  local result = support.run { "bash", "--norc", "-c", DRIVE_OPTIONS, "bash", bash_script,
+    table.unpack(verbs) }
+  assert.same({ 0, "" }, { result.code, result.stderr })
+  local lists = {}
+  for verb, word in result.stdout:gmatch("([^|\n]+)|([^\n]+)") do
+    lists[verb] = lists[verb] or {}
+    table.insert(lists[verb], word)
+  end
+  return lists
 end
 
 local function has(list, word)
@@ -60,9 +89,9 @@ describe("luactr completion bash #cli", function()
   end)
 
   it("knows all options of each verb", function()
+    local lists = complete_options(all_verbs())
     for _, name in ipairs(all_verbs()) do
-      local outer, inner = name:match("^(%S+) ?(.*)$")
-      local list = inner ~= "" and complete(outer, inner, "-") or complete(name, "-")
+      local list = lists[name]
       for _, row in ipairs(cli.verb(name).options) do
         for option in row[1]:gmatch("%S+") do
           assert.is_true(has(list, option), name .. " " .. option)

@@ -1,6 +1,7 @@
 -- `luactr image`: the verbs for images.
 
 local cjson = require("cjson")
+local cli = require("luactr.cli")
 local images = require("support.images")
 local support = require("support")
 local world = require("support.world")
@@ -37,12 +38,14 @@ describe("luactr image #cli", function()
   it("says which verbs there are", function()
     told(2, "Usage: luactr image VERB")
     told(2, "no verb image sl, did you mean ls?", "sl")
-    for _, name in ipairs(require("luactr.cli").verb("image").verbs) do
-      local text = support.luactr({ "help", "image", name }).stdout
-      assert.equal(text, answers(0, name, "--help"))
-      assert.equal(text, answers(0, "--help", name))
+    for _, name in ipairs(cli.verb("image").verbs) do
+      local text = require("luactr.cli.help").of(cli.verb("image " .. name))
       assert.matches("Usage: luactr image " .. name .. " ", text, 1, true)
     end
+    local text = require("luactr.cli.help").of(cli.verb "image ls")
+    assert.equal(text, support.luactr({ "help", "image", "ls" }).stdout)
+    assert.equal(text, answers(0, "ls", "--help"))
+    assert.equal(text, answers(0, "--help", "ls"))
     assert.matches("\n  gc ", answers(0, "--help"), 1, true)
     assert.matches("\n  image VERB ", support.luactr({ "help" }).stdout, 1, true)
   end)

@@ -377,6 +377,29 @@ describe("the image store #system", function()
     assert.error_matches(function() empty:put("x", "y") end, "not open for writing", 1, true)
   end)
 
+  it("is its owner's alone, whatever the umask", function()
+    local path = here.dir.path .. "/open/images"
+    local before = sys.umask(0)
+    local open <close> = assert(store.open { root = path, write = true })
+    local made = assert(here:make("app", { { a = "1" } }, nil, open))
+    local used <close> = assert(open:use(made, support.name("user"))) -- luacheck: ignore
+    sys.umask(before)
+    local function check(directory)
+      for _, entry in ipairs(assert(sys.readdir(directory))) do
+        local stat = sys.stat(directory .. "/" .. entry.name)
+        assert.equal(0, stat.mode & 63, directory .. "/" .. entry.name) -- 0077
+        if stat.type == "directory" and not directory:find("/layers/", 1, true) then
+          check(directory .. "/" .. entry.name)
+        end
+      end
+    end
+    os.remove(blob.path(path, made.layers[1].digest)) -- which the spec has written itself
+    local layer = path .. "/layers/" .. made.diff_ids[1]:match("%x+$")
+    assert.equal(448, sys.stat(layer).mode) -- 0700
+    assert(sys.rename(layer, here.dir.path .. "/away"))
+    check(here.dir.path .. "/open")
+  end)
+
   it("that others may write to is not trusted", function()
     assert(sys.chmod(here.path, "0770"))
     local open, err = store.open { root = here.path }
