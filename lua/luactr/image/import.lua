@@ -131,14 +131,14 @@ end
 
 --- Call `act` with a store, a stage and what shows progress, and close them.
 ---@generic T
----@param options luactr.image.import_options
+---@param options { store?: luactr.image.store, root?: string, progress?: luactr.image.progress }
 ---@param act fun(work: luactr.image.work): T?, luactr.error?
 ---@return T?
 ---@return luactr.error?
 function M.with_stage(options, act)
   local store, err = options.store, nil
   if not store then
-    store, err = require("luactr.image.store").open { write = true }
+    store, err = require("luactr.image.store").open { root = options.root, write = true }
   end
   if not store then
     return nil, err

@@ -54,4 +54,19 @@ function M.pull(name, options)
   return require("luactr.image.registry").pull(name, options)
 end
 
+--- Give an image of the store to a registry.
+---@param name string of the image
+---@param to? string "docker://registry:5000/a/b:tag", also without "docker://"; if not given, the
+---  image's own name
+---@param options? luactr.image.push_options
+---@return { name: string, digest: string }? pushed
+---@return luactr.error?
+function M.push(name, to, options)
+  local image, err = M.find(name)
+  if not image then
+    return nil, err
+  end
+  return image:push(to or image.name, options)
+end
+
 return M

@@ -56,7 +56,8 @@ function M.push(image, text, options)
     return nil, err
   end
   local pushed
-  pushed, err = import.with_stage(options, function(work)
+  pushed, err = import.with_stage({ store = options.store, root = image.store.path,
+    progress = options.progress }, function(work)
     return require("luactr.image.registry.push").run(work, image, target, options)
   end)
   return pushed, err and err:wrap("push " .. text)
