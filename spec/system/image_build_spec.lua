@@ -466,6 +466,14 @@ USER 1:2
       end
     end)
 
+    it("runs commands of users by number with their groups", function()
+      dir:write("context/passwd", "app:x:7:8::/:/bin/sh\n")
+      dockerfile(BASE .. "COPY passwd /etc/\nRUN mkdir -m 777 /t\nUSER 7\nRUN id -g >/t/a\n"
+        .. "USER 9\nRUN id -g >/t/b\nUSER 9:3\nRUN id -g >/t/c\n")
+      local built <close> = from_file {}
+      assert.equal("8\n0\n3\n", output(built, "cat /t/a /t/b /t/c"))
+    end)
+
     it("has a search path to add to, and makes the directory that an image names", function()
       dockerfile(BASE .. "ENV PATH=$PATH:/opt\nRUN echo $PATH >/x\n")
       local built <close> = from_file { }

@@ -41,6 +41,20 @@ local function environment(self, fields)
   return env, hidden
 end
 
+--- The image's user, as who runs the image has it: one by number alone has the group of its line in
+--- /etc/passwd, or root's.
+local function user_of(self)
+  local name = self.config.User or ""
+  local uid = name:find("^%d+$") and #name <= 10 and math.tointeger(tonumber(name))
+  if not uid then
+    return name ~= "" and name or nil
+  end
+  local view <close> = require("luactr.image.build.view").open(steps.trees(self))
+  local text = view and view:read("/etc/passwd")
+  return { uid = uid,
+    gid = text and require("luactr.account.database").group_of(text, uid) or 0 }
+end
+
 local function command_of(self, words)
   local command = { words = {}, fields = {} }
   for key, value in pairs(words) do
@@ -54,8 +68,8 @@ local function command_of(self, words)
   command.env, command.hidden = environment(self, fields)
   fields.env, fields.cache = nil, nil
   fields.cwd = fields.cwd or self.config.WorkingDir
-  if fields.user == nil and (self.config.User or "") ~= "" then
-    fields.user = math.tointeger(tonumber(self.config.User)) or self.config.User
+  if fields.user == nil then
+    fields.user = user_of(self)
   end
   fields.network = fields.network or self.network
   return command
