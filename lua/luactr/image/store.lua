@@ -16,14 +16,13 @@
 -- Everything gets its place by rename, whole. Whatever kills luactr, what is left is in tmp/ or
 -- referred to by no name, and gc() removes it.
 local blob = require "luactr.image.blob"
+local catalog = require "luactr.image.store.catalog"
 local directory = require "luactr.image.store.directory"
 local disk = require "luactr.image.store.disk"
-local image = require "luactr.image.store.image"
 local layers = require "luactr.image.store.layers"
 local lock = require "luactr.image.store.lock"
 local names = require "luactr.image.store.names"
 local reference = require "luactr.image.reference"
-local resolve = require "luactr.image.store.resolve"
 local stage = require "luactr.image.store.stage"
 
 local sys <const> = require("luactr.core").sys
@@ -233,10 +232,6 @@ end
 
 -- ---- names
 
-local function now()
-  return math.floor(sys.clock_gettime("realtime"))
-end
-
 --- Point a name at a manifest. All that the manifest refers to has to be in the store.
 ---@param name string
 ---@param descriptor luactr.image.descriptor of the manifest
@@ -244,42 +239,7 @@ end
 ---@return luactr.error?
 function Store:set(name, descriptor)
   check_writable(self)
-  local key, err = resolve.key(name)
-  if not key then
-    return nil, err
-  end
-  local entry = { digest = descriptor.digest, size = descriptor.size, time = now() }
-  local new
-  new, err = image.read(self, key, entry, true)
-  if not new then
-    return nil, err
-  end
-  entry.mediaType = new.manifest.mediaType
-  for i, layer in ipairs(new.layers) do
-    if not self:has_blob(layer.digest, layer.size) then
-      return disk.refused { code = "ENOENT", op = "open", path = layer.digest,
-        message = string.format("image %q: the blob of layer %d is missing: %s", key, i,
-          layer.digest) }
-    end
-  end
-  local done
-  done, err = names.change(self.path, function(all)
-    all[key] = entry
-    return true
-  end)
-  return done and new or nil, err
-end
-
-local function find(store, name)
-  local all, err = names.read(store.path)
-  local key
-  if all then
-    key, err = resolve.find(all, name)
-  end
-  if not key then
-    return nil, err
-  end
-  return image.read(store, key, all[key])
+  return catalog.set(self, name, descriptor)
 end
 
 --- The image of that name, or the only one whose last components are the name.
@@ -287,21 +247,7 @@ end
 ---@return luactr.image?
 ---@return luactr.error? code "ENOENT", "ENOTUNIQ", "EINVAL"
 function Store:find(name)
-  return holding(self, find, self, name)
-end
-
-local function list(store, in_full)
-  local all, err = names.read(store.path)
-  if not all then
-    return nil, err
-  end
-  local images = {}
-  for i, key in ipairs(resolve.keys(all)) do
-    local found, problem = image.read(store, key, all[key], in_full)
-    images[i] = found or { name = key, digest = all[key].digest, time = all[key].time,
-      error = problem }
-  end
-  return images
+  return holding(self, catalog.find, self, name)
 end
 
 --- All images, by name. One that cannot be read has an `error`, and little else.
@@ -309,7 +255,7 @@ end
 ---@return luactr.image[]?
 ---@return luactr.error?
 function Store:list(in_full)
-  return holding(self, list, self, in_full)
+  return holding(self, catalog.list, self, in_full)
 end
 
 --- Give an image one more name.
@@ -319,20 +265,7 @@ end
 ---@return luactr.error?
 function Store:tag(old, new)
   check_writable(self)
-  local key, err = resolve.key(new)
-  if not key then
-    return nil, err
-  end
-  return names.change(self.path, function(all)
-    local from, problem = resolve.find(all, old)
-    if not from then
-      return nil, problem
-    end
-    local entry = all[from]
-    all[key] = { digest = entry.digest, size = entry.size, mediaType = entry.mediaType,
-      time = now() }
-    return true
-  end)
+  return catalog.tag(self, old, new)
 end
 
 --- Take a name away. What no other name or container needs is removed by gc().
@@ -341,16 +274,7 @@ end
 ---@return luactr.error?
 function Store:remove(name)
   check_writable(self)
-  local gone
-  local done, err = names.change(self.path, function(all)
-    local key, problem = resolve.find(all, name)
-    if not key then
-      return nil, problem
-    end
-    gone, all[key] = key, nil
-    return true
-  end, true)
-  return done and gone or nil, err
+  return catalog.remove(self, name)
 end
 
 -- ---- garbage
