@@ -58,9 +58,12 @@ function M.open(subject, what)
   elseif kept.memory then
     return in_memory(subject, what)
   end
+  local is_image = kept.image ~= nil -- one that is started again, or of who may mount nothing
   return roots.failure(subject, what, { code = "ENOTSUP",
-    cause = "its root has no upper directory that luactr could open",
-    remedy = "a root of layers: ctr.image, or ctr.rootfs.overlay with upper" })
+    cause = is_image and "what it writes is in memory that nobody else can reach"
+      or "its root has no upper directory that luactr could open",
+    remedy = is_image and "upper = DIRECTORY of ctr.image"
+      or "a root of layers: ctr.image, or ctr.rootfs.overlay with upper" })
 end
 
 --- Places for mounts that the start has made, which are none of its files, as a set of paths.
