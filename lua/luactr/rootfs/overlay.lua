@@ -156,6 +156,13 @@ end
 
 -- ---- steps
 
+--- Whether layers get the container's users: an overlay takes such layers since Linux 5.19.
+local function maps_layers(host)
+  local kernel = host.kernel or { 5, 19 }
+  return host.foreign and host.privileged
+    and (kernel[1] > 5 or kernel[1] == 5 and kernel[2] >= 19) or nil
+end
+
 --- A layer that comes to the init as a descriptor: the mount of a file, and where the container has
 --- users of its own, a directory whose files are to be theirs.
 local function attached(layer, number, host)
@@ -163,12 +170,12 @@ local function attached(layer, number, host)
   return { op = "bind", source = layer.path, target = target, recursive = 0, set = 0, clear = 0,
     detached = slot, from = "rootfs",
     opened = { slot = slot, source = layer.path, recursive = false, open = layer.open,
-      map = host.foreign and host.privileged or nil, lenient = true } }
+      map = maps_layers(host), lenient = true } }
 end
 
 --- Whether a layer is mounted by luactr rather than named to the kernel.
 local function is_opened(layer, host)
-  return layer.open or host.foreign and host.privileged
+  return layer.open or maps_layers(host)
 end
 
 local function mount_step(layers, spec)
