@@ -490,7 +490,8 @@ end
 
 local function images()
   dofile(here .. "/images.lua") { add = add, details = details, luactr = luactr, here = here,
-    work = work, lines_of = lines_of, has_program = has_program }
+    work = work, rootfs = rootfs, rounds = START_ROUNDS, lines_of = lines_of,
+    has_program = has_program, race = race, turns = turns }
 end
 
 ---- the report

@@ -1,4 +1,5 @@
--- scripts/bench images: a layer of a Debian root of about 300 MB, against tar and umoci.
+-- scripts/bench images: a layer of a Debian root of about 300 MB, against tar and umoci; and a
+-- container of it, against one of a directory.
 local cjson = require "cjson"
 local digest = require "luactr.files.digest"
 local sys = require "luactr.sys"
@@ -71,6 +72,11 @@ end
 
 ---- the measurement
 
+-- umoci 0.4 takes no layers of zstd.
+local function has_umoci(bench, kind)
+  return kind == "gzip" and bench.has_program("umoci")
+end
+
 -- Each into a directory that is not there, which is removed after it.
 local function contestants(bench, directory, kind, packed)
   local out = directory .. "/out"
@@ -78,7 +84,7 @@ local function contestants(bench, directory, kind, packed)
     { name = "luactr", argv = { bench.luactr, bench.here .. "/unpack.lua", packed, out } },
     { name = "tar", argv = { "sh", "-c", 'mkdir "$1" && exec tar -xf "$0" -C "$1"', packed, out } },
   }
-  if bench.has_program("umoci") then
+  if has_umoci(bench, kind) then
     list[3] = { name = "umoci", argv = { "umoci", "unpack", "--image",
       directory .. "/layout-" .. kind .. ":bench", out } }
   end
@@ -111,7 +117,7 @@ end
 
 local function measure(bench, kind, directory, plain)
   local packed = compressed(bench, plain, kind)
-  if bench.has_program("umoci") then
+  if has_umoci(bench, kind) then
     make_layout(bench, directory .. "/layout-" .. kind, plain, packed, kind)
   end
   local times, memory = race(bench, contestants(bench, directory, kind, packed))
@@ -125,10 +131,42 @@ local function measure(bench, kind, directory, plain)
   bench.add("images: memory of unpacking " .. kind, memory / 1024, "MiB", 32)
 end
 
----@param bench table what bench.lua shares: add, details, luactr, here, work, lines_of, has_program
+---- what an image is used for
+
+local CHANGE <const> = 10 << 20
+
+-- By programs with an image store of the measurement's own.
+local function use(bench, directory, plain)
+  local store <const>, change <const> = directory .. "/store", directory .. "/change"
+  local small <const>, tree <const> = directory .. "/small.tar", directory .. "/tree"
+  local function with_store(...) return { "env", "LUACTR_IMAGES=" .. store, bench.luactr, ... } end
+  shell(bench, [[rm -rf "$0" "$3" && mkdir "$3" && tar -xf "$4" -C "$3" && tar -cf "$1" -C "$5" . &&
+    head -c "$6" /dev/urandom >"$2"]], store, small, change, tree, plain, bench.rootfs, CHANGE)
+  bench.lines_of(with_store("image", "import", "-q", "--name", "bench:large", plain))
+  bench.lines_of(with_store("image", "import", "-q", "--name", "bench:small", small))
+  local starts = bench.race({
+    { name = "image", argv = with_store(bench.here .. "/image.lua", "image", "bench:large") },
+    { name = "directory", argv = with_store(bench.here .. "/image.lua", "directory", tree) },
+  }, bench.rounds)
+  local commits = bench.turns {
+    { name = "large", argv = with_store(bench.here .. "/commit.lua", ROUNDS, "bench:large", change,
+      "/bin/sleep", "1000") },
+    { name = "small", argv = with_store(bench.here .. "/commit.lua", ROUNDS, "bench:small", change,
+      "/bin/payload", "wait") },
+  }
+  shell(bench, 'rm -rf "$0" "$1" "$2" "$3"', store, tree, change, small)
+  bench.details.images_use = { starts = starts, commits = commits }
+  bench.add("images: a start from an image / from a directory",
+    starts.image.median / starts.directory.median, "ratio", 1.1)
+  bench.add("images: commit of 10 MB above 300 MB / above 1 MB",
+    commits.large.median / commits.small.median, "ratio", 1.3)
+end
+
+---@param bench table what bench.lua shares
 return function(bench)
   local directory = bench.work .. "/images"
   shell(bench, 'mkdir -p "$0"', directory)
   local plain = root_archive(bench, directory)
+  use(bench, directory, plain)
   for _, kind in ipairs { "gzip", "zstd" } do measure(bench, kind, directory, plain) end
 end
