@@ -94,8 +94,8 @@ static void set_up_package(lua_State *L) {
     lua_getfield(L, -1, "preload");
     lua_pushcfunction(L, luaopen_luactr_core);
     lua_setfield(L, -2, "luactr.core");
-    lua_pushcfunction(L, luaopen_cjson); /* what every verb for containers reads is JSON */
-    lua_setfield(L, -2, "cjson");
+    lua_pushcfunction(L, luaopen_cjson);
+    lua_setfield(L, -2, "luactr.json");
     lua_pop(L, 2);
 }
 

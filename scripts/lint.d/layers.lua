@@ -28,7 +28,7 @@ local C_RULES <const> = {
 local LAYERS <const> = {
   { name = "core", modules = { "luactr.core" }, uses = {} },
   { name = "base", uses = { "core", "base" }, pure = true,
-    modules = { "luactr.error", "luactr.nearest", "luactr.units", "luactr.check",
+    modules = { "luactr.error", "luactr.json", "luactr.nearest", "luactr.units", "luactr.check",
       "luactr.check.*" } },
   { name = "files", modules = { "luactr.files.*" }, uses = { "core", "base", "sys" } },
   { name = "sys", modules = { "luactr.sys", "luactr.sys.*" }, uses = { "core", "base", "sys" } },

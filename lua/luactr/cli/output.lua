@@ -110,7 +110,7 @@ end
 ---@param value any
 ---@return string one line
 function M.json(value)
-  return require("cjson").encode(plain(value)) .. "\n"
+  return require("luactr.json").encode(plain(value)) .. "\n"
 end
 
 local function sorted_keys(value)
@@ -124,7 +124,7 @@ end
 
 --- cjson escapes the slash, which nobody wants to read.
 local function scalar(value)
-  return (require("cjson").encode(value):gsub("\\/", "/"))
+  return (require("luactr.json").encode(value):gsub("\\/", "/"))
 end
 
 --- Indented, with keys in order: for people who read JSON.

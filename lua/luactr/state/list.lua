@@ -49,7 +49,7 @@ end
 ---@param text string
 ---@return table?
 function M.decode(text)
-  local fine, value = pcall(require("cjson").decode, text)
+  local fine, value = pcall(require("luactr.json").decode, text)
   if fine and type(value) == "table" then
     restore_integers(value)
     return value

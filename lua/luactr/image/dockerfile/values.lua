@@ -42,7 +42,7 @@ function M.json_list(text)
   if text:sub(1, 1) ~= "[" then
     return nil
   end
-  local fine, value = pcall(require("cjson").decode, text)
+  local fine, value = pcall(require("luactr.json").decode, text)
   if not fine or type(value) ~= "table" then
     return nil
   end
