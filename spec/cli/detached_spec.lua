@@ -183,10 +183,11 @@ describe("verbs for detached containers #cli", function()
     assert.equal(0, assert(sys.waitid(child)).code)
   end)
 
-  it("find what a killed luactr and a killed monitor left", function()
-    local name = start("exec sleep 100")
+  -- A name whose monitor was killed, one whose luactr was, and what gc says then.
+  local function kill_and_collect(turn)
+    local name = start("exec sleep 100", "lost-" .. turn)
     local found = ctr.find(name)
-    local gone = support.name("cli-gone")
+    local gone = support.name("cli-gone-" .. turn)
     local child <close> = assert(sys.clone({}, function()
       assert(ctr.container({ name = gone, rootfs = ctr.rootfs.host { "sleep" },
         command = { "sleep", "100" } }):start())
@@ -196,7 +197,17 @@ describe("verbs for detached containers #cli", function()
     local pidfd <close> = assert(sys.pidfd_open(found.record.pid))
     sys.kill(found.record.owner.pid, sys.signals.KILL)
     require("luactr.core").supervise.poll({ { fd = pidfd, events = "r" } }, 10)
-    local text = luactr("gc").stdout:gsub(" +", " ")
+    return name, gone, (luactr("gc").stdout:gsub(" +", " "))
+  end
+
+  it("find what a killed luactr and a killed monitor left", function()
+    local name, gone, text
+    local turn = 0
+    repeat -- a luactr of somebody else may have come first
+      turn = turn + 1
+      if name then luactr("rm", name) end
+      name, gone, text = kill_and_collect(turn)
+    until turn == 10 or text:find(name, 1, true) and text:find(gone, 1, true)
     assert.matches(gone .. " leftover removed\n", text, 1, true)
     assert.matches(name .. " monitor was killed: lost\n", text, 1, true)
     assert.matches("lost (monitor killed)", row(name, "-a"), 1, true)
