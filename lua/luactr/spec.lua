@@ -156,6 +156,7 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 ---@class luactr.spec
 ---@field where? luactr.where
 ---@field given table<string, boolean> the fields that the recipe spoke of
+---@field added table<string, boolean> those that its image did
 ---@field id? string set by who runs it; part of the cgroup's path
 ---@field group? string of a pod's member: its name among the cgroups, as POD/MEMBER
 
@@ -202,9 +203,12 @@ function M.check(raw, where)
   if #problems > 0 then
     return nil, M.refusal(table.move(problems, 1, #problems, 1, {}), where)
   end
-  result.where, result.given = where, {}
+  result.where, result.given, result.added = where, {}, {}
   for name in next, given do
     result.given[name] = true
+  end
+  for name in next, raw do
+    result.added[name] = not result.given[name] or nil
   end
   return result
 end

@@ -122,6 +122,18 @@ describe("an image as root #system", function()
       Entrypoint = { "/bin/sh", "-c", "echo $(id -u):$(id -g)" }, Env = { "PATH=/bin" } })) })
   end)
 
+  it("is there for commands that enter, from this process or another", function()
+    local script <const> = "echo $WORD $(id -u):$(id -g) $PWD"
+    local box <close> = ctr.container { rootfs = ctr.image(image "app"), stdin = "null",
+      command = { "exec sleep 1000" } }
+    assert(box:start())
+    for _, one in ipairs { box, assert(ctr.find(box.id)) } do
+      local result = assert(one:exec { command = { "sh", "-c", script }, stdout = "capture" })
+      assert.are.equal("image 1000:77 /work/place\n", result.stdout)
+    end
+    assert(box:kill())
+  end)
+
   it("goes before a command on any root", function()
     assert.are.equal("a b", output { rootfs = image("app"):trees()[2],
       entrypoint = { "/bin/sh", "-c" }, command = { "echo a b" } })

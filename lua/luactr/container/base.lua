@@ -38,7 +38,7 @@ end
 function M.of(plan, host)
   local spec, base = plan.spec, new(plan.id)
   for _, name in ipairs(INHERITED) do
-    base[name], base.given[name] = spec[name], spec.given[name]
+    base[name], base.given[name] = spec[name], spec.given[name] or spec.added[name]
   end
   base.env = environment(spec.env, host)
   base.hostname, base.bare, base.chroot = spec.hostname, spec.rootfs.bare, has_chroot(spec, host)
@@ -100,7 +100,8 @@ local LOAD <const> = {
 }
 
 local function is_said(spec, name)
-  return spec.given[name] or name == "groups" and spec.given.user
+  local by_user = name == "groups" and "user"
+  return spec.given[name] or spec.added[name] or spec.given[by_user] or spec.added[by_user]
 end
 
 --- What of it is not the default, as data that JSON carries; nil if all is.
