@@ -5,7 +5,7 @@ local support = require("support")
 local sys = require("luactr.core").sys
 local world = require("support.world")
 
-describe("luactr.program #core", function()
+describe("luactr.program #core #unemulated", function()
   before_each(world.check)
   after_each(world.check)
 

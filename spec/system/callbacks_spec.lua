@@ -106,8 +106,11 @@ describe("on #system #layout", function()
   end)
 
   it("stops a neighbour at the exit", function()
-    local server <close> = shell("trap 'exit 5' TERM; while :; do sleep 0.01; done", {})
-    local client <close> = shell("exit 0", { on = { exit = function() server:stop() end } })
+    local ready = ctr.pipe()
+    local server <close> = shell("trap 'exit 5' TERM; echo; while :; do sleep 0.01; done",
+      { stdout = ready })
+    local client <close> = shell("read -r line", { stdin = ready,
+      on = { exit = function() server:stop() end } })
     local results = assert(ctr.all(server, client):wait(PATIENCE))
     assert.same({ 5, 0 }, { results[1].exit_code, results[2].exit_code })
   end)
