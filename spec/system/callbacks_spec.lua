@@ -12,7 +12,8 @@ local PATIENCE <const> = 60
 
 local function shell(script, fields)
   fields.rootfs = ctr.rootfs.host { "sh", "sleep", "cat", "tail", "head" }
-  fields.stdin, fields.stdout, fields.stderr = "null", "capture", "null"
+  fields.stdin, fields.stdout = fields.stdin or "null", fields.stdout or "capture"
+  fields.stderr = "null"
   fields.command = { "sh", "-c", script }
   return ctr.container(fields)
 end
