@@ -67,6 +67,16 @@ describe("luactr image import, export, pull and push #cli", function()
     assert.matches("not for a terminal", session.stdout, 1, true)
   end)
 
+  it("take other limits than the default ones", function()
+    told(125, "there are more than 1 bytes of files\n  try: higher limits, if it is to be trusted: "
+      .. "--max-size", "import", "-q", here.dir:write("root.tar", layouts.tar { a = "12" }),
+      "--max-size", "1")
+    assert.equal("root:latest\n", (answers(0, "import", "-q", here.dir.path .. "/root.tar",
+      "--max-size", "1K", "--max-files", "5", "--max-depth", "2", "--max-ratio", "300")))
+    told(2, "--max-size: unknown unit \"X\": K, M, G", "import", path, "--max-size", "1X")
+    told(2, "--max-files: a whole number above 0", "pull", "127.0.0.1:1/x", "--max-files", "0")
+  end)
+
   it("say what is wrong", function()
     told(2, "what to import?", "import")
     told(2, "OS/ARCHITECTURE", "import", path, "--platform", "a/b/c/d")

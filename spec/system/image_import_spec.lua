@@ -380,8 +380,15 @@ describe("importing an image #system", function()
     made:index { made:image { { a = "1" } } }
     local path = tar_of(made.path)
     support.write(path, layouts.compressed(support.read(path), "gzip"))
-    fails("E2BIG", "it becomes more than 100 bytes", path, { limits = { bytes = 100 } })
+    fails("E2BIG", "it becomes more than 100 bytes", path, { limits = { bytes = "100" } })
     intact()
+    for text, limits in pairs {
+      ["limits: table expected"] = 7, ["limits.ratio: a whole number"] = { ratio = 0 },
+      ["limits: unknown field bites, did you mean bytes?"] = { bites = 7 },
+    } do
+      local _, message = pcall(import.run, path, { store = here.store, limits = limits })
+      assert.matches(text, message, 1, true)
+    end
   end)
 
   it("goes round in no circle of links", function()

@@ -1,5 +1,6 @@
 --- What the verbs that carry images share: how a registry is spoken with, and progress.
 local cli = require "luactr.cli"
+local limits = require "luactr.image.limits"
 local output = require "luactr.cli.output"
 
 local M = {}
@@ -19,6 +20,27 @@ M.options = {
   { "--password-stdin", help = "read the password from stdin" },
   { "-q --quiet", help = "show no progress" },
 }
+
+--- Rows for the verbs that take images in.
+---@type luactr.cli.option[]
+M.limits = {}
+for i, row in ipairs(limits.rows) do
+  M.limits[i] = { "--" .. row.option, argument = row.argument, help = row.help }
+end
+
+--- Rows for the verb that does both.
+---@type luactr.cli.option[]
+M.pull_options = table.move(M.limits, 1, #M.limits, #M.options + 1, { table.unpack(M.options) })
+
+--- The limits of a request; nil and what is wrong.
+---@param request luactr.cli.request
+---@return luactr.image.limits?
+---@return string? mistake
+function M.limits_of(request)
+  local most, mistake =
+    limits.read(request.options, function(row) return (row.option:gsub("%-", "_")) end)
+  return most, mistake and "--" .. mistake:gsub("_", "-", 1)
+end
 
 local ANSWERS <const> = {
   yes = true, ["true"] = true, on = true, no = false, ["false"] = false, off = false,
@@ -55,6 +77,7 @@ end
 ---@return integer? status
 function M.registry(request, verb)
   local given = request.options
+  local most, mistake = M.limits_of(request)
   local tls_verify = given.tls_verify and ANSWERS[given.tls_verify]
   if given.tls_verify and tls_verify == nil then
     return nil, output.usage("--tls-verify: yes or no", verb)
@@ -65,8 +88,11 @@ function M.registry(request, verb)
   elseif not M.is_platform(given.platform) then
     return nil, output.usage("--platform: OS/ARCHITECTURE[/VARIANT], as linux/arm64", verb)
   end
+  if not most then
+    return nil, output.usage(mistake, verb)
+  end
   return {
-    tls_verify = tls_verify, cert_dir = given.cert_dir, auth_file = given.auth_file,
+    limits = most, tls_verify = tls_verify, cert_dir = given.cert_dir, auth_file = given.auth_file,
     username = given.username, password = given.username and read_password() or nil,
     name = given.name, platform = given.platform, progress = M.progress(request),
     notice = M.notice,

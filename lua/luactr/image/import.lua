@@ -3,6 +3,7 @@
 local bundle = require "luactr.image.bundle"
 local document = require "luactr.image.document"
 local layers = require "luactr.image.import.layers"
+local limits = require "luactr.image.limits"
 local resolve = require "luactr.image.store.resolve"
 
 local M = {}
@@ -131,11 +132,15 @@ end
 
 --- Call `act` with a store, a stage and what shows progress, and close them.
 ---@generic T
----@param options { store?: luactr.image.store, root?: string, progress?: luactr.image.progress }
+---@param options luactr.image.import_options|{ root?: string }
 ---@param act fun(work: luactr.image.work): T?, luactr.error?
 ---@return T?
 ---@return luactr.error?
 function M.with_stage(options, act)
+  local settled, mistake = limits.check(options.limits)
+  if not settled then
+    error(mistake, 3)
+  end
   local store, err = options.store, nil
   if not store then
     store, err = require("luactr.image.store").open { root = options.root, write = true }
@@ -149,7 +154,7 @@ function M.with_stage(options, act)
     return nil, problem
   end
   local progress <close> = options.progress or require("luactr.image.progress").none
-  return act { store = store, stage = stage, progress = progress, limits = options.limits,
+  return act { store = store, stage = stage, progress = progress, limits = settled,
     notice = options.notice or function() end }
 end
 

@@ -3,7 +3,7 @@ local M = {}
 
 ---@class luactr.image.limits what a layer may come to; more is the error E2BIG
 ---@field entries? integer files and directories (2^21)
----@field bytes? integer of all files, holes included (2^37)
+---@field bytes? integer|string of all files, holes included (2^37); "1G" from recipes
 ---@field depth? integer of directories (256)
 ---@field ratio? integer bytes that a byte of a compressed layer becomes (250; the first 64 MiB are
 ---  free)

@@ -17,6 +17,7 @@ Without --name the image is called what the archive says, or as the file.]],
     { "--image", argument = "NAME", help = "which one, of an archive with several" },
     { "--platform", argument = "PLATFORM", help = "linux/arm64, in place of the host's" },
     { "-q --quiet", help = "show no progress" },
+    table.unpack(transport.limits),
   },
 }
 
@@ -29,8 +30,12 @@ function M.run(request)
   elseif not transport.is_platform(options.platform) then
     return output.usage("--platform: OS/ARCHITECTURE[/VARIANT], as linux/arm64", M)
   end
+  local limits, mistake = transport.limits_of(request)
+  if not limits then
+    return output.usage(mistake, M)
+  end
   return transport.finish(require("luactr.image.import").run(path, {
-    name = options.name, image = options.image, platform = options.platform,
+    name = options.name, image = options.image, platform = options.platform, limits = limits,
     progress = transport.progress(request), notice = transport.notice,
   }))
 end

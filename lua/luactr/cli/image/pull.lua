@@ -14,7 +14,7 @@ store lacks are fetched. skopeo does that: apt install skopeo.]],
   options = {
     { "-n --name", argument = "NAME", help = "call it NAME or NAME:TAG in the store" },
     { "--platform", argument = "PLATFORM", help = "linux/arm64, in place of the host's" },
-    table.unpack(transport.options),
+    table.unpack(transport.pull_options),
   },
 }
 

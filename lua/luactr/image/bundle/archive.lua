@@ -3,6 +3,7 @@
 local format = require "luactr.image.bundle.format"
 local inside = require "luactr.files.inside"
 local input = require "luactr.image.bundle.input"
+local limits = require "luactr.image.limits"
 local places = require "luactr.image.places"
 
 local core <const> = require "luactr.core"
@@ -11,7 +12,7 @@ local sys <const> = core.sys
 local M = {}
 
 local MOST_LINKS <const> = 8
-local MOST_BYTES <const>, RATIO <const>, FREE <const> = 1 << 37, 250, 64 << 20 -- as of a layer
+local FREE <const> = 64 << 20 -- as of a layer
 
 local failure <const> = input.failure
 
@@ -37,13 +38,13 @@ end
 local function in_bounds(self, size)
   self.unpacked = self.unpacked + size
   local stat = sys.stat(self.fd)
-  local most = math.min(self.limits.bytes or MOST_BYTES,
-    FREE + (stat and stat.size or 0) * (self.limits.ratio or RATIO))
+  local most = math.min(self.limits.bytes or limits.defaults.bytes,
+    FREE + (stat and stat.size or 0) * (self.limits.ratio or limits.defaults.ratio))
   if self.unpacked <= most then
     return true
   end
   return failure(self.shown, sys.errno.E2BIG, string.format("it becomes more than %d bytes", most),
-    "higher limits, if it is to be trusted")
+    limits.remedy)
 end
 
 local function spooled(self, reader, entry, name)

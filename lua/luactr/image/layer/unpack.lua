@@ -4,6 +4,7 @@ local archive = require "luactr.files.archive"
 local document = require "luactr.image.document"
 local entries = require "luactr.image.layer.entries"
 local ids = require "luactr.files.ids"
+local limits = require "luactr.image.limits"
 local remove = require "luactr.files.remove"
 local target = require "luactr.files.target"
 
@@ -12,7 +13,6 @@ local sys <const> = core.sys
 
 local M = {}
 
-local LIMITS <const> = { entries = 1 << 21, bytes = 1 << 37, depth = 256, ratio = 250 }
 local BETWEEN_CALLS <const> = 64 -- entries
 local TREE <const> = 493 -- 0755
 local PRIVATE_FILE <const> = 384 -- 0600
@@ -20,10 +20,8 @@ local USERS <const> = 1 << 16 -- whoever has as many has all that images know
 
 -- ---- errors
 
-local TRUST <const> = "higher limits, if the layer is to be trusted"
-
 local REMEDIES <const> = {
-  E2BIG = TRUST,
+  E2BIG = limits.remedy,
   ENOSPC = "luactr image gc, or an image store on another disk (LUACTR_IMAGES)",
   EDQUOT = "luactr image gc, or an image store on another disk (LUACTR_IMAGES)",
   ELIBACC = "apt install libarchive13 libnettle8",
@@ -266,11 +264,11 @@ local function checked_media_type(options)
 end
 
 local function limits_of(options)
-  local limits = {}
-  for name, default in pairs(LIMITS) do
-    limits[name] = options.limits and options.limits[name] or default
+  local settled = {}
+  for name, default in pairs(limits.defaults) do
+    settled[name] = options.limits and options.limits[name] or default
   end
-  return limits
+  return settled
 end
 
 ---@param source luactr.anyfd
