@@ -270,6 +270,25 @@ return ctr.container { rootfs = ctr.rootfs.debootstrap { suite = "bookworm", cac
     end)
   end)
 
+  it("name the recipe's line", function()
+    local line = debug.getinfo(1, "l").currentline
+    local values = {
+      rootfs.tar "/no/such",
+      rootfs.squashfs "/no/such", ctr.image "no/such",
+      rootfs.image "no/such",
+      rootfs.overlay { lower = "/no/such" },
+    }
+    local lines = {}
+    for i, value in ipairs(values) do
+      lines[i] = value.where.line - line
+    end
+    assert.same({ 2, 3, 3, 4, 5 }, lines)
+    local function mistaken() rootfs.overlay { lowr = "/" } end
+    assert.matches(":" .. line + 12 .. ": rootfs.overlay: unknown", select(2, pcall(mistaken)))
+    local value = (function() return rootfs.tar "/no/such" end)() -- whose line nobody knows
+    assert.is_not_true(value.where and value.where.line < 0)
+  end)
+
   describe("refuse", function()
     local cases = {
       { "debootstrap", { suite = "-x" }, "suite: a word" },

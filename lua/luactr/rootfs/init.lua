@@ -9,10 +9,16 @@ local M = {}
 local methods = {}
 local Rootfs <const> = { __name = "luactr.rootfs", __index = methods }
 
--- The line that an error names: that of the constructor's caller.
+-- The line at a level of the stack that an error names; none where a tail call has left none.
+local function line_at(level)
+  local info = debug.getinfo(level + 1, "Sl")
+  return info and info.currentline > 0 and { file = info.short_src, line = info.currentline } or nil
+end
+
+-- That of the constructor's caller.
 local function caller()
-  local info = debug.getinfo(3, "Sl")
-  return info and { file = info.short_src, line = info.currentline }
+  local where = line_at(3)
+  return where
 end
 
 local function new(kind, fields, where)
@@ -167,14 +173,15 @@ function M.empty()
   return new(empty, {}, caller())
 end
 
---- A value of a kind that has a module of its own; `level` of the caller's line.
+--- A value of a kind that has a module of its own; `level` of the caller's line. A constructor ends
+--- with this call, which takes its place on the stack.
 local function later(kind, fields, mistake, what, level)
-  level = level or 3
+  level = level or 2
   if not fields then
     error(string.format("%s: %s", what, mistake), level)
   end
-  local info = debug.getinfo(level, "Sl")
-  return new(kind, fields, info and { file = info.short_src, line = info.currentline })
+  local where = line_at(level)
+  return new(kind, fields, where)
 end
 
 --- Layers that look like one: directories of the host, and what other values are made of. What the
@@ -244,7 +251,7 @@ function M.image(name, options, level)
   end
   local image = require "luactr.rootfs.image"
   local fields, mistake = image.new(name, options)
-  return later(image, fields, mistake, "image", (level or 1) + 2)
+  return later(image, fields, mistake, "image", (level or 1) + 1)
 end
 
 local none <const> = {
