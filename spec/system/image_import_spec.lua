@@ -59,6 +59,7 @@ describe("importing an image #system", function()
     assert.is_nil(image)
     assert.matches(text, tostring(err), 1, true)
     assert.equal(code, err.code)
+    return err
   end
 
   local function tar_of(directory)
@@ -361,6 +362,10 @@ describe("importing an image #system", function()
     fails("EBADMSG", "it is empty", dir.path .. "/empty")
     fails("EBADMSG", "it is no tar archive", dir.path .. "/text")
     fails("ENOENT", "cannot import", dir.path .. "/none")
+    fails("EBADMSG", "it is an archive of zip", dir:write("zip", "PK\3\4" .. ("x"):rep(1000)))
+    fails("EBADMSG", "ctr.rootfs.squashfs", dir:write("squashfs", "hsqs" .. ("x"):rep(1000)))
+    fails("EBADMSG", 'it holds no image "a", but the root', dir:write("x.tar",
+      layouts.tar { a = "1" }), { image = "a" })
     fails("EINVAL", "try: name = ", dir:write("Bad Name!.tar", layouts.tar { a = "1" }))
     fails("EINVAL", "no name for an image", dir:write("x.tar", layouts.tar { a = "1" }),
       { name = "A B" })
@@ -369,7 +374,13 @@ describe("importing an image #system", function()
     local whole = support.read(path)
     for _, size in ipairs { 2000, 100000 } do
       support.write(path, whole:sub(1, size))
-      fails("EBADMSG", "it is truncated", path)
+      local err = fails("EBADMSG", "it is truncated", path)
+      assert.not_matches("import.*import", tostring(err))
+    end
+    local root = layouts.tar { a = ("1"):rep(100000), b = "2" }
+    fails("EBADMSG", "runcated", dir:write("x.tar", root:sub(1, 2000)))
+    for _, how in ipairs { "gzip", "zstd", "xz", "bzip2" } do
+      fails("EBADMSG", "truncated", dir:write("x.tar", layouts.compressed(root, how):sub(1, 30)))
     end
     support.write(path, layouts.tar { ["blobs/sha256/" .. ("a"):rep(64)] = "x" })
     fails("EBADMSG", "neither index.json nor manifest.json", path)

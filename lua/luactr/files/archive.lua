@@ -7,6 +7,9 @@ local sys <const> = core.sys
 local M = {}
 
 local function failure(what, message, errno)
+  if errno == sys.errno.EILSEQ then -- which libarchive has for any wrong format
+    errno = sys.errno.EBADMSG
+  end
   local missing = errno == sys.errno.ELIBACC
   return nil, require("luactr.error").new {
     op = what, errno = errno, message = "cannot " .. what .. " the archive", checked = true,

@@ -176,7 +176,10 @@ local function import(work, path, options)
     return nil, err
   end
   local found = { names = {} }
-  if source.kind ~= "tarball" then
+  if source.kind == "tarball" and options.image then
+    return source:broken(string.format("it holds no image %q, but the root of a file system",
+      options.image))
+  elseif source.kind ~= "tarball" then
     found, err = require(READERS[source.kind]).read(source, options)
   end
   local keys

@@ -28,7 +28,7 @@ end
 local function index(self)
   local done, err = places.each(self.fd, function(place) return add(self, place) end)
   if not done then
-    err.path, err.message = self.shown, "cannot import " .. self.shown
+    err.op, err.path, err.message = "import", self.shown, "cannot import " .. self.shown
     return nil, err
   end
   return true
@@ -69,7 +69,9 @@ end
 --- The files of a compressed archive, as far as they are those of an image.
 local function unpack(self)
   local reader <close>, err = require("luactr.files.archive").reader(self.fd)
-  if not reader then
+  if not reader and err.code == "EBADMSG" then
+    return self:broken "it is compressed, and either truncated or no tar archive"
+  elseif not reader then
     return nil, err
   end
   local entry
@@ -94,6 +96,23 @@ end
 
 local COMPRESSED <const> = { "\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd7zXZ\0", "BZh" }
 
+-- What others make of a root, and nobody reads as a layer.
+local FOREIGN <const> = {
+  ["\x04\x22\x4d\x18"] = "it is compressed by lz4", ["\x1f\x9d"] = "it is compressed by compress",
+  ["LZIP"] = "it is compressed by lzip", ["7z\xbc\xaf"] = "it is an archive of 7z",
+  ["PK\3\4"] = "it is an archive of zip", ["hsqs"] = "it is a squashfs",
+}
+
+local function foreign(self, block)
+  for magic, cause in pairs(FOREIGN) do
+    if block:sub(1, #magic) == magic then
+      return self:broken(cause, magic == "hsqs" and "rootfs = ctr.rootfs.squashfs(PATH)"
+        or "a tar archive, plain or compressed by gzip, zstd, xz or bzip2")
+    end
+  end
+  return self:broken(block == "" and "it is empty" or "it is no tar archive, compressed or not")
+end
+
 --- Whether a file begins as one that is compressed; nil and an error when it is no archive at all.
 local function is_compressed(self)
   local block, err = places.read(self.fd, 0, 512)
@@ -107,7 +126,7 @@ local function is_compressed(self)
   end
   local header = #block == 512 and require("luactr.image.places.header").parse(block)
   if header == nil or #block < 512 then
-    return self:broken(block == "" and "it is empty" or "it is no tar archive, compressed or not")
+    return foreign(self, block)
   end
   return false
 end
