@@ -67,7 +67,8 @@ RUN exit 1
       local result = luactr("image", "build", option, context())
       assert.equal(125, result.code)
       assert.matches("seen\nluactr: cannot build .*\n  step 2 of 2: RUN echo seen; exit 5\n"
-        .. "  its command ended with status 5\n  recipe: .*/Containerfile:3\n$", result.stderr)
+        .. "  its command ended with status 5\n  try: %-%-network, or .*\n"
+        .. "  recipe: .*/Containerfile:3\n$", result.stderr)
     end
     assert.equal("", luactr("image", "ls", "-q").stdout)
   end)
@@ -98,6 +99,11 @@ RUN exit 1
     local missing = luactr("image", "build", context())
     assert.equal(125, missing.code)
     assert.matches("no Dockerfile or Containerfile in", missing.stderr, 1, true)
+    assert.matches("^luactr: no recipe and no directory to build: .*/none: No such file",
+      luactr("image", "build", dir.path .. "/none").stderr)
+    dir:write("context/Dockerfile", "FROM scratch\nLABEL a=b\n")
+    assert.matches("warning: the image is not kept: it has no name", built(context()).stderr, 1,
+      true)
   end)
 
   it("leaves nothing of use when it is killed, and gc removes it", function()

@@ -180,6 +180,7 @@ describe("ctr.image.build #system", function()
       assert.matches('cannot build "x".*step 2: RUN echo out; exit 3.*ended with status 3'
         .. ".*image_build_spec.lua:" .. line, tostring(err))
       assert.equal("out\n", err.output)
+      assert.matches("network", err.remedy)
       assert.same({ 0, 0 }, leftovers())
     end)
 
@@ -206,7 +207,7 @@ describe("ctr.image.build #system", function()
 
     it("tells of a program that is not there", function()
       local err = failure { function(b) b:run { "/no/such" } end }
-      assert.same({ "ENOENT", 2 }, { err.code, err.step })
+      assert.same({ "ENOENT", 2, "exec /no/such" }, { err.code, err.step, err.cause })
     end)
   end)
 

@@ -100,7 +100,11 @@ local function build_directory(path, request, args)
   end
   local digest = built.digest
   built:close()
-  return digest and output.print(digest .. "\n") or 0
+  if not digest then
+    output.warn("the image is not kept: it has no name, which --tag gives it")
+    return 0
+  end
+  return output.print(digest .. "\n")
 end
 
 ---@param request luactr.cli.request
@@ -114,7 +118,11 @@ function M.run(request)
   if mistake then
     return output.usage(mistake, M)
   end
-  local stat = require("luactr.core").sys.stat(path)
+  local stat, message = require("luactr.core").sys.stat(path)
+  if not stat and path ~= "-" then
+    output.complain("no recipe and no directory to build: " .. message:gsub("^stat ", ""))
+    return cli.FAILED
+  end
   local is_directory = stat and stat.type == "directory"
   return (is_directory and build_directory or build_recipe)(path, request, args)
 end

@@ -157,11 +157,22 @@ local function ending_of(result)
   return "its command ended with status " .. result.exit_code
 end
 
-local function failure(result)
-  local known = result.reason == "exit" and result.exit_code == 127
+local NO_PROGRAM <const> = "a program that the image has"
+local NO_NETWORK <const> = "--network, or network = \"host\" in a recipe, if it needs a network"
+
+local function remedy_of(result, fields)
+  if result.reason ~= "exit" then
+    return nil
+  elseif result.exit_code == 127 then
+    return NO_PROGRAM
+  end
+  return not has_network(fields) and NO_NETWORK or nil
+end
+
+local function failure(result, fields)
   return nil, require("luactr.error").new { code = "ESTEP", op = "run", message = ending_of(result),
     checked = true, output = result.stdout, result = result,
-    remedy = known and "a program that the image has" or nil }
+    remedy = remedy_of(result, fields) }
 end
 
 --- What the upper directory is above: an overlay has one lower directory at least.
@@ -196,7 +207,7 @@ function M.run(command, directory, trees, quiet)
   if not result then
     return nil, err
   elseif result.exit_code ~= 0 then
-    return failure(result)
+    return failure(result, command.fields)
   end
   remove_targets(box, directory .. "/upper", lower)
   return true

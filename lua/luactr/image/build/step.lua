@@ -33,7 +33,7 @@ local function sentence(err)
     return table.concat(list, "; ")
   end
   local message = table.concat(err.context or {}, ": ")
-  message = (message ~= "" and message .. ": " or "") .. err.message
+  message = (message ~= "" and message .. ": " or "") .. (err.action or err.message)
   return err.cause and message .. ": " .. err.cause or message
 end
 
