@@ -130,6 +130,10 @@ function M.parse(text)
   if type(text) ~= "string" then
     return nil, "an image's name is text, not " .. type(text)
   end
+  local scheme = text:match("^%a[%w+.-]*://")
+  if scheme then
+    return nil, quoted(scheme) .. " is no part of a name: docker:// is for pull and push"
+  end
   local name, digest = text:match("^([^@]*)@(.*)$")
   name = name or text
   local tag = name:match(":([^:/]*)$")

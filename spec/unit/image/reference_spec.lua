@@ -49,6 +49,7 @@ describe("luactr.image.reference #unit", function()
     { "a:x y", 'the tag "x y" has more in it than letters' },
     { "a:" .. ("t"):rep(129), "the tag has 129 characters, at most 128" },
     { ("a"):rep(256), "an image's name has 256 characters, at most 255" },
+    { "docker://host/a", '"docker://" is no part of a name' },
     { "host:port/a", 'the port of the registry "host:port" is no number' },
     { "-h.example/a", 'the registry "-h.example" is no host name' },
     { "a@sha256:12", '"sha256:12" is no digest: sha256 has 64 lower-case hexadecimal digits' },

@@ -34,12 +34,15 @@ function M.check_owner(path)
   local stat, message, errno = sys.stat(path)
   if not stat then
     return disk.failed(message, errno, "stat", path)
-  elseif stat.type ~= "directory" or stat.uid ~= sys.geteuid() or stat.mode & OTHERS_WRITE ~= 0 then
+  end
+  local cause = stat.type ~= "directory" and "it is no directory"
+    or stat.uid ~= sys.geteuid() and "it is another user's"
+    or stat.mode & OTHERS_WRITE ~= 0 and "others can write to it"
+  if cause then
     return disk.refused {
       code = "EPERM", op = "open", path = path, checked = true,
       message = "the image store " .. path .. " cannot be trusted",
-      cause = "it is not a directory that only its owner can write to",
-      remedy = "another directory in LUACTR_IMAGES",
+      cause = cause, remedy = "another directory in LUACTR_IMAGES",
     }
   end
   return true
