@@ -37,6 +37,7 @@ struct again {
     int64_t delay_us;
     struct plan_status failed; /* what kept the last one from starting; perhaps no step */
     bool has_failed;
+    bool is_told; /* of the end of this life, to the process with the callbacks */
     struct cgroup_meter spent[CGROUP_METERS_MAX]; /* by the lives before */
     size_t spent_count;
 };

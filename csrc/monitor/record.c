@@ -125,12 +125,19 @@ static ssize_t compose(const struct monitor *m, char buffer[RECORD_MAX]) {
     return text.at - buffer;
 }
 
+/* The last life may have been kept before nobody wanted another one. */
+static void tell_once(struct monitor *m, const char *record, ssize_t length) {
+    if (!m->again.is_told)
+        news_tell(m, record, (size_t)length);
+    m->again.is_told = true;
+}
+
 void record_write(struct monitor *m) {
     char buffer[RECORD_MAX];
     ssize_t length = compose(m, buffer);
     if (write(m->record, buffer, (size_t)length) == length && ftruncate(m->record, length) == 0)
         renameat(m->state, TEMPORARY, m->state, "exit.json");
-    news_tell(m, buffer, (size_t)length);
+    tell_once(m, buffer, length);
 }
 
 void record_keep(struct monitor *m) {
@@ -139,5 +146,5 @@ void record_keep(struct monitor *m) {
     cleanup_fd fd = openat(m->state, LAST_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd >= 0 && write(fd, buffer, (size_t)length) == length)
         renameat(m->state, LAST_NEW, m->state, "last.json");
-    news_tell(m, buffer, (size_t)length);
+    tell_once(m, buffer, length);
 }

@@ -184,6 +184,7 @@ static void begin(struct monitor *m) {
     lctr_process_init(&m->process);
     a->spent_count = lctr_cgroup_meters(&m->group, false, a->spent);
     a->has_failed = false;
+    a->is_told = false;
     a->count++;
     m->meter_count = 0;
     m->fired = (struct fired){0};

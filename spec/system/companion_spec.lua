@@ -113,6 +113,20 @@ describe("callbacks of a detached container #system", function()
     assert.equal(("start\nexit 4 true\n"):rep(2), notes())
   end)
 
+  it("hear once of the last one, when nobody wants another while it waits for its turn", function()
+    local found = start(shell("exit 4", { restart = "always", on = {
+      start = function() note("start") end,
+      exit = function() note("exit") end,
+    } }))
+    eventually("no third restart", function()
+      local known = found:inspect()
+      return known.restarts >= 3 and known.next_start
+    end)
+    assert(found:stop())
+    assert(found:wait())
+    assert.equal(("start\nexit\n"):rep(1 + found:inspect().restarts), notes())
+  end)
+
   it("act on it: with its methods, under the name that it has by now", function()
     local found = start(shell(WAIT, { on = {
       start = function(box)
