@@ -135,14 +135,16 @@ describe("luactr.cause.view #unit", function()
   local view = require("luactr.cause.view")
 
   -- A host whose files are a table of path to type or { link }.
-  local function seen(files, steps)
+  local function seen(files, steps, layers)
     local eyes = {}
     function eyes.lstat(path)
       local file = files[path]
-      return file and { type = type(file) == "table" and "symlink" or file, mode = 493 } or nil
+      return file and { type = type(file) == "table" and "symlink" or file, mode = 493, rdev = 0 }
+        or nil
     end
     function eyes.readlink(path) return files[path][1] end
-    return view.new({ steps = steps }, #steps, eyes)
+    local rootfs = layers and { layers = function() return layers end }
+    return view.new({ steps = steps, spec = { rootfs = rootfs } }, #steps, eyes)
   end
 
   local files <const> = {
@@ -181,4 +183,23 @@ describe("luactr.cause.view #unit", function()
         not_directory = walk.not_directory, loop = walk.loop })
     end)
   end
+
+  it("looks into the layers of an overlay, the topmost first", function()
+    local layered <const> = {
+      ["/up/etc"] = "directory", ["/up/etc/both"] = "file", ["/up/etc/gone"] = "char",
+      ["/up/hidden"] = "char", ["/down/etc"] = "directory", ["/down/etc/both"] = "file",
+      ["/down/etc/below"] = "file", ["/down/etc/gone"] = "file", ["/down/hidden"] = "directory",
+      ["/down/hidden/x"] = "file", ["/up"] = "directory", ["/down"] = "directory",
+    }
+    for _, op in ipairs { "mount", "fsmount" } do
+      local tree = seen(layered, { { op = op, type = "overlay", target = "/" } },
+        { { path = "/up" }, { path = "/down" } })
+      assert.equal("/up/etc/both", tree:walk("/etc/both").node.host)
+      assert.equal("/down/etc/below", tree:walk("/etc/below").node.host)
+      assert.equal("/etc/gone", tree:walk("/etc/gone").missing)
+      assert.equal("/hidden", tree:walk("/hidden/x").missing)
+      tree.layers[1].open = true
+      assert.equal("unknown", tree:walk("/etc/below").node.kind)
+    end
+  end)
 end)

@@ -22,7 +22,9 @@ View.__index = View
 function M.new(plan, last, eyes)
   local rootfs = plan.spec and plan.spec.rootfs
   local bare = rootfs ~= nil and rootfs.bare == true
-  return setmetatable({ steps = plan.steps, last = last, eyes = eyes, bare = bare }, View)
+  local layers = rootfs and rootfs.layers and rootfs:layers()
+  return setmetatable({ steps = plan.steps, last = last, eyes = eyes, bare = bare,
+    layers = layers }, View)
 end
 
 -- ---- one path, links not followed
@@ -38,6 +40,25 @@ local function host_node(self, path, step)
   end
   local link = stat.type == "symlink" and self.eyes.readlink(path) or nil
   return { kind = stat.type, host = path, stat = stat, link = link, step = step }
+end
+
+--- What the topmost layer that has something at a path has there; whoever walks there has come
+--- through the directories above it in the same way.
+local function layered_node(self, path, step)
+  for _, layer in ipairs(self.layers) do
+    if layer.open then -- a file system in a file
+      return { kind = path == "/" and "directory" or "unknown", step = step }
+    end
+    local node = host_node(self, layer.path .. (path == "/" and "" or path), step)
+    if node then
+      return not require("luactr.files.layers").is_whiteout(node.stat) and node
+    end
+  end
+  return false
+end
+
+local function is_layered(self, step)
+  return self.layers and step.type == "overlay" and step.target == "/"
 end
 
 local function rest(path, directory)
@@ -62,14 +83,19 @@ local SAYS <const> = {
   root_tmpfs = function(_, path, step)
     return path == "/" and { kind = "directory", step = step } or false
   end,
-  mount = function(_, path, step)
-    if path == step.target then
+  mount = function(self, path, step)
+    if is_layered(self, step) then
+      return layered_node(self, path, step)
+    elseif path == step.target then
       return { kind = "directory", step = step }
     elseif is_below(path, step.target) then
       return OPAQUE[step.type] and { kind = "unknown", step = step } or false
     end
   end,
-  fsmount = function(_, path, step)
+  fsmount = function(self, path, step)
+    if is_layered(self, step) then
+      return layered_node(self, path, step)
+    end
     return path == step.target and { kind = "directory", step = step }
       or is_below(path, step.target) and { kind = "unknown", step = step } or nil
   end,
