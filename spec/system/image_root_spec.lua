@@ -1,5 +1,6 @@
 -- Images as roots of containers: their layers, what their configs say, who keeps them.
 
+local cjson = require("cjson")
 local ctr = require("luactr")
 local images = require("support.images")
 local support = require("support")
@@ -186,6 +187,28 @@ describe("an image as root #system", function()
       local result = here:luactr("run", "--image", "ap")
       assert.are.equal(125, result.code)
       assert.matches('no image "ap:latest".*did you mean app', result.stderr)
+      result = here:luactr("run", "-d", "--image", "ap", "command")
+      assert.matches('no image "ap:latest".*did you mean app', result.stderr)
+      assert.not_matches("recipe:", result.stderr)
+    end)
+
+    it("tells why it cannot run a command, without a line of a recipe", function()
+      image("app", { Env = CONFIG.Env })
+      local result = here:luactr("run", "--image", "app", "no-such")
+      assert.are.equal(127, result.code)
+      assert.matches("no directory of PATH has no-such: /bin\n", result.stderr, 1, true)
+      assert.not_matches("recipe:", result.stderr)
+      result = here:luactr("run", "--image", "app", "/etc/motd")
+      assert.are.equal(126, result.code)
+      assert.matches("may not execute /etc/motd (mode 0644)", result.stderr, 1, true)
+    end)
+
+    it("is explained as data", function()
+      image "app"
+      local script = here.dir:write("recipe.lua",
+        'return require("luactr").container { rootfs = require("luactr").image "app" }')
+      local steps = cjson.decode(here:luactr("explain", "--json", script).stdout).steps
+      assert.are.equal("exec", steps[#steps].op)
     end)
   end)
 

@@ -102,7 +102,9 @@ local function plain(value)
   end
   local copy = {}
   for key, element in pairs(require("luactr.error").is(value) and value:record() or value) do
-    copy[key] = plain(element)
+    if type(element) ~= "function" then
+      copy[key] = plain(element)
+    end
   end
   return copy
 end

@@ -195,6 +195,7 @@ function M.image(name, arguments)
     value.where = nil -- there is no recipe that has a line
     return nil, value
   end
+  value.spec.where, value.spec.rootfs.where = nil, nil
   return { container = value, alone = true }
 end
 
