@@ -90,7 +90,12 @@ describe("luactr.cause #unit", function()
     {
       "a user that is not mapped", with_step { op = "setresuid", errno = EINVAL },
       { steps = { { op = "setresuid", uid = 7 } }, id_maps = {} },
-      "the user namespace has no user or group 7",
+      "the user namespace has no user or group 7", "or user = 0",
+    },
+    {
+      "a root that is not mapped", with_step { op = "setresgid", errno = EINVAL },
+      { steps = { { op = "setresgid", gid = 0 } }, id_maps = {} },
+      "the user namespace has no user or group 0", 'or idmap = "range"',
     },
     {
       "device nodes in a user namespace", with_step { op = "mknod", errno = EPERM },

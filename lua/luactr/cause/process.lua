@@ -136,7 +136,9 @@ local function lacking_capability(case)
 end
 
 local function unmapped_id(case)
-  return case.plan.id_maps and { id = case.step.uid or case.step.gid } or nil
+  local id = case.step.uid or case.step.gid
+  return case.plan.id_maps and { id = id,
+    other = id == 0 and "idmap = \"range\" of the container" or "user = 0" } or nil
 end
 
 -- ---- luactr's own descriptors
@@ -237,7 +239,7 @@ M.cap_ambient = {
 M.setresuid = {
   { code = "EINVAL", find = unmapped_id,
     cause = "the user namespace has no user or group {id}",
-    remedy = "run luactr as root, or user = 0" },
+    remedy = "run luactr as root, or {other}" },
 }
 
 M.setresgid, M.setgroups = M.setresuid, {
