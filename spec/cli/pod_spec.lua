@@ -202,6 +202,15 @@ describe("luactr with a pod #cli", function()
       assert.matches("luactr exec takes no pod", luactr("exec", name, "ls").stderr)
     end)
 
+    it("tells what happened to its members, also when they are removed", function()
+      start("exit 0", "exit 0")
+      luactr("rm", "-f", name)
+      local text = luactr("events", "--since", "10m", name).stdout
+      assert.matches(name .. ".one start", text, 1, true)
+      assert.matches(name .. ".two rm", text, 1, true)
+      assert.not_matches(name .. ".one", luactr("events", name .. ".two").stdout, 1, true)
+    end)
+
     it("has commands run in a member, and others join it by its name", function()
       start("sleep 1000", "sleep 1000")
       assert.are.equal(name .. "\n", luactr("exec", name .. ".two", "hostname").stdout)

@@ -6,10 +6,11 @@ local M = {
   summary = "print what happened to containers",
   usage = "[NAME]",
   mixed = true,
+  pods = "members",
   help = [[
-Print what happened to detached containers, or to one: create, start, exec, oom, pause, resume,
-update, rename, restart, exit with its reason, rm; health, and callback for an error in a callback.
-The newest megabyte or two is kept.]],
+Print what happened to detached containers, to one, or to those of a pod: create, start, exec, oom,
+pause, resume, update, rename, restart, exit with its reason, rm; health, and callback for an error
+in a callback. The newest megabyte or two is kept.]],
   options = {
     { "-f --follow", help = "go on with what happens from now on" },
     { "--since", argument = "TIME", help = "only what came then or later: 10m ago, or "
@@ -48,6 +49,19 @@ local function print_all(events, form)
   return output.print("")
 end
 
+--- The name that events have: of what has any, though it be removed, else of what is there.
+local function known(name)
+  local events, err = require("luactr.container.events").read { name = name }
+  if not events then
+    return nil, err
+  elseif events() then
+    return name
+  end
+  local found
+  found, err = require("luactr.container.found").find(name)
+  return found and found.id, err
+end
+
 ---@param request luactr.cli.request
 ---@return integer status
 function M.run(request)
@@ -62,9 +76,15 @@ function M.run(request)
   if problem then
     return output.usage("--since: " .. problem, M)
   end
-  local events, err = require("luactr.container.events").read {
-    follow = given.follow, since = since, name = request.arguments[1],
-  }
+  local name, events, err = request.arguments[1], nil, nil
+  if name then
+    name, err = known(name)
+  end
+  if name or given.follow or not err then -- who follows may wait for one to come
+    events, err = require("luactr.container.events").read {
+      follow = given.follow, since = since, name = name or request.arguments[1],
+    }
+  end
   if not events then
     output.complain(err)
     return require("luactr.cli").FAILED

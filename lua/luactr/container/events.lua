@@ -135,7 +135,7 @@ end
 ---@class luactr.events_options
 ---@field follow? boolean wait for more, without an end
 ---@field since? number|string seconds since the epoch, or the time as `luactr events` shows it
----@field name? string only those of this container
+---@field name? string only those of this container, or of this pod's members
 
 local OPTIONS <const> = {
   follow = { boolean = true }, since = { number = true, string = true }, name = { string = true },
@@ -159,10 +159,19 @@ function M.time_text(time)
     time % 1 * 1e6 // 1)
 end
 
-local function is_wanted(event, options)
-  local since = options.since or 0
+--- Whether an event is one of those of a name. What belongs to no container may be a pod, whose
+--- members have names that begin with its own: also when all of them are removed.
+local function chooser(name, host)
+  local members = name and not require("luactr.state.list").has(host, name) and name .. "."
+  return function(event)
+    return not name or event.name == name
+      or members and event.name:sub(1, #members) == members
+  end
+end
+
+local function is_recent(event, since)
   local time = type(since) == "string" and M.time_text(event.time) or event.time
-  return time >= since and event.name == (options.name or event.name)
+  return time >= since
 end
 
 --- What happened to detached containers, the oldest event first.
@@ -188,10 +197,11 @@ function M.read(options, host)
     end
   end
   reader.file = open_file(reader, PAST)
+  local is_wanted = chooser(options.name, host)
   return function()
     while true do
       local event = options.follow and follow(reader) or not options.follow and reader:next()
-      if not event or is_wanted(event, options) then
+      if not event or is_wanted(event) and is_recent(event, options.since or 0) then
         return event or nil
       end
     end

@@ -180,6 +180,14 @@ local function is_name(text)
   return text ~= "" and not text:find("[/\0]") and not text:find("^%.%.?$")
 end
 
+--- Whether there is a container of exactly that name.
+---@param host luactr.host
+---@param name string
+---@return boolean
+function M.has(host, name)
+  return is_name(name) and record_of(host, name) ~= nil
+end
+
 --- The container with that name, or the only one whose name begins so.
 ---@param host luactr.host
 ---@param name string
