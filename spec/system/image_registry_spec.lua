@@ -95,6 +95,11 @@ describe("images of registries #system", function()
     assert.equal(raw, skopeo("inspect", "--raw", "--tls-verify=false",
       "docker://" .. there.address .. "/docker:2"))
 
+    local none, err = remote.pull(there.address .. "/docker:1",
+      options(here.store, { platform = "linux/s390x" }))
+    assert.is_nil(none)
+    assert.matches("it has no image for linux/s390x; it has some for: ", err.cause, 1, true)
+
     local arm = made:image({ { a = "arm" } }, function(_, config)
       config.architecture = "arm64"
     end, "gzip")
@@ -106,7 +111,7 @@ describe("images of registries #system", function()
       options(here.store, { platform = "linux/arm64" })))
     assert.same({ arm.digest, "arm" }, { pulled.digest,
       support.read(assert(pulled:trees())[1] .. "/a") })
-    local none, err = remote.pull(there.address .. "/many:1",
+    none, err = remote.pull(there.address .. "/many:1",
       options(here.store, { platform = "linux/s390x" }))
     assert.is_nil(none)
     assert.matches("it has no image for linux/s390x; it has some for: linux/arm64", err.cause, 1,

@@ -17,7 +17,7 @@ M.DEPTH = 3 -- of indexes in indexes
 M.types, M.kind, M.compression = descriptor.types, descriptor.kind, descriptor.compression
 M.compressions, M.layer_type = descriptor.compressions, descriptor.layer_type
 M.descriptor_problem = descriptor.problem
-M.platform, M.platform_of = platform.choose, platform.of
+M.platform, M.platform_of, M.check_platform = platform.choose, platform.of, platform.check
 M.parse_platform, M.platform_text = platform.parse, platform.text
 
 -- ---- decoding

@@ -170,6 +170,19 @@ local function check(options)
   end
 end
 
+--- Read what says what the image is. An explicit wish counts where there was nothing to choose, too.
+local function read(source, options)
+  local found, err = require(READERS[source.kind]).read(source, options)
+  if not found then
+    return nil, err
+  end
+  local fits, problem = document.check_platform(found.parsed, options.platform)
+  if not fits then
+    return source:broken(problem)
+  end
+  return found
+end
+
 local function import(work, path, options)
   local source <close>, err = bundle.open(path, work.stage, { limits = work.limits })
   if not source then
@@ -180,7 +193,7 @@ local function import(work, path, options)
     return source:broken(string.format("it holds no image %q, but the root of a file system",
       options.image))
   elseif source.kind ~= "tarball" then
-    found, err = require(READERS[source.kind]).read(source, options)
+    found, err = read(source, options)
   end
   local keys
   if found then

@@ -215,20 +215,6 @@ local function layers_of(manifest, config)
   return layers
 end
 
---- Check an explicit wish against what the config says: an index was not needed to choose.
-local function check_platform(bundle, config, wanted)
-  if not wanted.platform then
-    return true
-  end
-  local platform = platform_of(wanted)
-  local index = { manifests = { { platform = config } } }
-  local fitting, problem = document.platform(index, platform)
-  if not fitting then
-    return bundle:broken(problem)
-  end
-  return true
-end
-
 --- The image that a manifest stands for.
 ---@param bundle luactr.image.bundle
 ---@param descriptor luactr.image.descriptor
@@ -285,9 +271,8 @@ function M.read(bundle, wanted)
   end
   if found then
     found.names = names
-    done, err = check_platform(bundle, found.parsed, wanted)
   end
-  return found and done and found or nil, err
+  return found, err
 end
 
 return M

@@ -89,4 +89,17 @@ function M.choose(index, wanted)
     M.text(wanted), offers(index))
 end
 
+--- Whether an image is for the platform that somebody asks for.
+---@param config luactr.image.config
+---@param text? string "linux/arm64"; none fits any
+---@return boolean fits
+---@return string? problem
+function M.check(config, text)
+  if not text then
+    return true
+  end
+  local fitting, problem = M.choose({ manifests = { { platform = config } } }, (M.parse(text)))
+  return fitting ~= nil, problem
+end
+
 return M

@@ -69,12 +69,20 @@ local function manifest_of(skopeo, target, options)
   return broken(target, "it has more than " .. document.DEPTH .. " indexes in each other")
 end
 
-local function config_of(skopeo, target, descriptor, manifest)
+local function config_of(skopeo, target, descriptor, manifest, platform)
   local text, err = skopeo:run({ "inspect", "--config", "--raw",
     address(target, descriptor.digest) }, "")
   if text and digest_of(text) ~= manifest.config.digest then
     return broken(target, string.format("the digest of its config is %s, not %s", digest_of(text),
       manifest.config.digest))
+  end
+  local config = text and document.config(text) -- one that is none is told with its layers
+  local fits, problem = true, nil
+  if config then
+    fits, problem = document.check_platform(config, platform)
+  end
+  if not fits then
+    return broken(target, problem)
   end
   return text, err
 end
@@ -177,7 +185,7 @@ function M.run(work, target, key, options)
     err = not manifest and select(2, broken(target, problem)) or nil
   end
   if manifest then
-    config, err = config_of(skopeo, target, descriptor, manifest)
+    config, err = config_of(skopeo, target, descriptor, manifest, options.platform)
   end
   if config then
     path, err = fetch(work, skopeo, target, descriptor, manifest)
