@@ -138,6 +138,15 @@ describe("restart #system", function()
     end
   end)
 
+  it("is refused to be stopped or killed when it has ended", function()
+    local found = start("always", "exec sleep 100")
+    assert(found:stop(0))
+    for _, act in ipairs { "stop", "kill" } do
+      local done, err = found[act](found)
+      assert.same({ nil, "ESRCH" }, { done, err and err.code })
+    end
+  end)
+
   it("is not removed without force while it waits", function()
     local found = start("always", "exit 1")
     await_state(found, "restarting")

@@ -368,7 +368,7 @@ end
 ---@return luactr.error?
 function Found:kill(signal, options)
   local number = require("luactr.container").signal_number(signal or "KILL")
-  local was_last = self.record.restart and is_final(self, number)
+  local was_last = self.record.restart and is_final(self, number) and self:state() ~= "exited"
     and require("luactr.container.restart").forgo(self)
   local done, errno, message = was_last, sys.errno.ESRCH, nil -- if it is between two lives
   local pidfd <close> = self:is_running() and M.open_process(self.record) or nil
