@@ -113,20 +113,36 @@ describe("diff() of a container #system", function()
     assert.equal("D /moved\nA /new\nA /new/x", in_words(assert(box:diff())))
   end)
 
-  it("knows which of several layers has what", function()
+  -- What hides files of the layer below it, and deletes one.
+  local function make_top()
     dir:mkdir "top/dir"
     dir:write("top/changed", "of the top")
     dir:write("top/only", "")
     assert(sys.mknod(dir.path .. "/top/deleted", "020000", 0)) -- deleted before
     assert(sys.mkdir(dir.path .. "/top/gone"))
     sys.setxattr(dir.path .. "/top/gone", "trusted.overlay.opaque", "y")
-    local box <close> = changed(ctr.rootfs.overlay { lower = { dir.path .. "/top", lower },
+    return dir.path .. "/top"
+  end
+
+  local ABOVE <const> = "echo x > /deleted; mkdir /gone/deep; echo x > /only; rm /changed; "
+  local CHANGED_ABOVE <const> = "D /changed\nA /deleted\nC /gone\nA /gone/deep\nC /only"
+
+  it("knows which of several layers has what", function()
+    local box <close> = changed(ctr.rootfs.overlay { lower = { make_top(), lower },
       upper = dir:mkdir "upper", work = dir:mkdir "work" },
       { mounts = { ctr.tmpfs "/tmp" }, command = { "/bin/sh", "-c",
-        "echo x > /deleted; mkdir /gone/deep; echo x > /only; rm /changed; "
-        .. ": > /tmp/done; exec sleep 1000" } })
-    assert.equal("D /changed\nA /deleted\nC /gone\nA /gone/deep\nC /only",
-      in_words(assert(box:diff())))
+        ABOVE .. ": > /tmp/done; exec sleep 1000" } })
+    assert.equal(CHANGED_ABOVE, in_words(assert(box:diff())))
+  end)
+
+  it("compares with several layers, also for somebody who may not mount them", function()
+    local options = ("overlay { lower = { %q, %q } }"):format(make_top(), lower)
+    local here <close> = detached.open(options, 'mounts = { ctr.tmpfs "/tmp" },')
+    local name = here:start(ABOVE .. "echo done; exec sleep 1000")
+    local records = assert(ctr.find(name):logs { follow = true })
+    repeat until records().text == "done"
+    local result = support.luactr { "diff", name, without = { EPERM = { "fsopen" } } }
+    assert.same({ "", CHANGED_ABOVE .. "\n" }, { result.stderr, result.stdout })
   end)
 
   it("says when there is nothing to compare with", function()

@@ -39,21 +39,28 @@ local function since(subject, kept, before)
   end)
 end
 
---- The layers below an overlay as one tree.
-local function open_lower(kept)
-  if #kept.lower == 1 then
-    return sys.open(kept.lower[1], sys.O_PATH | sys.O_DIRECTORY)
+--- The layers below an overlay, which not everybody may mount as one.
+local function open_lower(subject, kept)
+  local sources = {}
+  for i, path in ipairs(kept.lower) do
+    local place, _, errno = sys.open(path, sys.O_PATH | sys.O_DIRECTORY)
+    if not place then
+      return roots.failure(subject, WHAT, { errno = errno, path = path, checked = false })
+    end
+    sources[i] = require("luactr.files.source").open(place, { one_filesystem = true, layer = true })
   end
-  return roots.mount_layers { lower = kept.lower, userxattr = kept.userxattr }
+  return sources
 end
 
 local function since_lower(subject, kept)
-  local place, _, errno = open_lower(kept)
-  if not place then
-    return roots.failure(subject, WHAT, { errno = errno, path = kept.lower[1], checked = false })
+  local sources, err = open_lower(subject, kept)
+  local before
+  if sources then
+    before, err = changes.snapshot_of_layers(sources)
   end
-  local source <close> = open_tree(place)
-  local before, err = changes.snapshot(source)
+  for _, source in ipairs(sources or {}) do
+    source:close()
+  end
   if not before then
     return nil, err
   end

@@ -168,6 +168,50 @@ function M.snapshot(source)
   end
 end
 
+local function is_whiteout(entry)
+  return entry.type == "char" and entry.major == 0 and entry.minor == 0
+end
+
+--- What is there no more below a path.
+local function forget(known, path)
+  for other in pairs(known) do
+    if other:sub(1, #path + 1) == path .. "/" then
+      known[other] = nil
+    end
+  end
+end
+
+--- What a layer adds to those below it, and hides of them.
+local function add_layer(known, source)
+  while true do
+    local entry, err = source:next()
+    if not entry then
+      return err == nil, err
+    elseif entry.path ~= "." then
+      local path = "/" .. entry.path
+      if known[path] and (entry.type ~= "directory" or entry.opaque) then
+        forget(known, path)
+      end
+      known[path] = not is_whiteout(entry) and signature(entry) or nil
+    end
+  end
+end
+
+--- All files of layers that look like one, to be compared with later.
+---@param sources luactr.files.source[] read as layers, the topmost first
+---@return table<string, string>? snapshot
+---@return luactr.error?
+function M.snapshot_of_layers(sources)
+  local known = {}
+  for i = #sources, 1, -1 do
+    local done, err = add_layer(known, sources[i])
+    if not done then
+      return nil, err
+    end
+  end
+  return known
+end
+
 --- The directory that something is in; nil for what is at the top.
 local function above(path)
   local parent = path:match("^(.+)/[^/]*$")
