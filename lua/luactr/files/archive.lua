@@ -57,6 +57,9 @@ Reader.__close = Reader.close
 ---@return luactr.error?
 function M.reader(fd)
   local handle, message, errno = core.archive.reader(fd)
+  if errno == sys.errno.EBADMSG then -- the first bytes of one are all there is to see
+    message = "it is no tar archive, or a truncated one"
+  end
   if not handle then
     return failure("read", message, errno)
   end

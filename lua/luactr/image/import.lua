@@ -170,7 +170,7 @@ local function check(options)
   end
 end
 
---- Read what says what the image is. An explicit wish counts where there was nothing to choose, too.
+--- Read what an image is. An explicit wish counts where there was nothing to choose, too.
 local function read(source, options)
   local found, err = require(READERS[source.kind]).read(source, options)
   if not found then

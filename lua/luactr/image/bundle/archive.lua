@@ -70,7 +70,7 @@ end
 local function unpack(self)
   local reader <close>, err = require("luactr.files.archive").reader(self.fd)
   if not reader and err.code == "EBADMSG" then
-    return self:broken "it is compressed, and either truncated or no tar archive"
+    return self:broken(err.cause)
   elseif not reader then
     return nil, err
   end
