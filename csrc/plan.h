@@ -70,6 +70,7 @@
     X(BIND_NODE, "bind_node", "source:p path:p kind:U device:U") /* kind 0: any device */          \
     X(MOUNT, "mount", "source:s target:p type:s flags:u data:S optional:U policy:U")               \
     X(FSMOUNT, "fsmount", "target:p type:s attributes:u options:v policy:U")                       \
+    X(FUSE, "fuse", "target:p attributes:u") /* the parent has a program serve it */               \
     X(TMPCOPYUP, "tmpcopyup", "target:p attributes:u options:v policy:U")                          \
     X(BIND, "bind",                                                                                \
       "source:p target:p recursive:u set:u clear:u optional:U clear_all:U policy:U tree:U "        \
@@ -181,7 +182,8 @@ struct plan_step {
     X(START, "start", 4)       /* OCI: created, waits for start */                                 \
     X(EXIT, "exit", 5)         /* the init sends struct plan_exit; nobody answers */               \
     X(LISTENER, "listener", 6) /* the init sends the filter's listener; nobody answers */          \
-    X(NAMESPACES, "namespaces", 7) /* the parent opens them: they are a pod's */
+    X(NAMESPACES, "namespaces", 7) /* the parent opens them: they are a pod's */                   \
+    X(FUSE, "fuse", 8) /* the init sends /dev/fuse, which the parent gives to a program */
 
 enum plan_rendezvous {
 #define X(id, name, number) MEET_##id = number,

@@ -17,7 +17,7 @@ declare -A packages=(
   [build]="gcc cmake make pkg-config libc6-dev lua5.4 liblua5.4-dev libcap-dev libseccomp-dev libarchive-dev
            nettle-dev lua-argparse lua-cjson lua-cjson-dev lua-luv"
   [test]="lua-busted lua-filesystem busybox-static util-linux iproute2 procps uidmap tmux zsh fish squashfs-tools
-          erofs-utils skopeo umoci zstd xz-utils bzip2"
+          erofs-utils fuse-overlayfs skopeo umoci zstd xz-utils bzip2"
   [registry]="docker-registry" # its package starts a service, which nobody asked for on a desk
   [lint]="lua-check clang-format clang-tidy"
   [sanitize]="libasan8 libubsan1 valgrind libc6-dbg"

@@ -66,6 +66,74 @@ int step_fsmount(struct init *in, const union plan_arg *a) {
     return result;
 }
 
+/* ---- a file system that a program of the host serves */
+
+/* The host's device, and only if it is the real one. The kernel wants it opened by who mounts: in
+ * the same user namespace. */
+static int open_fuse(struct init *in) {
+    struct statx st;
+    int fd = k_openat(AT_FDCWD, "/dev/fuse", O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0)
+        return at(in, AUX_SOURCE, fd);
+    int type = path_type(fd, &st);
+    if (type == S_IFCHR && st.stx_rdev_major == 10 && st.stx_rdev_minor == 229)
+        return fd;
+    k_close(fd);
+    return at(in, AUX_VERIFY, -ENODEV);
+}
+
+static int new_fuse(struct init *in, int device, uint32_t attributes) {
+    static const char *const options[] = {"source=fuse", "rootmode=40000",      "user_id=0",
+                                          "group_id=0",  "default_permissions", "allow_other"};
+    char fd[32];
+    text_append_number(fd, sizeof fd, text_append(fd, sizeof fd, 0, "fd="), device);
+    int context = k_fsopen("fuse", FSOPEN_CLOEXEC);
+    if (context < 0)
+        return at(in, AUX_TYPE, context);
+    int result = configure(context, fd);
+    for (size_t i = 0; i < sizeof options / sizeof options[0] && result >= 0; i++)
+        result = configure(context, options[i]);
+    if (result >= 0)
+        result = k_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    at(in, AUX_CONFIGURE, result);
+    if (result >= 0)
+        result = at(in, AUX_ATTRIBUTE, k_fsmount(context, FSMOUNT_CLOEXEC, attributes));
+    k_close(context);
+    return result;
+}
+
+/* Whoever looks at a file system that nobody serves yet waits; if its program is gone that fails,
+ * as long as no descriptor of the device is left here. */
+static int await_served(struct init *in, int tree, int *device) {
+    int result = at(in, AUX_PEER, fds_send(in->sync, MEET_FUSE, *device));
+    fds_close(device);
+    if (result < 0)
+        return result;
+    namespace_await(in, MEET_FUSE);
+    int root = k_openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (root < 0)
+        return at(in, AUX_PEER, root);
+    k_close(root);
+    return 0;
+}
+
+int step_fuse(struct init *in, const union plan_arg *a) {
+    int target = mount_target(in, plan_text(in, &a[0]), S_IFDIR, 0);
+    if (target < 0)
+        return at(in, AUX_TARGET, target);
+    int device = open_fuse(in);
+    int tree = device < 0 ? device : new_fuse(in, device, plan_u32(&a[1]));
+    int result = tree < 0 ? tree : await_served(in, tree, &device);
+    if (result >= 0)
+        result = mount_attach(in, tree, target);
+    fds_close(&device);
+    fds_close(&tree);
+    k_close(target);
+    return result;
+}
+
+/* ---- a tmpfs that copies */
+
 static bool has_key(const char *option, const char *key) {
     while (*key && *option == *key) {
         option++;

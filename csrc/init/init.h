@@ -121,6 +121,11 @@ void mount_leave_stage(struct init *in);
 typedef int mount_visitor(struct init *in, int mount, const void *argument);
 int submounts_each(struct init *in, int mount, mount_visitor *call, const void *argument);
 
+/* ---- namespace.c */
+/* Wait for the parent at a meeting. One that is gone or says anything else has given this launch
+ * up: then it does not return. */
+void namespace_await(const struct init *in, uint32_t number);
+
 /* ---- filesystem.c */
 int filesystem_new(struct init *in, const char *type, const union plan_arg *options,
                    uint32_t attributes); /* configured and detached */
@@ -207,10 +212,10 @@ step_function step_time_namespace, step_fork;
 step_function step_rendezvous, step_cgroup_attach, step_unshare, step_setns,
     step_parent_death_signal, step_oom_score_adj, step_sethostname, step_setdomainname,
     step_loopback_up, step_sysctl;
-step_function step_fsmount, step_unmount, step_tmpcopyup, step_open_tree, step_propagation,
-    step_root_bind, step_root_tmpfs, step_mkdir, step_file, step_write, step_symlink, step_mknod,
-    step_bind_node, step_mount, step_bind, step_mount_setattr, step_mask, step_readonly,
-    step_console, step_pivot_root, step_chroot;
+step_function step_fsmount, step_fuse, step_unmount, step_tmpcopyup, step_open_tree,
+    step_propagation, step_root_bind, step_root_tmpfs, step_mkdir, step_file, step_write,
+    step_symlink, step_mknod, step_bind_node, step_mount, step_bind, step_mount_setattr, step_mask,
+    step_readonly, step_console, step_pivot_root, step_chroot;
 step_function step_init;
 step_function step_sched_setaffinity, step_set_mempolicy, step_setpriority, step_sched_setattr,
     step_ioprio_set, step_core_scheduling, step_tsc, step_session_keyring, step_exec_label;

@@ -98,19 +98,23 @@ int step_loopback_up(struct init *in, const union plan_arg *a) {
     return result;
 }
 
-/* Tell the parent which meeting this is, and wait for the same number. A parent that is gone or
- * says anything else has given this launch up. */
+void namespace_await(const struct init *in, uint32_t number) {
+    struct plan_message message = {0};
+    struct iovec vector = {.iov_base = &message, .iov_len = sizeof message};
+    struct k_msghdr header = {.iov = &vector, .iov_count = 1};
+    if (k_recvmsg(in->sync, &header, 0) != sizeof message || message.number != number)
+        k_exit(EXIT_SETUP);
+}
+
+/* Tell the parent which meeting this is, and wait for the same number. */
 int step_rendezvous(struct init *in, const union plan_arg *a) {
     struct plan_message message = {.number = plan_u32(&a[0])};
     struct iovec vector = {.iov_base = &message, .iov_len = sizeof message};
-    struct k_msghdr header = {.iov = &vector, .iov_count = 1};
+    const struct k_msghdr header = {.iov = &vector, .iov_count = 1};
     long result = k_sendmsg(in->sync, &header, MSG_NOSIGNAL);
     if (result < 0)
         return (int)result;
-    message.number = 0;
-    result = k_recvmsg(in->sync, &header, 0);
-    if (result != sizeof message || message.number != plan_u32(&a[0]))
-        k_exit(EXIT_SETUP);
+    namespace_await(in, message.number);
     if (message.number != MEET_ID_MAPS)
         return 0;
     result = credentials_become_root();

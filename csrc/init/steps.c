@@ -27,6 +27,7 @@ static step_function *const functions[] = {
     [STEP_BIND_NODE] = step_bind_node,
     [STEP_MOUNT] = step_mount,
     [STEP_FSMOUNT] = step_fsmount,
+    [STEP_FUSE] = step_fuse,
     [STEP_TMPCOPYUP] = step_tmpcopyup,
     [STEP_BIND] = step_bind,
     [STEP_SETATTR] = step_mount_setattr,

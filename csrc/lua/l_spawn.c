@@ -277,6 +277,14 @@ static int l_step_skipped(lua_State *L) {
     return l_stepskipped(L, check_open(L));
 }
 
+/* Closed, and goes on. */
+static int l_disown(lua_State *L) {
+    struct lctr_process *p = check_open(L);
+    p->reaped = true;
+    lctr_process_close(p);
+    return 0;
+}
+
 static int l_close(lua_State *L) {
     lctr_process_close(check_process(L));
     return 0;
@@ -300,6 +308,7 @@ static const luaL_Reg methods[] = {{"pid", l_pid},
                                    {"signal", l_signal},
                                    {"settle", l_settle},
                                    {"wait", l_wait},
+                                   {"disown", l_disown},
                                    {"close", l_close},
                                    {"at_exec", l_at_exec},
                                    {"step_time", l_step_time},

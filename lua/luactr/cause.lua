@@ -23,7 +23,7 @@ local FILES <const> = {
   exec = "exec", chdir = "exec",
   mount = "mount", bind = "mount", root_bind = "mount", root_tmpfs = "mount", mkdir = "mount",
   bind_node = "mount", open_tree = "mount", unmount = "mount", tmpcopyup = "mount",
-  fsmount = "mount",
+  fsmount = "mount", fuse = "mount",
   file = "mount", symlink = "mount", mknod = "mount", mount_setattr = "mount", readonly = "mount",
   mask = "mount", pivot_root = "mount", console = "mount", write = "mount",
   clone = "process", spawn = "process", launch = "process", init = "process",

@@ -18,6 +18,7 @@ local M = {}
 ---@field cgroup? luactr.cgroup
 ---@field id_maps? luactr.idmap.maps with the ids of this life
 ---@field memory? luactr.rootfs.memory what its root writes to
+---@field server? luactr.rootfs.fuse the program that serves its root
 ---@field target? luactr.target the container that a command enters
 ---@field captures table<string, luactr.capture> by stream
 ---@field logs table<string, luactr.fd> a monitor's ends of the streams that it logs or feeds
@@ -91,12 +92,14 @@ local function sys_failure(box, message, errno, op, path)
 end
 
 --- The record of a failed step, told with the plan that it was a step of.
-local function step_failure(box, index, op, errno, aux)
+local function step_failure(box, index, op, errno, aux, server)
   local step = box.plan.steps[index] or { op = op }
   local source, said = require "luactr.source", step.from ~= "default" and step.from
+  local complaint = op == "fuse" and server and server:complaint()
   return failure(box, {
     op = op, errno = errno, step = index, steps = #box.plan.steps, aux = aux,
     action = require("luactr.explain").sentence(step),
+    cause = complaint or nil, checked = complaint and true or nil,
     path = step.file or step.target or step.path or step.source,
     where = step.where or source.where(box.spec.where, said),
   })
@@ -424,10 +427,24 @@ local function take_listener(box, run, fd)
   return done, not done and sys_failure(box, message, errno, "connect", profile.listener.path)
 end
 
+--- For a root that a program serves.
+local function serve(box, run, fd)
+  local device <close> = fd
+  local server, fields = require("luactr.rootfs.fuse").serve(device, box.plan.steps,
+    run.id_maps, run.entry.path)
+  if not server then
+    return nil, failure(box, fields)
+  end
+  table.insert(run.resources, 1, server) -- it ends by itself, after all that uses its mount
+  run.server = server
+  return true
+end
+
 local MEETINGS <const> = { -- by the names of plan.h
   id_maps = { meet = write_id_maps, answer = true },
   console = { meet = take_console },
   listener = { meet = take_listener },
+  fuse = { meet = serve, answer = true },
 }
 
 local function meet(box, run, number, fd)
@@ -453,7 +470,7 @@ local function meet_until_end(box, run)
     if event == "started" then
       return true
     elseif event == "failed" then
-      return nil, step_failure(box, a, b, c, d)
+      return nil, step_failure(box, a, b, c, d, run.server)
     elseif event ~= "rendezvous" then
       return nil, sys_failure(box, a, b, "launch")
     end

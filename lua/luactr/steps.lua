@@ -11,7 +11,7 @@ local RESERVED <const> = {
   open_tree = "mounts", unmount = "box:unmount",
   cgroup_attach = "limits", setns = "namespaces", time_namespace = "clock",
   fork = "namespaces",
-  unshare = "namespaces", root_bind = "rootfs",
+  unshare = "namespaces", root_bind = "rootfs", fuse = "rootfs",
   root_tmpfs = "rootfs", console = "tty", pivot_root = "rootfs", chroot = "rootfs", init = "init",
   guard_terminal = "luactr alone",
   setsid = "luactr alone", controlling_tty = "tty", dup = "stdin, stdout and stderr",

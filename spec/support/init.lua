@@ -275,6 +275,12 @@ local function has_int80()
     and support.run({ support.program "calls", "int 0x80" }).stdout == "ok\n"
 end
 
+-- The node may be there without the kernel's module.
+local function opens_fuse()
+  local file <close> = io.open("/dev/fuse", "r+b")
+  return file ~= nil
+end
+
 -- A need is "name" or "name:argument"; a row returns true when the host has it.
 local NEEDS <const> = {
   root = privileged,
@@ -285,6 +291,7 @@ local NEEDS <const> = {
   stranger = stranger_runs_luactr,
   idmapped = maps_files,
   int80 = has_int80,
+  fuse = opens_fuse,
   file = function(path) return lfs.attributes(path, "mode") ~= nil end,
 }
 
@@ -299,7 +306,7 @@ end
 
 --- In an `it`: the rest is pending, with the reason, unless the host meets all the needs:
 --- "root", "user" (not root), "stranger" (somebody else can run luactr),
---- "idmapped" (files of temporary directories can be), "int80" (i386's system calls),
+--- "idmapped" (files of temporary directories can be), "int80" (i386's system calls), "fuse",
 --- "controller:memory",
 --- "layout:v2", "program:busybox", "file:/dev/kvm".
 function support.needs(...)

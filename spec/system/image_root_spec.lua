@@ -230,6 +230,6 @@ return ctr.container { rootfs = ctr.image "none" }]])
 
   it("refuses options that it does not have", function()
     assert.has_error(function() ctr.image("app", { uper = "/x" }) end,
-      "image: unknown option uper: upper, work, volumes")
+      "image: unknown option uper: upper, work, driver, volumes")
   end)
 end)

@@ -113,6 +113,17 @@ describe("luactr.cause #unit", function()
     end)
   end
 
+  it("names fuse-overlayfs where a kernel refuses overlays to a user namespace", function()
+    for _, op in ipairs { "mount", "fsmount" } do
+      local step = { op = op, type = "overlay", target = "/", options = {} }
+      local err = explain({ op = op, errno = EPERM, step = 1 },
+        { uid = 1000, id_maps = {}, steps = { step } })
+      assert.matches("does not let a user namespace mount an overlay", err.cause, 1, true)
+      assert.matches('driver = "fuse-overlayfs"', err.remedy, 1, true)
+      assert.is_false(err.checked)
+    end
+  end)
+
   it("says what it only guesses", function()
     local err = explain({ op = "mount", errno = EINVAL, step = 1 }, {
       steps = { { op = "mount", type = "tmpfs", target = "/x", data = "sice=1" } } })

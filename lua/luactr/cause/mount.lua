@@ -133,6 +133,14 @@ local function in_user_namespace(case)
   return case.plan.id_maps and { type = case.step.type, path = target(case) } or nil
 end
 
+local OTHER_DRIVER <const> = "driver = \"fuse-overlayfs\" beside the layers"
+
+--- Of a root that fuse-overlayfs can make as well.
+local function overlay_without_rights(case)
+  local is_root = case.step.type == "overlay" and target(case) == "/"
+  return is_root and case.plan.id_maps and not case.host.privileged and {} or nil
+end
+
 local function older_than_layers(case)
   local major, minor = case.host.kernel[1], case.host.kernel[2]
   local old = major < 6 or (major == 6 and minor < 7)
@@ -264,10 +272,17 @@ M.mount = with_target {
       .. "shows all of it",
     remedy = "in the recipe of the container around this one: masked_paths = {}, "
       .. "readonly_paths = {}" },
+  { code = { "EPERM", "EACCES" }, find = overlay_without_rights, guess = true,
+    cause = "this kernel does not let a user namespace mount an overlay of these layers",
+    remedy = OTHER_DRIVER },
   { code = { "EPERM", "EACCES" }, find = in_user_namespace, guess = true,
     cause = "a user namespace may not mount {type} here, or only what the host shows of it whole" },
   { code = "EINVAL", find = label_without_selinux,
     cause = "{name}= is a label of SELinux, which is not on here", remedy = "leave it out" },
+  { code = "EINVAL", find = overlay_without_rights, guess = true,
+    cause = "this kernel does not let a user namespace mount an overlay of these layers, or does "
+      .. "not know an option",
+    remedy = OTHER_DRIVER },
   { code = "EINVAL", guess = true, cause = "the file system does not know one of its options" },
   { code = "EBUSY", guess = true, cause = "the source is in use by another mount" },
 }
@@ -291,6 +306,9 @@ M.bind = with_target {
 }
 
 M.fsmount = with_target {
+  { code = { "EPERM", "EACCES" }, find = overlay_without_rights, guess = true,
+    cause = "this kernel does not let a user namespace mount an overlay of these layers",
+    remedy = OTHER_DRIVER },
   { code = "EINVAL", aux = "configure", find = older_than_layers,
     cause = "layers one by one came with Linux 6.7, and this is {kernel}",
     remedy = "shorter paths: 4000 bytes together go in one option" },
@@ -298,6 +316,15 @@ M.fsmount = with_target {
     cause = "the overlay's {what} does not exist: {path}" },
   { code = "EINVAL", aux = "configure", guess = true,
     cause = "a path is longer than 255 bytes, or an option is not known" },
+}
+
+M.fuse = {
+  { code = "ENOENT", aux = "source", find = always,
+    cause = "this host has no /dev/fuse", remedy = "modprobe fuse" },
+  { code = { "EACCES", "EPERM" }, aux = "source", guess = true,
+    cause = "luactr may not open /dev/fuse", remedy = "its mode is 0666 on most hosts" },
+  { code = "ENODEV", find = always,
+    cause = "this kernel has no file system fuse", remedy = "modprobe fuse" },
 }
 
 M.tmpcopyup = with_target {

@@ -99,6 +99,9 @@ local SAYS <const> = {
     return path == step.target and { kind = "directory", step = step }
       or is_below(path, step.target) and { kind = "unknown", step = step } or nil
   end,
+  fuse = function(_, path, step)
+    return { kind = path == step.target and "directory" or "unknown", step = step }
+  end,
   tmpcopyup = function(_, path, step) -- below it is what was there before
     return path == step.target and { kind = "directory", step = step } or nil
   end,

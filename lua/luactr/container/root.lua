@@ -74,6 +74,11 @@ local function open_live(subject, what)
   elseif not fd then
     return M.failure(subject, what, { errno = errno, path = "its root", checked = false,
       cause = "luactr may not look into the process" })
+  elseif not sys.stat(fd) then -- of a program that serves a user namespace
+    fd:close()
+    return M.failure(subject, what, { code = "EACCES",
+      cause = "fuse-overlayfs serves its root to its own users only",
+      remedy = "from inside, by `luactr exec`" })
   elseif is_ours(fd) then
     fd:close()
     return M.failure(subject, what, { code = "ENOTSUP",

@@ -198,6 +198,11 @@ function calls.fsmount(s)
     quote(table.concat(s.options, ",")), M.flags("MOUNT_ATTR_", s.attributes), quote(s.target))
 end
 
+function calls.fuse(s)
+  return string.format("tree = fsmount(fsopen(\"fuse\"), fd=open(\"/dev/fuse\"), %s), "
+    .. "move_mount(tree, %s)", M.flags("MOUNT_ATTR_", s.attributes), quote(s.target))
+end
+
 function calls.tmpcopyup(s)
   local attribute_text = M.flags("MOUNT_ATTR_", s.attributes)
   return string.format("tree = fsmount(fsopen(\"tmpfs\"), %s, %s), copy %s into it, "

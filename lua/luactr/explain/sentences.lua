@@ -24,6 +24,7 @@ local TEMPLATES <const> = {
   mknod = "make the device {path}",
   bind_node = "bind the host's device {source} on {path}",
   fsmount = "mount {type} on {target}",
+  fuse = "mount a file system of fuse-overlayfs on {target}",
   tmpcopyup = "cover {target} with a tmpfs and copy what is there",
   bind = "bind {source} on {target}",
   mount_setattr = "change the mount at {target}",

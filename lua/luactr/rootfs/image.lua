@@ -6,14 +6,15 @@ local M = setmetatable({}, { __index = overlay })
 ---@class luactr.rootfs.image_options
 ---@field upper? string|luactr.tmpfs keep what is written in a directory, or so much in memory
 ---@field work? string an empty directory beside upper
+---@field driver? "kernel"|"fuse-overlayfs" as of rootfs.overlay
 ---@field volumes? boolean false: what the image calls a volume is a directory like others
 
-local OPTIONS <const> = { upper = true, work = true, volumes = true }
+local OPTIONS <const> = { upper = true, work = true, driver = true, volumes = true }
 
 local function check(options)
   for name in pairs(options) do
     if not OPTIONS[name] then
-      return "unknown option " .. tostring(name) .. ": upper, work, volumes"
+      return "unknown option " .. tostring(name) .. ": upper, work, driver, volumes"
     end
   end
   if options.volumes ~= nil and type(options.volumes) ~= "boolean" then
@@ -74,7 +75,8 @@ function M.new(name, options)
     trees, err = layers_of(image)
   end
   local fields
-  fields, mistake = overlay.new { lower = trees or "/", upper = options.upper, work = options.work }
+  fields, mistake = overlay.new { lower = trees or "/", upper = options.upper, work = options.work,
+    driver = options.driver }
   if not fields then
     return nil, mistake
   end

@@ -9,6 +9,8 @@ local M = {}
 ---@field upper? string|luactr.tmpfs a directory, or a tmpfs of that size
 ---@field work? string an empty directory beside upper; UPPER.work is made without it
 ---@field size? string|integer without upper: how much may be written to memory
+---@field driver? "kernel"|"fuse-overlayfs" who makes one of the layers: a program of the host
+---  where the kernel does not let a user without rights
 
 ---@class luactr.rootfs.layer
 ---@field path string of the host: a directory, or the file that is mounted
@@ -23,7 +25,7 @@ end
 
 -- ---- what the recipe says
 
-local RULES <const> = { fields = { size = true }, no_work = true,
+local RULES <const> = { fields = { size = true, driver = true }, no_work = true,
   is_layer = function(value)
     return type(value) == "table" and type(value.layers) == "function"
   end,
@@ -51,12 +53,21 @@ local function size_of(layers)
   return size, mistake and (type(upper) == "table" and "upper: " or "size: ") .. mistake
 end
 
+local DRIVERS <const> = { kernel = false, ["fuse-overlayfs"] = true }
+
+local function driver_mistake(layers)
+  local driver = type(layers) == "table" and layers.driver
+  if driver and DRIVERS[driver] == nil then
+    return "driver: \"kernel\" or \"fuse-overlayfs\" expected"
+  end
+end
+
 --- The fields of a value, or what is wrong.
 ---@param layers luactr.rootfs.layers
 ---@return table? fields
 ---@return string? mistake
 function M.new(layers)
-  local mistake = overlays.mistake(layers, RULES)
+  local mistake = overlays.mistake(layers, RULES) or driver_mistake(layers)
   local size
   if not mistake then
     size, mistake = size_of(layers)
@@ -74,7 +85,8 @@ function M.new(layers)
   end
   return { stack = stack, upper = upper, size = size, options = layers.options,
     work = upper and (layers.work and absolute(layers.work) or upper .. ".work"),
-    makes_work = upper and not layers.work }
+    makes_work = upper and not layers.work,
+    by_program = layers.driver and DRIVERS[layers.driver] or nil }
 end
 
 -- ---- the layers
@@ -117,7 +129,8 @@ end
 
 function M.kept(self, spec)
   local lower = directories_of(self)
-  return { kind = self.upper and lower and "overlay" or "memory", lower = lower,
+  local is_found = self.upper and lower and not self.by_program -- whose marks are its own
+  return { kind = is_found and "overlay" or "memory", lower = lower,
     upper = self.upper, work = self.work,
     userxattr = spec.namespaces.user == "new" or nil }
 end
@@ -137,6 +150,10 @@ end
 function M.prepare(self, directory)
   local sys = require("luactr.core").sys
   local resources, warnings = {}, {}
+  local problem = self.by_program and require("luactr.rootfs.fuse").missing()
+  if problem then
+    return nil, problem
+  end
   for i, layer in ipairs(self.stack) do
     if type(layer) == "table" then
       local resource, err = layer:prepare(directory .. "/layer" .. i)
@@ -218,6 +235,9 @@ end
 
 --- Without an upper directory the tmpfs below takes what is written, and goes with the container.
 function M.steps(self, host, spec)
+  if self.by_program then
+    return require("luactr.rootfs.fuse").steps(self, lower_of(self), host, spec)
+  end
   local is_found = self.is_found and not self.upper and host.privileged and spec.restart == "no"
   local steps, stage = (is_found and memory or tmpfs)(self, host)
   local layers = { lower = {}, upper = self.upper or stage .. UPPER,
