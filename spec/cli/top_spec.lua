@@ -1,5 +1,6 @@
 -- `luactr top` in a real terminal: tmux, with what its screen shows.
 
+local ctr = require("luactr")
 local detached = require("support.detached")
 local Screen = require("support.screen")
 local support = require("support")
@@ -73,6 +74,22 @@ describe("luactr top #cli", function()
     screen:await(busy:gsub("%-", "%%-"))
     screen:press("q")
     assert_restored(0)
+  end)
+
+  it("has a row of a pod's own, beside those of its members", function()
+    local name, rootfs = support.name("pod"), ctr.rootfs.host { "sleep" }
+    local pod = assert(ctr.pod { name = name, limits = { pids = 20 },
+      { name = "one", rootfs = rootfs, command = { "sleep", "1000" } },
+      { name = "two", rootfs = rootfs, command = { "sleep", "1000" } },
+    }:start { detach = true })
+    finally(function() pod:remove { force = true } end)
+    local pattern = name:gsub("%-", "%%-")
+    open("-d 100ms -s name --filter " .. name)
+    screen:await("2 of %d+ containers[^\n]*\n[^\n]*\n" .. pattern .. " [^\n]*\n"
+      .. pattern .. "%.one [^\n]*\n" .. pattern .. "%.two ")
+    screen:press("p")
+    screen:await(pattern .. "%.one [^\n]* paused [^\n]*\n" .. pattern .. "%.two [^\n]* paused ")
+    screen:press("q")
   end)
 
   it("takes the size that the terminal gets", function()

@@ -8,11 +8,11 @@ local M = {
   usage = "",
   mixed = true,
   help = [[
-Show what detached containers use, with CPU and memory as graphs over time: disk traffic a second,
-the share of the time in which its CPU limit held it back (THROTTLED), and pressure as `some avg10`
-of CPU, memory and disk, in percent, where the host tells. Up and down select; s sorts by another
-column, / shows only names with a text, space freezes the view, p pauses and resumes the container,
-k kills it, q ends.]],
+Show what detached containers use, and what those of a pod use together, with CPU and memory as
+graphs over time: disk traffic a second, the share of the time in which its CPU limit held it back
+(THROTTLED), and pressure as `some avg10` of CPU, memory and disk, in percent, where the host tells.
+Up and down select; s sorts by another column, / shows only names with a text, space freezes the
+view, p pauses and resumes the container or pod, k kills it, q ends.]],
   options = {
     { "-d --delay", argument = "TIME", help = "between looks, 1s if left out" },
     { "-s --sort", argument = "COLUMN", help = "cpu, memory, pids, io, throttled or name" },
@@ -49,13 +49,18 @@ function View:act(id, method)
   self:look()
 end
 
---- One sample of each container that runs detached.
+--- One sample of each container that runs detached, and of each pod of such.
 function View:look()
-  local samples = {}
+  local samples, detached = {}, {}
   for _, found in ipairs(require("luactr.container.found").all()) do
-    local meters = found.record.detached and found:stats()
+    detached[#detached + 1] = found.record.detached and found or nil
+  end
+  local pods = require("luactr.pod.found").among(detached)
+  for _, found in ipairs(table.move(pods, 1, #pods, #detached + 1, detached)) do
+    local meters = found:stats()
     if meters then
       meters.id, meters.state, meters.at = found.id, found:state(), sys().clock_gettime()
+      meters.is_pod = found.members ~= nil
       samples[#samples + 1] = meters
     end
   end

@@ -199,6 +199,11 @@ function M.is(value)
   return getmetatable(value) == Found
 end
 
+local function new(name, host, members)
+  table.sort(members, function(a, b) return a.record.pod.index < b.record.pod.index end)
+  return setmetatable({ id = name, host = host, members = members }, Found)
+end
+
 --- The pod of that name; nil without an error when no container is in one.
 ---@param name string
 ---@param host luactr.host
@@ -210,8 +215,25 @@ function M.find(name, host)
       members[#members + 1] = require("luactr.container.found").of(record, host)
     end
   end
-  table.sort(members, function(a, b) return a.record.pod.index < b.record.pod.index end)
-  return members[1] and setmetatable({ id = name, host = host, members = members }, Found)
+  return members[1] and new(name, host, members)
+end
+
+--- The pods that these containers are in.
+---@param all luactr.found[]
+---@return luactr.pod.found[]
+function M.among(all)
+  local pods, members = {}, {}
+  for _, found in ipairs(all) do
+    local name = found.record.pod and found.record.pod.name
+    if name and not members[name] then
+      members[name], pods[#pods + 1] = {}, { name, found.host }
+    end
+    table.insert(members[name] or {}, found)
+  end
+  for i, pod in ipairs(pods) do
+    pods[i] = new(pod[1], pod[2], members[pod[1]])
+  end
+  return pods
 end
 
 return M

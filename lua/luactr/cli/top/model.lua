@@ -7,6 +7,7 @@ M.HISTORY = 60 -- samples of a graph that are kept
 ---@class luactr.top.row
 ---@field id string
 ---@field state string
+---@field is_pod boolean what its members, which have rows of their own, use together
 ---@field cpu? number CPUs in use
 ---@field memory? integer
 ---@field pids? integer
@@ -19,7 +20,8 @@ M.HISTORY = 60 -- samples of a graph that are kept
 
 ---@class luactr.top.model
 ---@field rows luactr.top.row[] that are shown
----@field total integer rows that there are
+---@field shown integer containers among them
+---@field total integer containers that there are
 ---@field sort string
 ---@field filter string
 ---@field selected? string id
@@ -49,7 +51,7 @@ end
 ---@return luactr.top.model
 function M.new(options)
   return {
-    rows = {}, total = 0, sort = options.sort or "cpu", filter = options.filter or "",
+    rows = {}, shown = 0, total = 0, sort = options.sort or "cpu", filter = options.filter or "",
     frozen = false, typing = false, known = {}, before = {},
   }
 end
@@ -74,7 +76,8 @@ end
 local function row_of(sample, before, known)
   local cpu = rate(sample, before, "cpu_seconds")
   return {
-    id = sample.id, state = sample.state, cpu = cpu, memory = sample.memory, pids = sample.pids,
+    id = sample.id, state = sample.state, is_pod = sample.is_pod or false,
+    cpu = cpu, memory = sample.memory, pids = sample.pids,
     read = rate(sample, before, "io_read_bytes"), written = rate(sample, before, "io_write_bytes"),
     throttled = rate(sample, before, "throttled_seconds"), pressure = sample.pressure,
     cpu_history = remember(known and known.cpu_history or {}, cpu),
@@ -118,11 +121,13 @@ end
 --- Sort and filter again; whoever was selected stays so, or its neighbour is.
 function M.arrange(model)
   local place = index_of(model, model.selected) or 1
-  model.rows, model.total = {}, 0
+  model.rows, model.shown, model.total = {}, 0, 0
   for id, row in pairs(model.known) do
-    model.total = model.total + 1
+    local count = row.is_pod and 0 or 1
+    model.total = model.total + count
     if id:find(model.filter, 1, true) then
       model.rows[#model.rows + 1] = row
+      model.shown = model.shown + count
     end
   end
   table.sort(model.rows, comparison(SORTS[model.sort]))

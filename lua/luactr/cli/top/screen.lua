@@ -107,7 +107,7 @@ end
 -- ---- lines
 
 local function head_line(model, width)
-  local words = { "luactr top", string.format("%d of %d containers", #model.rows, model.total),
+  local words = { "luactr top", string.format("%d of %d containers", model.shown, model.total),
     "sort: " .. model.sort }
   if model.filter ~= "" or model.typing then
     words[#words + 1] = "filter: " .. model.filter .. (model.typing and "_" or "")
