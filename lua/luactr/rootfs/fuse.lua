@@ -53,6 +53,12 @@ local function problem_of(self, lower, host, spec)
   end
 end
 
+--- What is written to memory is the program's, for whom the container's limit does not count.
+local function bound_of(spec)
+  local memory = spec.limits.memory
+  return math.type(memory) == "integer" and memory > 0 and memory or nil
+end
+
 ---@param self table of luactr.rootfs.overlay
 ---@param lower luactr.rootfs.layer[]
 ---@param host table
@@ -70,8 +76,8 @@ function M.steps(self, lower, host, spec)
   return {
     { op = "root_tmpfs", stage = host.stage, data = "mode=0755", from = "rootfs" },
     { op = "fuse", target = "/", attributes = sys.MOUNT_ATTR_NODEV, from = "rootfs",
-      layers = { lower = paths, upper = self.upper, work = self.work, size = self.size,
-        options = self.options } },
+      layers = { lower = paths, upper = self.upper, work = self.work,
+        size = self.size or bound_of(spec), options = self.options } },
   }
 end
 

@@ -3,7 +3,7 @@ local overlay = require "luactr.rootfs.overlay"
 
 describe("luactr.rootfs.fuse #unit", function()
   local function spec_with(fields)
-    local default <const> = { namespaces = { user = "host" }, restart = "no" }
+    local default <const> = { namespaces = { user = "host" }, restart = "no", limits = {} }
     return setmetatable(fields or {}, { __index = default })
   end
 
@@ -35,6 +35,18 @@ describe("luactr.rootfs.fuse #unit", function()
       assert.are.same({ "/a", "/b" }, steps[2].layers.lower)
       assert.are.equal("fuse", steps[2].op)
     end)
+  end)
+
+  it("writes no more to memory than the container may have", function()
+    local host <const> = { privileged = true, stage = "/s" }
+    local function size(layers, limits)
+      layers.lower, layers.driver = "/a", "fuse-overlayfs"
+      return overlay.steps(assert(overlay.new(layers)), host, spec_with { limits = limits })[2]
+        .layers.size
+    end
+    assert.are.equal(4096, size({}, { memory = 4096 }))
+    assert.are.equal(1024, size({ size = 1024 }, { memory = 4096 }))
+    assert.is_nil(size({}, {}))
   end)
 
   describe("options()", function()
