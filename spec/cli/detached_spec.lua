@@ -265,6 +265,10 @@ describe("verbs for detached containers #cli", function()
       end)
     end
 
+    it("a name with bytes that could command the terminal, which are shown once", function()
+      assert_fails(luactr("rm", "a\nb\27[31m"), 125, [[no container "a\x0ab\x1b[31m"]])
+    end)
+
     for _, bad in ipairs { "..", "a/b", "a\nb", LONG, "-x" } do
       it("to start under a bad name: " .. shown(bad), function()
         assert_fails(luactr("run", "-d", "--name=" .. bad, recipe, "exit 0"), 2, "luactr: --name: ")

@@ -220,7 +220,7 @@ function M.find(host, name)
     return record
   end
   local shown = #name > 80 and name:sub(1, 80) .. "..." or name
-  return failure("ENOENT", string.format("no container %q", shown)
+  return failure("ENOENT", string.format("no container \"%s\"", shown)
     .. require("luactr.nearest").hint(shown, known), "luactr ps -a lists all")
 end
 
