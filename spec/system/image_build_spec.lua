@@ -245,6 +245,17 @@ describe("ctr.image.build #system", function()
       assert.matches("rootfs is not for a step to say", err.message)
     end)
 
+    it("names the line of what is no copy", function()
+      local line = debug.getinfo(1, "l").currentline
+      for i, steps in ipairs {
+        function(b) b:copy "context" end,
+        function(b) b:copy("context", "/x", { ownr = "1" }) end,
+        function(b) b:add({}, "/x") end,
+      } do
+        assert.matches("_spec.lua:" .. line + 1 + i .. ": b:", failure({ steps }).message, 1, true)
+      end
+    end)
+
     it("tells of a program that is not there", function()
       local err = failure { function(b) b:run { "/no/such" } end }
       assert.same({ "ENOENT", 2 }, { err.code, err.step })

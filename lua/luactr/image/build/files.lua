@@ -145,14 +145,15 @@ local function text_of_sources(sources)
   return table.concat(list, " ")
 end
 
+--- The methods end with this call, which takes their place on the stack: level 2 is the recipe's.
 local function copy(self, op, sources, target, options)
   sources = type(sources) == "string" and { sources } or sources
   options = options or {}
   if type(sources) ~= "table" or #sources == 0 or type(target) ~= "string" or target == "" then
     error(string.format("b:%s: what to copy and where to expected, as b:%s(\"src\", \"/dst/\")", op,
-      op), 3)
+      op), 2)
   end
-  check_options(op, options, COPY_OPTIONS, 4)
+  check_options(op, options, COPY_OPTIONS, 3)
   local text = string.format("%s %s %s", op:upper(), text_of_sources(sources), target)
   return steps.run(self, self.text or text, function()
     return copy_files(self, self.text or text, op, sources, target, options)
