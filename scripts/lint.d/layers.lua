@@ -51,6 +51,7 @@ local LAYERS <const> = {
       "luactr.image.pattern" } },
   { name = "documents of images", pure = true, uses = { "base", "documents of images" },
     modules = { "luactr.image.reference", "luactr.image.json", "luactr.image.limits",
+      "luactr.image.known",
       "luactr.image.document", "luactr.image.document.*" } },
   { name = "image builds", uses = "all but cli",
     modules = { "luactr.image", "luactr.image.build", "luactr.image.build.*" } },

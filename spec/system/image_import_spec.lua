@@ -416,6 +416,15 @@ describe("importing an image #system", function()
     assert.has_error(function() run(7) end, "path: string expected, got number")
     assert.has_error(function() run("x", { name = 7 }) end, "name: string expected, got number")
     assert.has_error(function() run("x", { platform = "a/b/c/d/" }) end)
+    local line = debug.getinfo(1, "l").currentline
+    for i, act in ipairs {
+      function() local _ = import.run(made.path, { nme = "x" }) end,
+      function() local _ = require("luactr").image.pull("x", { nme = "x" }) end,
+      function() local _ = require("luactr.image.export").run({}, "x", { nme = "x" }) end,
+    } do
+      assert.matches(("_spec.lua:%d: unknown option nme, did you mean name?"):format(line + 1 + i),
+        select(2, pcall(act)), 1, true)
+    end
   end)
 
   it("goes on beside another import of the same image", function()

@@ -191,15 +191,20 @@ end
 
 -- ---- the whole
 
+local OPTIONS <const> = { "format", "compression", "name", "progress" }
+
 local function check(to, options)
   local format, compression = options.format or DEFAULT_FORMAT, options.compression
-  if not contents.is_format(format) then
+  local unknown = require("luactr.image.known").problem(options, OPTIONS)
+  if unknown then
+    error(unknown, 3)
+  elseif not contents.is_format(format) then
     error("format: one of " .. table.concat(contents.formats, ", ") .. " expected, got "
-      .. tostring(format), 4)
+      .. tostring(format), 3)
   elseif compression ~= nil and compression ~= "gzip" and compression ~= "zstd" then
-    error("compression: \"gzip\" or \"zstd\" expected, got " .. tostring(compression), 4)
+    error("compression: \"gzip\" or \"zstd\" expected, got " .. tostring(compression), 3)
   elseif format == "oci" and (compression or type(to) ~= "string") then
-    error("format \"oci\" is a directory, by its path and without compression", 4)
+    error("format \"oci\" is a directory, by its path and without compression", 3)
   end
   return format, compression
 end

@@ -158,7 +158,14 @@ function M.with_stage(options, act)
     notice = options.notice or function() end }
 end
 
+local OPTIONS <const> = { "name", "image", "platform", "config", "limits", "progress", "notice",
+  "store", "root" }
+
 local function check(options)
+  local unknown = require("luactr.image.known").problem(options, OPTIONS)
+  if unknown then
+    error(unknown, 3)
+  end
   for _, name in ipairs { "name", "image", "platform" } do
     if options[name] ~= nil and type(options[name]) ~= "string" then
       error(name .. ": string expected, got " .. type(options[name]), 3)

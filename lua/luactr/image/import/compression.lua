@@ -1,6 +1,7 @@
 --- Layers that images know no media type for, since they are compressed by xz or bzip2, are
 --- compressed by gzip again.
 local disk = require "luactr.image.store.disk"
+local limits = require "luactr.image.limits"
 
 local core <const> = require "luactr.core"
 local sys <const> = core.sys
@@ -10,7 +11,6 @@ local M = {}
 local RARE <const> = { "\xfd7zXZ\0", "BZh" }
 local LONGEST <const> = 6
 local CHUNK <const> = 1 << 20
-local RATIO <const> = 250 -- as luactr.image.layer has it
 local PRIVATE_FILE <const> = 384 -- 0600
 
 --- Whether a file begins as one of those.
@@ -46,8 +46,7 @@ end
 local function failed(message, errno)
   return nil, require("luactr.error").new {
     op = "unpack", errno = errno, message = "cannot unpack the layer", cause = message,
-    checked = true, remedy = errno == sys.errno.E2BIG and "higher limits, if it is to be trusted"
-      or nil,
+    checked = true, remedy = errno == sys.errno.E2BIG and limits.remedy or nil,
   }
 end
 
@@ -90,7 +89,7 @@ function M.to_gzip(work, fd, name)
   if not to then
     return disk.failed(message, errno, "open", path)
   end
-  local done, err = convert(fd, to, work.limits and work.limits.ratio or RATIO)
+  local done, err = convert(fd, to, work.limits and work.limits.ratio or limits.defaults.ratio)
   if not done then
     to:close()
     return nil, err

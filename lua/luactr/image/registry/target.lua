@@ -9,6 +9,8 @@ local M = {}
 local SCHEME <const> = "docker://"
 local HUB <const> = "docker.io"
 
+local OPTIONS <const> = { "name", "platform", "limits", "notice", "progress", "store", "tls_verify",
+  "cert_dir", "auth_file", "username", "password" }
 
 ---@class luactr.image.target
 ---@field name string with the registry
@@ -80,15 +82,16 @@ end
 ---@param options luactr.image.registry_options
 function M.check(text, options)
   if type(text) ~= "string" then
-    error("name: string expected, got " .. type(text), 4)
+    error("name: string expected, got " .. type(text), 3)
   elseif (options.username == nil) ~= (options.password == nil) then
-    error("username and password belong together", 4)
+    error("username and password belong together", 3)
   elseif options.username and options.auth_file then
-    error("auth_file and username exclude each other", 4)
+    error("auth_file and username exclude each other", 3)
   end
-  local problem = options.platform and select(2, document.parse_platform(options.platform))
+  local problem = require("luactr.image.known").problem(options, OPTIONS)
+    or options.platform and select(2, document.parse_platform(options.platform))
   if problem then
-    error(problem, 4)
+    error(problem, 3)
   end
 end
 
