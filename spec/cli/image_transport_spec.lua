@@ -57,6 +57,11 @@ describe("luactr image import, export, pull and push #cli", function()
     assert.equal(0, session:wait(60).code)
     assert.matches("\r\27%[Klayer 1 of 1  %[%.+%]   0%%", session.stdout)
     assert.matches("\r\27%[Klayer 1 of 1: .* s[^\r]*\r\nlay:v1\r\n$", session.stdout)
+    local root <close> = process.start { support.luactr_program, "image", "import",
+      here.dir:write("root.tar", layouts.tar { a = "12" }),
+      tty = { rows = 24, columns = 100 }, env = { LUACTR_IMAGES = here.path, TERM = "xterm" } }
+    assert.equal(0, root:wait(60).code)
+    assert.matches("\r\27%[Klayer 1 of 1  %[%.+%]   0%%", root.stdout)
   end)
 
   it("write no archive to a terminal", function()

@@ -93,6 +93,12 @@ local function tell(work, notices)
   end
 end
 
+--- How many bytes there are to tell of; nil for a whole file that is compressed again first.
+local function total_of(part)
+  local stat = not part.size and not compression.is_rare(part.fd) and sys.stat(part.fd)
+  return part.size or stat and stat.size or nil
+end
+
 --- Unpack a layer and take it and its blob into the store.
 ---@param work luactr.image.work
 ---@param part luactr.image.part or { fd = ... } for a whole file
@@ -101,7 +107,7 @@ end
 ---@return luactr.image.unpacked? unpacked with its `descriptor`
 ---@return luactr.error?
 function M.add(work, part, layer, what)
-  work.progress:start(string.format("layer %d of %d", what.number, what.count), part.size)
+  work.progress:start(string.format("layer %d of %d", what.number, what.count), total_of(part))
   local done, err = unpack(work, part, layer, what.number)
   local adopted
   if done then
