@@ -96,6 +96,14 @@ describe("luactr image #cli", function()
     told(2, "--time: ", "gc", "--time", "soon")
   end)
 
+  it("commit wants both names", function()
+    for _, words in ipairs { {}, { "box" } } do
+      local result = here:luactr("commit", table.unpack(words))
+      assert.equal(2, result.code)
+      assert.matches("which container, and which image?", result.stderr, 1, true)
+    end
+  end)
+
   it("verify finds what is damaged, missing and not unpacked", function()
     assert.equal("2 images, 2 layers (9), 0 problems\n", answers(0, "verify"))
     local found = require("luactr.image.store").open { root = here.path }

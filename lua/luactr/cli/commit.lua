@@ -21,10 +21,11 @@ image is. What was in memory is gone with the container; upper = DIRECTORY of ct
 ---@param request luactr.cli.request
 ---@return integer status
 function M.run(request)
-  local name = table.remove(request.arguments, 2)
+  local name = request.arguments[2]
   if not name then
     return output.usage("which container, and which image?", M)
   end
+  table.remove(request.arguments, 2)
   local found, status = containers.one(request, M)
   if not found then
     return status
