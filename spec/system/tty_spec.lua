@@ -219,14 +219,15 @@ describe("a container on luactr's terminal #system", function()
     return tonumber(support.read(("/proc/%d/task/%d/children"):format(pid, pid)):match("^%d+"))
   end
 
-  local function wait_for_pending(pid, signal)
+  -- Until a field of a process's status is as wanted.
+  local function wait_for_status(pid, name, is_wanted)
     local deadline = sys.clock_gettime() + PATIENCE
-    local pending
-    repeat
-      assert.is_true(sys.clock_gettime() < deadline, "the signal does not come")
+    while true do
+      local status = support.read(("/proc/%d/status"):format(pid))
+      if is_wanted(status:match("\n" .. name .. ":%s*(%w+)")) then return end
+      assert.is_true(sys.clock_gettime() < deadline, name .. " stays as it is")
       sys.nanosleep(0.005)
-      pending = support.read(("/proc/%d/status"):format(pid)):match("ShdPnd:%s*(%x+)")
-    until tonumber(pending, 16) & (1 << (signal - 1)) ~= 0
+    end
   end
 
   it("gets the signals of the keys", function()
@@ -242,8 +243,11 @@ describe("a container on luactr's terminal #system", function()
     s:expect "ready"
     local init = child_of(s.child:pid())
     sys.kill(init, sys.signals.STOP)
+    wait_for_status(init, "State", function(state) return state == "T" end)
     s:type "\3"
-    wait_for_pending(init, sys.signals.INT)
+    wait_for_status(init, "ShdPnd", function(pending)
+      return tonumber(pending, 16) & (1 << (sys.signals.INT - 1)) ~= 0
+    end)
     sys.nanosleep(0.1) -- for more, that would hide the first
     sys.kill(init, sys.signals.CONT)
     s:expect "got it"
