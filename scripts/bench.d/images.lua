@@ -14,7 +14,7 @@ local OCI <const> = "application/vnd.oci.image."
 -- By mmdebstrap where it is installed and reaches a mirror, else of the programs of this host.
 local MAKE <const> = [[
 . /etc/os-release
-mmdebstrap --quiet --variant=minbase --include="$1" "$VERSION_CODENAME" "$0.new" ||
+mmdebstrap --quiet --format=tar --variant=minbase --include="$1" "$VERSION_CODENAME" "$0.new" ||
   tar -cf "$0.new" -C / usr/bin usr/sbin usr/lib
 mv "$0.new" "$0"]]
 
