@@ -2,6 +2,7 @@
 --
 -- A function gets the compiler (luactr.cgroup.compile), the limit's path for messages, its value
 -- and all limits. It calls compiler:set for each setting, or compiler:problem.
+local check = require "luactr.check"
 local core = require "luactr.core"
 
 local cgroup <const> = core.cgroup
@@ -67,15 +68,6 @@ local function swap(self, path, value, limits)
   self:set(path, "swap", value, "memory")
 end
 
-local function sorted(map)
-  local keys = {}
-  for key in pairs(map) do
-    keys[#keys + 1] = key
-  end
-  table.sort(keys)
-  return keys
-end
-
 local function device_number(self, path, device)
   if device:find("^%d+:%d+$") then
     return device
@@ -92,7 +84,7 @@ local function io_limits(self, path, value)
     self:set(path .. ".weight", "io.weight", value.weight, "io")
   end
   for _, name in ipairs(OF_DISKS) do
-    for _, device in ipairs(sorted(value[name] or {})) do
+    for _, device in ipairs(check.sorted_keys(value[name] or {})) do
       local at = string.format("%s.%s[%q]", path, name, device)
       local number = device_number(self, at, device)
       if number then
@@ -115,12 +107,12 @@ function M.page_size(bytes)
 end
 
 local function hugepages(self, path, value)
-  for _, bytes in ipairs(sorted(value)) do
+  for _, bytes in ipairs(check.sorted_keys(value)) do
     local size = type(bytes) == "string" and bytes or M.page_size(bytes)
     local at, sizes = string.format("%s[%q]", path, size), self.layout.hugepage_sizes
     if sizes and not sizes[size] then
       self:problem(at, "this host has no huge pages of that size: it has "
-        .. table.concat(sorted(sizes), ", "))
+        .. table.concat(check.sorted_keys(sizes), ", "))
     else
       self:set(at, "hugepages", value[bytes], "hugetlb", size)
     end
@@ -157,14 +149,14 @@ local function devices(self, path, value)
 end
 
 local function net_priority(self, path, value)
-  for _, interface in ipairs(sorted(value)) do
+  for _, interface in ipairs(check.sorted_keys(value)) do
     local at = string.format("%s[%q]", path, interface)
     self:set(at, "net_priority", value[interface], "net_prio", interface)
   end
 end
 
 local function unified(self, path, value)
-  for _, file in ipairs(sorted(value)) do
+  for _, file in ipairs(check.sorted_keys(value)) do
     local at, prefix = string.format("%s[%q]", path, file), file:match("^(%l+)%.")
     local controller = prefix == "cgroup" and "core" or prefix
     local home = controller and self.layout.controllers[controller]

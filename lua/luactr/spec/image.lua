@@ -53,19 +53,10 @@ local function has_mount(mounts, path)
   end
 end
 
-local function sorted(set)
-  local names = {}
-  for name in pairs(set) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
-
 --- Volumes are what no layer holds: they begin with what the image has there.
 local function volumes(given, set)
   local mounts = table.move(given, 1, #given, 1, {})
-  for _, path in ipairs(sorted(set)) do
+  for _, path in ipairs(check.sorted_keys(set)) do
     if not has_mount(given, path) then
       mounts[#mounts + 1] = { type = "tmpfs", source = "tmpfs", target = path,
         options = { "tmpcopyup" } }

@@ -12,15 +12,6 @@ local function sys()
   return require("luactr.core").sys
 end
 
-local function names_of(map)
-  local names = {}
-  for name in pairs(map) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
-
 local function hint(name, known)
   return require("luactr.nearest").hint(name, known)
 end
@@ -117,7 +108,7 @@ local securebit = check.string {
     local bit = SECUREBITS[plain]
     if not bit then
       return nil, string.format("unknown securebit %s%s", check.show(name),
-        hint(short, names_of(SECUREBITS)))
+        hint(short, check.sorted_keys(SECUREBITS)))
     end
     return short == plain and bit or bit << 1 -- the lock is the next one
   end,
@@ -195,7 +186,7 @@ function M.rlimits(value, path, problems)
     if known[name] then
       pair, problem = rlimit_pair(name, rawget(value, key))
     else
-      problem = "unknown rlimit" .. hint(name, names_of(known)):lower()
+      problem = "unknown rlimit" .. hint(name, check.sorted_keys(known)):lower()
     end
     if problem then
       problems:add(check.join(path, key), "%s", problem)
@@ -225,7 +216,7 @@ local PERSONALITIES <const> = { -- personality(2)
   linux = 0, linux32 = 0x8, no_aslr = 0x40000, read_implies_exec = 0x400000, uname26 = 0x20000,
 }
 
-local persona = check.enum(names_of(PERSONALITIES))
+local persona = check.enum(check.sorted_keys(PERSONALITIES))
 
 local personality = check.union({
   persona,
@@ -249,7 +240,8 @@ local signal = check.union({
       local short = name:upper():gsub("^SIG", "")
       local number_of = sys().signals[short]
       if not number_of then
-        return nil, "unknown signal " .. check.show(name) .. hint(short, names_of(sys().signals))
+        return nil, "unknown signal " .. check.show(name)
+          .. hint(short, check.sorted_keys(sys().signals))
       end
       return number_of
     end,

@@ -170,22 +170,13 @@ local function parse(text, most)
   return set
 end
 
-local function sorted(set)
-  local list = {}
-  for number in pairs(set) do
-    list[#list + 1] = number
-  end
-  table.sort(list)
-  return list
-end
-
 local function number_list(most)
   return check.union({
     check.string {
       what = "list as \"0-3,5\"", max = 4096,
       convert = function(text)
         local set, problem = parse(text, most)
-        return set and sorted(set), problem
+        return set and check.sorted_keys(set), problem
       end,
     },
     check.list(check.integer { min = 0, max = most }, {
@@ -195,7 +186,7 @@ local function number_list(most)
         for _, number in ipairs(numbers) do
           set[number] = true
         end
-        return sorted(set)
+        return check.sorted_keys(set)
       end,
     }),
   }, { what = "list as \"0-3,5\" or { 0, 1 }" })

@@ -1,16 +1,8 @@
 --- Flags of instructions, `--name=value` before the other words. Pure.
+local check = require "luactr.check"
 local values = require "luactr.image.dockerfile.values"
 
 local M = {}
-
-local function sorted_names(map)
-  local names = {}
-  for name in pairs(map) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
 
 --- The first flag of a text, and what follows it.
 local function flag_of(text)
@@ -18,7 +10,7 @@ local function flag_of(text)
 end
 
 local function unknown_flag(line, row, name)
-  local known = sorted_names(row.flags or {})
+  local known = check.sorted_keys(row.flags or {})
   local hint = require("luactr.nearest").hint(name, known)
   local list = {}
   for i, other in ipairs(known) do

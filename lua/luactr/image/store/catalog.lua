@@ -1,5 +1,6 @@
 --- The names of the image store's images: given, found, taken away. See the methods of
 --- luactr.image.store of the same names.
+local check = require "luactr.check"
 local disk = require "luactr.image.store.disk"
 local image = require "luactr.image.store.image"
 local names = require "luactr.image.store.names"
@@ -58,7 +59,7 @@ function M.list(store, in_full)
     return nil, err
   end
   local images = {}
-  for i, key in ipairs(resolve.keys(all)) do
+  for i, key in ipairs(check.sorted_keys(all)) do
     local found, problem = image.read(store, key, all[key], in_full)
     images[i] = found or { name = key, digest = all[key].digest, time = all[key].time,
       error = problem }

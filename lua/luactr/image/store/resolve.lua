@@ -1,4 +1,5 @@
 --- From what people call an image to its name in the store, and the errors on the way. Pure.
+local check = require "luactr.check"
 local disk = require "luactr.image.store.disk"
 local reference = require "luactr.image.reference"
 
@@ -18,18 +19,6 @@ function M.key(name)
       message = "no name for an image: " .. problem }
   end
   return parsed:key()
-end
-
---- The names there are, in order.
----@param all table<string, luactr.image.name>
----@return string[]
-function M.keys(all)
-  local keys = {}
-  for key in pairs(all) do
-    keys[#keys + 1] = key
-  end
-  table.sort(keys)
-  return keys
 end
 
 -- Names as people write them: without the registry, and without that and the tag.
@@ -69,14 +58,14 @@ function M.find(all, name)
       message = "no name of an image: " .. problem }
   end
   local found = {}
-  for _, key in ipairs(reference.matches(parsed, M.keys(all))) do
+  for _, key in ipairs(reference.matches(parsed, check.sorted_keys(all))) do
     if not parsed.digest or all[key].digest == parsed.digest then
       found[#found + 1] = key
     end
   end
   local text = tostring(parsed)
   if #found == 0 then
-    return unknown(text, M.keys(all))
+    return unknown(text, check.sorted_keys(all))
   elseif #found > 1 and not parsed.digest then
     return disk.refused { code = "ENOTUNIQ", op = "find", path = text, checked = true,
       message = string.format("%q may be %s", text, table.concat(found, ", ")),

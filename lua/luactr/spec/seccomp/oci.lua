@@ -15,15 +15,6 @@ local FLAGS <const> = {
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = "wait_kill",
 }
 
-local function keys(map)
-  local list = {}
-  for name in pairs(map) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
-end
-
 -- A uint64. Above the largest integer of Lua, JSON's numbers come as floats: 2^64 - 1 as 2^64.
 local number = check.custom("number of 64 bits", function(value, path, problems)
   local whole = type(value) == "number" and math.tointeger(value)
@@ -39,7 +30,7 @@ local argument = check.record {
   { name = "index", type = check.integer { min = 0, max = 5 }, required = true },
   { name = "value", type = number, required = true },
   { name = "valueTwo", type = number },
-  { name = "op", type = check.enum(keys(COMPARISONS)), required = true },
+  { name = "op", type = check.enum(check.sorted_keys(COMPARISONS)), required = true },
 }
 
 local syscall = check.record {
@@ -49,7 +40,9 @@ local syscall = check.record {
   { name = "args", type = check.list(argument, { max = 32 }), default = {} },
 }
 
-local flag = check.enum(keys(FLAGS), { convert = function(name) return FLAGS[name] end })
+local flag = check.enum(check.sorted_keys(FLAGS), {
+  convert = function(name) return FLAGS[name] end,
+})
 
 local path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
 
