@@ -152,16 +152,4 @@ function M.opaque(class, what)
   return { kind = "opaque", class = class, what = what }
 end
 
---- The keys of a table in their order, so that nothing depends on hashing.
----@param map table<string|integer, any> keys of one type
----@return (string|integer)[]
-function M.sorted_keys(map)
-  local keys = {}
-  for key in pairs(map) do
-    keys[#keys + 1] = key
-  end
-  table.sort(keys)
-  return keys
-end
-
 return M

@@ -17,11 +17,15 @@ local function before(a, b)
   return ra < rb or (ra == rb and ra < 3 and a < b)
 end
 
---- The keys of a plain table in an order that does not depend on hashing; nil after a problem.
+--- The keys of a plain table in an order that does not depend on hashing.
+---@param value table
+---@param path? string for a table from a stranger: where it stands
+---@param problems? luactr.problems with path: gets the problem of a table that is too large
+---@return (string|integer)[]? #nil after a problem
 local function sorted_keys(value, path, problems)
   local keys = {}
   for key in next, value do
-    if #keys == MAX_ELEMENTS then
+    if problems and #keys == MAX_ELEMENTS then
       return problems:add(path, "more than %d elements", MAX_ELEMENTS)
     end
     keys[#keys + 1] = key
