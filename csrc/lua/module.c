@@ -42,5 +42,7 @@ __attribute__((visibility("default"))) int luaopen_luactr_core(lua_State *L) {
     }
     lua_pushliteral(L, LUACTR_VERSION);
     lua_setfield(L, core, "version");
+    lua_pushliteral(L, LUACTR_OCI_RECIPES);
+    lua_setfield(L, core, "oci_recipes");
     return 1;
 }

@@ -19,6 +19,7 @@ local M = {}
 ---@field problems? luactr.problem[] all that is wrong with a spec
 ---@field where? luactr.where the recipe's line
 ---@field context? string[] what the callers were doing, innermost first
+---@field stack? string[] where a recipe raised it, innermost first
 local Error = { __name = "luactr.error" }
 Error.__index = Error
 
@@ -125,6 +126,7 @@ function Error:lines()
   lines[#lines + 1] = cause_line(self)
   lines[#lines + 1] = self.remedy and "try: " .. self.remedy
   lines[#lines + 1] = where_line(self)
+  table.move(self.stack or {}, 1, #(self.stack or {}), #lines + 1, lines)
   for i, line in ipairs(lines) do
     lines[i] = M.escape(line)
   end

@@ -74,6 +74,7 @@ local readers = {
     return require("luactr.core").seccomp.has_flags(8 | 32) -- with a listener only
   end,
   state_dir = runtime_dir,
+  oci_recipes = function() return require("luactr.core").oci_recipes end,
   stage = function(facts) return facts.state_dir .. "/stage" end,
   cgroup = function() return require("luactr.cgroup").detect() end,
   -- pivot_root refuses the initial ramfs (pivot_root(2), EINVAL).
@@ -122,6 +123,7 @@ local readers = {
 ---@field landlock { abi?: integer, code?: string } its version, or the errno's name
 ---@field wait_kill? boolean a filter's listener can keep its caller from signals
 ---@field state_dir string
+---@field oci_recipes string the directory of the administrator's recipes: luactr.oci.recipes
 ---@field stage string where a root is put together
 ---@field cgroup table layout of luactr.cgroup.detect
 ---@field cwd string

@@ -2,7 +2,7 @@
 local M = {}
 
 local function is_own(source)
-  return source:find("^@luactr/") or source:find("^@.*/lua/luactr/")
+  return source:find("^@luactr/") or source:find("^@.*%f[^/@]lua/luactr/")
 end
 
 --- The recipe's part of the stack: functions of C and of luactr say nothing to its author.
@@ -42,9 +42,6 @@ end
 ---@param who string what it ended
 function M.report(err, who)
   io.stderr:write("luactr: ", who, ": ", (tostring(err):gsub("^luactr: ", "")), "\n")
-  for _, line in ipairs(err.stack or {}) do
-    io.stderr:write("  ", require("luactr.error").escape(line), "\n")
-  end
 end
 
 return M

@@ -39,7 +39,7 @@ local LAYERS <const> = {
   { name = "plan", pure = true, modules = { "luactr.plan", "luactr.explain", "luactr.explain.*" },
     uses = { "core", "base", "spec", "cgroup", "rootfs", "mount", "network", "security", "oci" } },
   { name = "host", modules = { "luactr.host", "luactr.lsm", "luactr.source", "luactr.account",
-      "luactr.account.*", "luactr.idmap.*", "luactr.program" },
+      "luactr.account.*", "luactr.idmap.*", "luactr.program", "luactr.raised" },
     uses = { "core", "base", "sys", "spec", "cgroup" } },
   -- contributors: none requires another
   { name = "rootfs", modules = { "luactr.rootfs", "luactr.rootfs.*" }, -- an image is a root
@@ -65,7 +65,7 @@ local LAYERS <const> = {
       "luactr.state.*",
       "luactr.result", "luactr.supervise", "luactr.terminal", "luactr.cause", "luactr.cause.*",
       "luactr.resources", "luactr.trace", "luactr.launch", "luactr.forward",
-      "luactr.poll", "luactr.health", "luactr.loop", "luactr.loop.*", "luactr.raised",
+      "luactr.poll", "luactr.health", "luactr.loop", "luactr.loop.*",
       "luactr.pod", "luactr.pod.*",
       "luactr.update", "luactr.processes", "luactr.notify", "luactr.notify.*" },
     uses = "all but cli" },

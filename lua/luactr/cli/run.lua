@@ -120,16 +120,9 @@ end
 
 -- ---- run
 
-local function complain(err)
-  output().complain(err)
-  for _, line in ipairs(err.stack or {}) do
-    io.stderr:write("  ", require("luactr.error").escape(line), "\n")
-  end
-end
-
 local function fail(err)
   if not several().status_of_signal(err) then -- who sent it knows
-    complain(err)
+    output().complain(err)
   end
   return { reason = "start_failed", error = err }, status_of_error(err)
 end

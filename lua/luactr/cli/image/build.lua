@@ -56,9 +56,6 @@ local function fail(err)
     io.stderr:write(err.output, err.output:sub(-1) ~= "\n" and "\n" or "")
   end
   output.complain(err)
-  for _, line in ipairs(err.stack or {}) do
-    io.stderr:write("  ", require("luactr.error").escape(line), "\n")
-  end
   return cli.FAILED
 end
 
