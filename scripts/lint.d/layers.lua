@@ -60,6 +60,8 @@ local LAYERS <const> = {
       "recipes of images" } },
   { name = "network", modules = { "luactr.network", "luactr.network.*" } },
   { name = "security", modules = { "luactr.security", "luactr.security.*" } },
+  { name = "oci life", uses = "all but cli",
+    modules = { "luactr.oci.life", "luactr.oci.exec", "luactr.oci.features", "luactr.oci.criu" } },
   { name = "oci", modules = { "luactr.oci", "luactr.oci.*" } },
   { name = "container", modules = { "luactr.container", "luactr.container.*", "luactr.state",
       "luactr.state.*",

@@ -11,10 +11,12 @@ M.FAILED = 125 -- luactr could not do it
 M.verbs = {
   "run", "exec", "ps", "logs", "attach", "stop", "kill", "pause", "resume", "update", "wait",
   "rename", "rm", "cp", "diff", "commit", "export", "inspect", "tree", "stats", "top", "events",
-  "gc", "image", "check", "explain", "doctor", "completion", "version", "help",
+  "gc", "image", "oci", "check", "explain", "doctor", "completion", "version", "help",
 }
 
 M.default_verb = "run"
+
+local ENGINES_NAME <const> = "luactr-oci" -- of the executable, for those that take a path alone
 
 ---@class luactr.cli.verb
 ---@field name string that of a verb in a group has two words, "image ls"
@@ -23,6 +25,7 @@ M.default_verb = "run"
 ---@field usage string what follows the verb and its options
 ---@field help string the text of `luactr help VERB`
 ---@field options luactr.cli.option[]
+---@field raw? boolean it reads all words behind its name itself
 ---@field mixed? boolean options may stand among its arguments, which are no recipe's
 ---@field run fun(request: luactr.cli.request): integer returns the exit status
 
@@ -88,8 +91,8 @@ local function split(argv)
   local at = take_options(argv, 1, options)
   local verb = argv[at - 1] ~= "--" and argv[at] and M.verb(argv[at])
   while verb do
-    at = take_options(argv, at + 1, options, verb)
-    local inner = verb.verbs and argv[at - 1] ~= "--" and argv[at]
+    at = verb.raw and at + 1 or take_options(argv, at + 1, options, verb)
+    local inner = verb.verbs and not verb.raw and argv[at - 1] ~= "--" and argv[at]
       and M.verb(verb.name .. " " .. argv[at])
     if not inner then
       break
@@ -113,10 +116,12 @@ local function no_arguments()
 end
 
 --- Run the command line.
----@param argv string[] without the program's name
+---@param argv string[] with the program's name as argv[0]
 ---@return integer status
 function M.main(argv)
-  if #argv == 0 then
+  if (argv[0] or ""):match("[^/]*$") == ENGINES_NAME then
+    return require("luactr.cli.oci").main(argv)
+  elseif #argv == 0 then
     return no_arguments()
   end
   local verb, words, arguments = split(argv)

@@ -179,6 +179,15 @@ local function all_names(type)
   return names
 end
 
+--- All words that any mount takes, in order.
+---@return string[]
+function M.names()
+  if not by_name then
+    build_index()
+  end
+  return all_names(nil)
+end
+
 local function is_data(type, option)
   local known = DATA[type]
   local name = option:match("^[^=]*")

@@ -223,6 +223,9 @@ local MODE_FLAGS <const> = {
   static_nodes = 1 << 15, relative_nodes = 1 << 14, numa_balancing = 1 << 13,
 }
 
+--- The names that it knows, for `luactr oci features`.
+M.memory_modes, M.memory_flags = check.sorted_keys(MODES), check.sorted_keys(MODE_FLAGS)
+
 local memory_policy <const> = check.record({
   { name = "mode", type = named("memory policy", "mpol_", MODES), required = true },
   { name = "nodes", type = number_list(MAX_NODE), default = {} },

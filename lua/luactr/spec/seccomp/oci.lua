@@ -56,6 +56,9 @@ local config = check.record {
   { name = "syscalls", type = check.list(syscall), default = {} },
 }
 
+--- The names that it knows, for `luactr oci features`.
+M.operators, M.flags = check.sorted_keys(COMPARISONS), check.sorted_keys(FLAGS)
+
 --- Whether a table has OCI's shape.
 function M.is(value)
   return rawget(value, "defaultAction") ~= nil or rawget(value, "syscalls") ~= nil
