@@ -229,6 +229,7 @@ local CUSTOM <const> = {
   stop_signal = "string|integer",
   on = "luactr.on",
   health = "luactr.health_spec",
+  cgroup = "string",
   pressure = "function|{ call: function, memory?: string|number, cpu?: string|number, " ..
     "io?: string|number, window?: string|number, full?: boolean, level?: string, " ..
     "optional?: boolean }",

@@ -2,6 +2,7 @@
 
 #include "core/bpf_device.h"
 #include "core/cgroup_file.h"
+#include "core/cgroup_place.h"
 #include "core/cgroup_process.h"
 #include "core/cgroup_setting.h"
 #include "core/fd.h"
@@ -20,6 +21,7 @@
 void lctr_cgroup_init(struct cgroup *group) {
     group->count = 0;
     group->owner = false;
+    group->chosen = false;
     group->nested = false;
     group->last_out = false;
     group->where[0] = '\0';
@@ -113,35 +115,35 @@ static int inherit_cpuset(int parent, int dir) {
 struct making {
     struct cgroup *group;
     const struct cgroup_place *place;
-    const char *name;           /* of the directory, in `top` */
-    char root[CGROUP_PATH_MAX]; /* above `base` for a member of a pod, else "" */
-    char base[CGROUP_PATH_MAX];
-    char top[CGROUP_PATH_MAX];
+    bool chosen;  /* a place of somebody else's choice */
+    size_t start; /* how much of `path` was there before luactr */
+    size_t top;   /* and how much of it is the directory above */
     char path[CGROUP_PATH_MAX];
 };
 
-static int name_path(char path[CGROUP_PATH_MAX], const struct cgroup_place *place,
-                     const char *below) {
-    int length = snprintf(path, CGROUP_PATH_MAX, "%s%s/%s", place->mount, place->parent, below);
-    return length < 0 || length >= CGROUP_PATH_MAX ? -ENAMETOOLONG : 0;
+/* The first bytes of a path; "/" where there is nothing before it. */
+static void copy_path(char to[CGROUP_PATH_MAX], const char *path, size_t length) {
+    memcpy(to, path, length);
+    to[length] = '\0';
+    if (!length)
+        strcpy(to, "/");
 }
 
 static int name_paths(struct making *making, const char *id) {
-    char below[NAME_MAX + sizeof CGROUP_TOP + 1];
-    const char *slash = strchr(id, '/');
-    int length = snprintf(below, sizeof below, CGROUP_TOP "/%s", id);
-    if (length < 0 || (size_t)length >= sizeof below)
+    making->chosen = lctr_cgroup_is_chosen(id);
+    int length = snprintf(making->path, sizeof making->path, "%s%s", making->place->mount,
+                          making->place->parent);
+    if (length < 0 || (size_t)length >= sizeof making->path)
         return -ENAMETOOLONG;
-    making->name = slash ? slash + 1 : id;
-    making->root[0] = '\0';
-    int error = name_path(making->path, making->place, below);
-    if (!error && slash) {
-        error = name_path(making->root, making->place, "");
-        below[sizeof CGROUP_TOP + (size_t)(slash - id)] = '\0'; /* the pod's */
-    }
-    if (!error)
-        error = name_path(making->base, making->place, slash ? CGROUP_TOP : "");
-    return error ? error : name_path(making->top, making->place, slash ? below : CGROUP_TOP);
+    making->start = (size_t)length;
+    size_t room = sizeof making->path - making->start;
+    length = making->chosen
+                 ? snprintf(making->path + making->start, room, "%s", strchr(id, '/'))
+                 : snprintf(making->path + making->start, room, "/" CGROUP_TOP "/%s", id);
+    if (length < 0 || (size_t)length >= room)
+        return -ENAMETOOLONG;
+    making->top = (size_t)(strrchr(making->path, '/') - making->path);
+    return 0;
 }
 
 static int open_dir(const char *path, int flags) {
@@ -158,58 +160,69 @@ static unsigned int wanted(const struct cgroup_place *place) {
     return place->version == 2 ? (place->controllers | place->meters) & ~CGROUP_IMPLICIT_V2 : 0;
 }
 
-/* A directory and one in it, each of which gives controllers to those below. */
-struct level {
-    const char *base;
-    const char *top;
-};
-
-static int give_controllers(const struct making *making, const struct level *level, int base,
-                            int top) {
+/* Meters alone may be gone without. */
+static int give_controllers(const struct making *making, const char *path, int dir, bool first) {
     unsigned int bits = wanted(making->place);
-    int error = lctr_cgroup_step_aside(base, top);
-    if (error && !making->place->controllers) /* meters alone: go without them */
+    int error = bits && first ? lctr_cgroup_step_aside(dir) : 0;
+    if (error && !making->place->controllers)
         return 0;
-    if (!error)
-        error = enable(base, bits, making->place->controllers);
-    if (error)
-        return lctr_cgroup_blame(making->group, level->base, SUBTREE_CONTROL, error);
-    error = enable(top, bits, making->place->controllers);
-    return error ? lctr_cgroup_blame(making->group, level->top, SUBTREE_CONTROL, error) : 0;
+    if (!error && bits)
+        error = enable(dir, bits, making->place->controllers);
+    return error ? lctr_cgroup_blame(making->group, path, SUBTREE_CONTROL, error) : 0;
 }
 
 /* Mostly an earlier container has brought the directory above to what this one needs of it. */
 static bool is_prepared(const struct making *making) {
     unsigned int bits = wanted(making->place);
     unsigned int have;
+    char path[CGROUP_PATH_MAX];
     if (is_cpuset_v1(making->place))
         return false;
     if (!bits) /* mkdir tells if the directory is there */
         return true;
-    cleanup_fd top = open_dir(making->top, O_PATH);
+    copy_path(path, making->path, making->top);
+    cleanup_fd top = open_dir(path, O_PATH);
     return top >= 0 && enabled(top, &have) == 0 && !(bits & ~have);
 }
 
-static int prepare_level(const struct making *making, const struct level *level) {
-    cleanup_fd base = open_dir(level->base, O_PATH);
-    if (base < 0)
-        return lctr_cgroup_blame(making->group, level->base, "", base);
-    if (mkdir(level->top, 0755) < 0 && errno != EEXIST)
-        return lctr_cgroup_blame(making->group, level->top, "", -errno);
-    cleanup_fd top = open_dir(level->top, O_PATH);
-    if (top < 0)
-        return lctr_cgroup_blame(making->group, level->top, "", top);
-    if (is_cpuset_v1(making->place))
-        return inherit_cpuset(base, top);
-    return wanted(making->place) ? give_controllers(making, level, base, top) : 0;
+static int make_dir(const struct making *making, const char *path) {
+    if (mkdir(path, 0755) < 0)
+        return -errno;
+    if (making->chosen)
+        lctr_cgroup_mark(path);
+    return 0;
+}
+
+/* Make the next directory on the way down, and go on from it. */
+static int descend(const struct making *making, const char *path, int *dir) {
+    int error = make_dir(making, path);
+    if (error && error != -EEXIST)
+        return lctr_cgroup_blame(making->group, path, "", error);
+    cleanup_fd child = open_dir(path, O_PATH);
+    if (child < 0)
+        return lctr_cgroup_blame(making->group, path, "", child);
+    error = is_cpuset_v1(making->place) ? inherit_cpuset(*dir, child) : 0;
+    if (!error)
+        error = give_controllers(making, path, child, false);
+    lctr_fd_cleanup(dir);
+    *dir = take_fd(&child);
+    return error;
 }
 
 /* Make the directories above and give them what this container needs. */
 static int prepare(const struct making *making) {
-    const struct level above = {making->root, making->base};
-    const struct level level = {making->base, making->top};
-    int error = *making->root ? prepare_level(making, &above) : 0;
-    return error ? error : prepare_level(making, &level);
+    char path[CGROUP_PATH_MAX];
+    size_t done = making->start;
+    copy_path(path, making->path, done);
+    cleanup_fd dir = open_dir(path, O_PATH);
+    int error = dir < 0 ? lctr_cgroup_blame(making->group, path, "", dir)
+                        : give_controllers(making, path, dir, true);
+    while (!error && done < making->top) {
+        done += 1 + strcspn(making->path + done + 1, "/");
+        copy_path(path, making->path, done);
+        error = descend(making, path, &dir);
+    }
+    return error;
 }
 
 /* Lock the directory, and see that nobody removed it before the lock was ours: who sweeps it holds
@@ -229,26 +242,38 @@ static int look_at_holder(const struct making *making) {
     return error == -ENOENT ? -EAGAIN : error ? error : -EEXIST;
 }
 
+/* One that luactr has not made is used as it is, while nobody is in it. */
+static int look_at_foreign(const struct making *making) {
+    cleanup_fd fd = open_dir(making->path, O_RDONLY);
+    int found = fd < 0 ? fd : lctr_cgroup_is_used(fd);
+    return found == -ENOENT ? -EAGAIN : found == 1 ? -ENOTEMPTY : found;
+}
+
 /* An empty directory that nobody holds is what a killed luactr left. */
 static int make_leaf(const struct making *making) {
-    const char *top = making->top;
-    if (mkdir(making->path, 0755) == 0)
-        return 0;
-    if (errno != EEXIST)
-        return -errno;
-    int error = lctr_cgroup_sweep(&top, 1, making->name, false);
+    char path[CGROUP_PATH_MAX];
+    const char *top = path;
+    int error = make_dir(making, making->path);
+    if (error != -EEXIST)
+        return error;
+    if (making->chosen && !lctr_cgroup_is_marked(making->path))
+        return look_at_foreign(making);
+    copy_path(path, making->path, making->top);
+    error = lctr_cgroup_sweep(&top, 1, making->path + making->top + 1, false);
     if (error)
         return error == -EBUSY ? look_at_holder(making) : error;
     return -EAGAIN;
 }
 
 static int open_leaf(const struct making *making, int *result) {
+    char path[CGROUP_PATH_MAX];
     cleanup_fd fd = open_dir(making->path, O_RDONLY);
     if (fd < 0)
         return fd == -ENOENT ? -EAGAIN : fd;
     int error = hold(fd);
     if (!error && is_cpuset_v1(making->place)) {
-        cleanup_fd top = open_dir(making->top, O_PATH);
+        copy_path(path, making->path, making->top);
+        cleanup_fd top = open_dir(path, O_PATH);
         error = top < 0 ? top : inherit_cpuset(top, fd);
     }
     if (!error)
@@ -300,7 +325,8 @@ int lctr_cgroup_add(struct cgroup *group, const struct cgroup_place *place, cons
     if (place->version == 2)
         dir->controllers |= CGROUP_IMPLICIT_V2;
     strcpy(dir->path, making.path);
-    group->nested = *making.root != '\0';
+    group->chosen = making.chosen;
+    group->nested = !making.chosen && strchr(id, '/');
     group->count++;
     return 0;
 }
@@ -369,9 +395,11 @@ int lctr_cgroup_sweep(const char *const *tops, size_t count, const char *id, boo
     char path[CGROUP_HIERARCHIES][CGROUP_PATH_MAX];
     int held[CGROUP_HIERARCHIES];
     size_t taken = 0;
+    bool chosen = lctr_cgroup_is_chosen(id);
     int error = count > CGROUP_HIERARCHIES ? -ENOSPC : 0;
     while (!error && taken < count) {
-        int length = snprintf(path[taken], CGROUP_PATH_MAX, "%s/%s", tops[taken], id);
+        int length = snprintf(path[taken], CGROUP_PATH_MAX, "%s/%s", tops[taken],
+                              chosen ? strchr(id, '/') + 1 : id);
         held[taken] = -1;
         error = length < 0 || length >= CGROUP_PATH_MAX ? -ENAMETOOLONG
                                                         : seize(path[taken], &held[taken]);
@@ -379,7 +407,8 @@ int lctr_cgroup_sweep(const char *const *tops, size_t count, const char *id, boo
     }
     for (size_t i = 0; i < taken; i++) {
         if (!error && held[i] >= 0)
-            error = lctr_cgroup_remove(path[i], kill);
+            error =
+                chosen ? lctr_cgroup_give_back(path[i], kill) : lctr_cgroup_remove(path[i], kill);
         lctr_fd_cleanup(&held[i]);
     }
     return error;

@@ -2,6 +2,9 @@
  * member of a pod has the id <pod>/<member>: its directories lie in those of the pod, which is
  * there before it, and gives them controllers as luactr's own directory does.
  *
+ * Somebody else may have chosen the place: "/a/b" or "./a/b" is <parent>/a/b. Of the directories on
+ * that way luactr removes those that it made, which bear its mark, a trusted attribute.
+ *
  * The one who creates it holds a shared flock on each directory, which the kernel takes back when
  * the process dies: a directory without a lock is nobody's and may be swept. */
 #ifndef LUACTR_CORE_CGROUP_H
@@ -33,6 +36,7 @@ struct cgroup {
     struct cgroup_dir dir[CGROUP_HIERARCHIES];
     size_t count;
     bool owner;                       /* removes the directories when it is closed */
+    bool chosen;                      /* luactr did not choose their place */
     bool nested;                      /* they are in those of a pod, */
     bool last_out;                    /* which it removes, too, if nothing else is in them */
     char where[CGROUP_PATH_MAX + 64]; /* the file that the last failed call was about */
@@ -42,8 +46,9 @@ struct cgroup {
 void lctr_cgroup_init(struct cgroup *group);
 
 /* Make (owner) or find the container's directory in one more hierarchy. A directory that is found
- * missing is left out. 0 or -errno: -EEXIST: a living container has that id; -ENOENT on
- * cgroup.subtree_control: no such controller; -EBUSY there: processes live in that cgroup. */
+ * missing is left out. 0 or -errno: -EEXIST: a living container has that id; -ENOTEMPTY: processes
+ * are in a chosen place; -ENOENT on cgroup.subtree_control: no such controller; -EBUSY there:
+ * processes live in that cgroup. */
 int lctr_cgroup_add(struct cgroup *group, const struct cgroup_place *place, const char *id);
 
 /* The same for a container that runs: its processes are moved in. */
@@ -66,7 +71,8 @@ void lctr_cgroup_release(struct cgroup *group);
 /* Remember `dir`/`file` as the place of a failure; returns `error`. */
 int lctr_cgroup_blame(struct cgroup *group, const char *dir, const char *file, int error);
 
-/* Remove container `id` below the directories `tops` (<mount><parent>/luactr) if no living luactr
+/* Remove container `id` below the directories `tops` (<mount><parent>/luactr, <mount><parent> of a
+ * chosen place, of which what luactr did not make is only emptied) if no living luactr
  * holds it in any of them. With `kill`, its processes go first.
  * 0; -EBUSY: held, or with processes; or -errno. */
 int lctr_cgroup_sweep(const char *const *tops, size_t count, const char *id, bool kill);

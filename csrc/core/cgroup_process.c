@@ -1,6 +1,7 @@
 #include "core/cgroup_process.h"
 
 #include "core/cgroup_file.h"
+#include "core/cgroup_place.h"
 #include "core/fd.h"
 
 #include <dirent.h>
@@ -165,6 +166,16 @@ int lctr_cgroup_kill_each(int dir) {
     return lctr_cgroup_visit(dir, send_one, &sending);
 }
 
+static int is_anyone(pid_t pid, void *context) {
+    (void)pid;
+    (void)context;
+    return 1;
+}
+
+int lctr_cgroup_is_used(int dir) {
+    return lctr_cgroup_visit(dir, is_anyone, NULL);
+}
+
 /* ---- making room */
 
 /* Whose processes a cgroup holds. */
@@ -179,7 +190,7 @@ static int look_at_occupant(pid_t pid, void *context) {
     return pid == occupants->self ? 0 : -EBUSY;
 }
 
-int lctr_cgroup_step_aside(int base, int top) {
+int lctr_cgroup_step_aside(int base) {
     struct occupants occupants = {.self = getpid()};
     if (faccessat(base, "cgroup.type", F_OK, 0) <
         0) /* the root of all, which is free of the rule */
@@ -187,9 +198,11 @@ int lctr_cgroup_step_aside(int base, int top) {
     int error = visit_file(base, look_at_occupant, &occupants);
     if (error || !occupants.self_seen)
         return error;
-    if (mkdirat(top, CGROUP_HOST, 0755) < 0 && errno != EEXIST)
+    if (mkdirat(base, CGROUP_TOP, 0755) < 0 && errno != EEXIST)
         return -errno;
-    return lctr_cgroup_write(top, CGROUP_HOST "/cgroup.procs", "0");
+    if (mkdirat(base, CGROUP_TOP "/" CGROUP_HOST, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    return lctr_cgroup_write(base, CGROUP_TOP "/" CGROUP_HOST "/cgroup.procs", "0");
 }
 
 /* ---- freezing */
@@ -285,7 +298,7 @@ static int remove_one_child(int dir) {
     return unlinkat(above, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 1;
 }
 
-static int remove_children(const char *path) {
+int lctr_cgroup_remove_below(const char *path) {
     cleanup_fd dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = 1;
     if (dir < 0)
@@ -300,7 +313,7 @@ static int remove_dir(const char *path) {
         return 0;
     if (errno != EBUSY)
         return -errno;
-    int error = remove_children(path);
+    int error = lctr_cgroup_remove_below(path);
     if (error)
         return error;
     return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
@@ -347,7 +360,8 @@ int lctr_cgroup_destroy(struct cgroup *group) {
     if (freezer && freezer->version == 1)
         thaw_dir(freezer);
     for (size_t i = 0; i < group->count; i++) {
-        int error = lctr_cgroup_remove(group->dir[i].path, true);
+        int error = group->chosen ? lctr_cgroup_give_back(group->dir[i].path, true)
+                                  : lctr_cgroup_remove(group->dir[i].path, true);
         if (error && !result)
             result = lctr_cgroup_blame(group, group->dir[i].path, "", error);
         if (group->nested && group->last_out)
@@ -381,23 +395,21 @@ static void take_back(int dir) {
     }
 }
 
-static int empty_dir(const struct cgroup_dir *dir) {
+int lctr_cgroup_clear(int dir, const char *path) {
     int64_t deadline = now_ms() + REMOVE_PATIENCE_MS;
     for (int round = 0;; pause_for(&round)) {
-        size_t left = 0;
-        int error = lctr_cgroup_visit(dir->fd, count_one, &left);
-        if (!error && !left)
-            error = remove_children(dir->path);
-        if ((!error && !left) || now_ms() > deadline)
-            return left ? -EBUSY : error;
-        lctr_cgroup_kill_each(dir->fd);
+        int left = lctr_cgroup_is_used(dir);
+        int error = left > 0 ? -EBUSY : left ? left : lctr_cgroup_remove_below(path);
+        if (!error || now_ms() > deadline)
+            return error;
+        lctr_cgroup_kill_each(dir);
     }
 }
 
 int lctr_cgroup_empty(struct cgroup *group) {
     int result = lctr_cgroup_thaw(group);
     for (size_t i = 0; i < group->count; i++) {
-        int error = empty_dir(&group->dir[i]);
+        int error = lctr_cgroup_clear(group->dir[i].fd, group->dir[i].path);
         if (!error && group->dir[i].version == 2)
             take_back(group->dir[i].fd);
         result = result ? result : error;

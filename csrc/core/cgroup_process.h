@@ -20,11 +20,14 @@ int lctr_cgroup_kill_each(int dir);
 
 /* cgroup v2 lets a cgroup give controllers to those below only when no process is in it. (For some
  * controllers it does, but what is below is then fit for threads alone.) If this process is the
- * only one in `base`, move it to a leaf of its own below `top`. 0; -EBUSY: there are others. */
-int lctr_cgroup_step_aside(int base, int top);
+ * only one in `base`, move it to a leaf of its own below it. 0; -EBUSY: there are others. */
+int lctr_cgroup_step_aside(int base);
 
 /* Move all processes in and below a directory to another hierarchy's directory. 0 or -errno. */
 int lctr_cgroup_move(int from, int to);
+
+/* Whether a process is in or below a directory: 1, 0 or -errno. */
+int lctr_cgroup_is_used(int dir);
 
 /* Stop all processes, and return when they have; let them go on. 0 or -errno: -ETIMEDOUT,
  * -ENODEV: no freezer. */
@@ -40,6 +43,12 @@ int lctr_cgroup_empty(struct cgroup *group);
 
 /* Remove the directory that a directory is in, a pod's, if nothing else is in there. */
 void lctr_cgroup_leave(const char *path);
+
+/* Kill whoever is in a directory, and remove what is below it. 0 or -errno. */
+int lctr_cgroup_clear(int dir, const char *path);
+
+/* Remove what is below a directory. 0 or -errno. */
+int lctr_cgroup_remove_below(const char *path);
 
 /* Remove a directory and those below, with the processes in them if `kill`. 0 or -errno. */
 int lctr_cgroup_remove(const char *path, bool kill);

@@ -3,11 +3,13 @@
 
 #include "core/cgroup_file.h"
 #include "core/cgroup_meter.h"
+#include "core/cgroup_place.h"
 #include "core/cgroup_process.h"
 #include "l_cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +22,7 @@ struct handle {
     pid_t maker; /* a fork's copy must not take the container down when it is collected */
     int attach[CGROUP_HIERARCHIES]; /* open while a process is started; of v1 directories */
     size_t attach_count;
-    char id[256];
+    char id[CGROUP_PATH_MAX];
 };
 
 static struct handle *check(lua_State *L) {
@@ -46,11 +48,27 @@ static int push_outcome(lua_State *L, const struct handle *handle, int error, co
 /* ---- making one */
 
 static bool is_name(const char *id, size_t length) {
-    return length > 0 && *id != '.' && !memchr(id, '/', length) && !memchr(id, '\n', length);
+    return length > 0 && length <= NAME_MAX && *id != '.' && !memchr(id, '/', length) &&
+           !memchr(id, '\n', length);
 }
 
-/* A container's, or POD/MEMBER. */
+/* "a/b": no part of it leads anywhere else. */
+static bool is_path(const char *path) {
+    for (;;) {
+        size_t length = strcspn(path, "/");
+        bool dots = *path == '.' && (length == 1 || (length == 2 && path[1] == '.'));
+        if (!length || length > NAME_MAX || dots || memchr(path, '\n', length))
+            return false;
+        if (!path[length])
+            return true;
+        path += length + 1;
+    }
+}
+
+/* A container's, or POD/MEMBER, or a place. */
 static bool is_id(const char *id) {
+    if (lctr_cgroup_is_chosen(id))
+        return is_path(strchr(id, '/') + 1);
     const char *slash = strchr(id, '/');
     size_t length = slash ? (size_t)(slash - id) : strlen(id);
     return is_name(id, length) && (!slash || is_name(slash + 1, strlen(slash + 1)));

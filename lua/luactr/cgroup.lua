@@ -169,6 +169,7 @@ function M.open_beside(compiled)
   for number = 2, MOST_BESIDE do
     compiled.id = id .. "~" .. number -- no container has such a name
     compiled.path = require("luactr.cgroup.compile").TOP .. "/" .. compiled.id
+    compiled.at = compiled.path
     handle, err = M.open(compiled)
     if handle or err.code ~= "EEXIST" then
       break
@@ -240,6 +241,19 @@ local function tops(layout)
   return list
 end
 
+-- What the paths of a container are below.
+local function above(layout, id)
+  local list = {}
+  if not id:find("^%.?/") then
+    return tops(layout)
+  end
+  for _, hierarchy in ipairs(layout.hierarchies) do
+    list[#list + 1] = hierarchy.parent
+      and hierarchy.mount .. (id:sub(1, 1) == "/" and "" or hierarchy.parent)
+  end
+  return list
+end
+
 --- The containers' names in all hierarchies.
 ---@param layout table of M.detect
 ---@return string[]
@@ -259,15 +273,16 @@ function M.list(layout)
 end
 
 --- Remove the groups of one container whose luactr died, with the processes that are still in them;
---- a pod's, when it was the last in there.
+--- a pod's, when it was the last in there. In a place that somebody chose, what luactr did not make
+--- is only emptied.
 ---@param layout table of M.detect
 ---@param id string
 ---@return boolean? removed
 ---@return string? message
 ---@return integer? errno EBUSY: somebody holds them
 function M.remove(layout, id)
-  local removed, message, errno = core.cgroup.sweep(tops(layout), id, true)
-  local pod = removed and id:match("^(.*)/")
+  local removed, message, errno = core.cgroup.sweep(above(layout, id), id, true)
+  local pod = removed and id:match("^([^./].*)/")
   if pod then -- who still is in it, or is about to be, holds it
     core.cgroup.sweep(tops(layout), pod, false)
   end

@@ -292,6 +292,7 @@ end
 local function enter_pod(compiled, pod)
   compiled.id = string.format("%s/%s", pod.group.id, pod.member)
   compiled.path = require("luactr.cgroup.compile").TOP .. "/" .. compiled.id
+  compiled.at = compiled.path
 end
 
 local function open_cgroup(box, run)
@@ -303,7 +304,7 @@ local function open_cgroup(box, run)
     enter_pod(box.plan.cgroup, run.options.pod)
   end
   local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
-  if not cgroup and err.code == "EEXIST" then
+  if not cgroup and err.code == "EEXIST" and not box.plan.spec.cgroup then
     cgroup, err = require("luactr.cgroup").open_beside(box.plan.cgroup)
   end
   if not cgroup then
@@ -390,7 +391,7 @@ local function publish(box, run, host)
   local pid, membership = run.process:pid(), run.options.pod
   local record = {
     name = box.spec.name, created = sys.clock_gettime("realtime"), command = box.spec.command,
-    pid = pid, start = state.start_time(pid), cgroup = box.plan.cgroup and box.plan.cgroup.path,
+    pid = pid, start = state.start_time(pid), cgroup = box.plan.cgroup and box.plan.cgroup.at,
     labels = next(box.spec.labels) and box.spec.labels, health = box.spec.health and true,
     pod = membership and { name = membership.name, member = membership.member,
       index = membership.index },

@@ -364,7 +364,7 @@ local function add_phase(plan, phase, steps)
 end
 
 local function compile_cgroup(plan, spec, host)
-  local id = spec.group or spec.id
+  local id = spec.group or spec.cgroup or spec.id
   local compiled, problems = require("luactr.cgroup").compile(spec.limits, host.cgroup, id,
     spec.on and spec.on.pressure ~= nil)
   if not compiled then

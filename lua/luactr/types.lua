@@ -105,6 +105,7 @@
 ---@field personality? string|string[] execution domain
 ---@field keyring? "new"|"inherit" session keyring: "new" or "inherit"
 ---@field limits? luactr.limits cgroup and supervisor limits
+---@field cgroup? string its place in all hierarchies; a relative one is below luactr's parent
 ---@field network? "none"|"host" "none" is lo alone
 ---@field stdin? "inherit"|"null"|integer|luactr.fd|luactr.pipe|{ file: string }|string where input comes from
 ---@field stdout? "inherit"|"null"|"capture"|integer|luactr.fd|luactr.pipe|{ file: string, append?: boolean } where output goes

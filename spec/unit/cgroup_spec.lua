@@ -1,6 +1,7 @@
 -- Limits become writes, on hosts that this one is not.
 
 local cgroup = require("luactr.cgroup")
+local compile = require("luactr.cgroup.compile")
 local core = require("luactr.core")
 local reason = require("luactr.cgroup.reason")
 
@@ -79,6 +80,38 @@ describe("luactr.cgroup.compile() #unit", function()
 
   it("names the group after the container", function()
     assert.are.equal("luactr/web", cgroup.compile({}, v2(), "web").path)
+  end)
+
+  describe("of a chosen place", function()
+    it("has a directory in each hierarchy", function()
+      local compiled = cgroup.compile({ pids = 5 }, v1(), "/a/b")
+      assert.are.equal(9, #compiled.places)
+      assert.matches("freezer.* io .*net_cls,net_prio", names(compiled))
+      assert.are.equal("/a/b", compiled.at)
+      assert.are.equal("a/b", compiled.path)
+      assert.is_nil(compiled.freezer)
+    end)
+
+    it("has all controllers of v2 that are to be had, for whoever reads figures", function()
+      local place = cgroup.compile({ pids = 5 }, v2(), "./a/b").places[1]
+      assert.are.same({ "pids" }, place.controllers)
+      for _, name in ipairs { "cpuset", "hugetlb", "io", "memory" } do
+        assert.matches(" " .. name .. " ", " " .. table.concat(place.meters, " ") .. " ")
+      end
+    end)
+
+    it("begins at the top of all, or below the parent", function()
+      local layout = v2()
+      layout.hierarchies[1].parent = "/user"
+      assert.are.equal("", cgroup.compile({}, layout, "/a").places[1].parent)
+      assert.are.equal("/user", cgroup.compile({}, layout, "./a").places[1].parent)
+    end)
+
+    it("is known by what state.json says of it", function()
+      for _, id in ipairs { "x", "pod/x", "/luactr/x", "./a" } do
+        assert.are.equal(id, compile.id_of(cgroup.compile({}, v2(), id).at))
+      end
+    end)
   end)
 
   it("makes directories only for limits and meters", function()

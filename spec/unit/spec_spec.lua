@@ -117,6 +117,8 @@ describe("luactr.spec #unit", function()
       { "rlimits", { RLIMIT_AS = "64M" }, { AS = { soft = 64 << 20, hard = 64 << 20 } } },
       { "rlimits", { core = { soft = 0, hard = "unlimited" } },
         { CORE = { soft = 0, hard = -1 } } },
+      { "cgroup", "/a//b/./c/", "/a/b/c" },
+      { "cgroup", "a/b", "./a/b" },
       { "rlimits", { cpu = "1.5s" }, { CPU = { soft = 2, hard = 2 } } },
     }
     for i, case in ipairs(cases) do
@@ -206,6 +208,11 @@ describe("luactr.spec #unit", function()
       { { user = ":1" }, 'user: "" is neither a number nor a name' },
       { { user = "1:1:1" }, 'user: "1:1" is neither a number nor a name' },
       { { hostname = "a\nb" }, 'hostname: host name expected, got "a\\x0ab"' },
+      { { cgroup = "/a/../b" }, 'cgroup: leads out of where it begins: "/a/../b"' },
+      { { cgroup = "/" },
+        "cgroup: is the cgroup of the host's own processes: name one below it" },
+      { { cgroup = "/a/" .. ("x"):rep(256) },
+        "cgroup: has a part that is longer than 255 bytes" },
       { { domainname = "a b" }, 'domainname: domain name expected, got "a b"' },
       { { env = { ["A\nB"] = "x" } }, 'env["A\\x0aB"]: not a variable\'s name: "A\\x0aB"' },
       { { cwd = "/a\nb" }, 'cwd: contains a line break: "/a\\x0ab"' },

@@ -1,4 +1,5 @@
 --- From limits to what has to be made and written, on a host of any layout. Pure.
+local check = require "luactr.check"
 local core = require "luactr.core"
 local limits_rows = require("luactr.cgroup.limits").rows
 
@@ -50,9 +51,10 @@ function Compiler:home(path, controller)
   return home
 end
 
-local function new_place(home)
+function Compiler:new_place(home)
   return {
-    version = home.version, mount = home.mount, parent = home.parent, name = home.name,
+    version = home.version, mount = home.mount, name = home.name,
+    parent = self.absolute and "" or home.parent,
     options = home.options,
     -- A v1 hierarchy has all its controllers in each directory.
     controllers = home.version == 1 and home.controllers or {}, meters = {},
@@ -63,7 +65,7 @@ end
 function Compiler:place(home)
   local place = self.by_home[home]
   if not place then
-    place = new_place(home)
+    place = self:new_place(home)
     self.by_home[home] = place
     self.places[#self.places + 1] = place
   end
@@ -125,7 +127,7 @@ end
 function Compiler:freezer()
   local home = self.layout.controllers.freezer
   if home and home.version == 1 and home.parent and not self.by_home[home] then
-    return new_place(home)
+    return self:new_place(home)
   end
 end
 
@@ -143,9 +145,32 @@ function Compiler:add_meters()
   end
 end
 
+--- Who chose the place reads figures there, and may expect a directory in each hierarchy.
+function Compiler:add_all()
+  for _, home in ipairs(self.layout.hierarchies) do
+    if home.parent then
+      local place = self:place(home)
+      for _, controller in ipairs(home.version == 2 and check.sorted_keys(home.granted) or {}) do
+        add_once(place.meters, controller)
+      end
+    end
+  end
+end
+
+--- Where it is below each place's parent, and what tells another process where that is.
+local function path_of(id)
+  local chosen = id:match("^%.?/(.+)$")
+  if chosen then
+    return chosen, id
+  end
+  return M.TOP .. "/" .. id, M.TOP .. "/" .. id
+end
+
 ---@class luactr.cgroup.compiled
----@field id string
----@field path string below each hierarchy's parent
+---@field id string a container's, "POD/MEMBER", or a place that somebody chose: "/a/b" from the
+---  top, "./a/b" from luactr's parent
+---@field path string below each place's parent
+---@field at string the same for state.json, where a chosen place is as in `id`
 ---@field places table[] a directory each: { version, mount, parent, name, options, controllers,
 ---  meters }
 ---@field freezer? table the place that is only made to freeze
@@ -154,17 +179,24 @@ end
 ---@field optional boolean writes that fail are warnings
 ---@field warnings string[]
 
+--- The name of a cgroup by what state.json says of it.
+---@param at string
+---@return string? id
+function M.id_of(at)
+  return at:find("^%.?/") and at or at:match("^" .. M.TOP .. "/(.+)$")
+end
+
 --- What has to be made and written for these limits. Pure.
 ---@param limits table as the spec's, checked
 ---@param layout table of M.detect
----@param id string
+---@param id string see luactr.cgroup.compiled
 ---@param pressure? boolean somebody wants to be told of it: v2 has figures without a controller
 ---@return luactr.cgroup.compiled?
 ---@return luactr.problem[]? problems
 function M.compile(limits, layout, id, pressure)
   local self = setmetatable({
     layout = layout, optional = limits.optional, problems = {}, warnings = {},
-    writes = {}, places = {}, by_home = {},
+    writes = {}, places = {}, by_home = {}, absolute = id:sub(1, 1) == "/",
   }, Compiler)
   for _, limit in ipairs(limits_rows) do
     local name, compile = limit[1], limit[2]
@@ -179,12 +211,16 @@ function M.compile(limits, layout, id, pressure)
   if pressure and is_usable(layout.controllers.core, "core") then
     self:place(layout.controllers.core)
   end
+  if id:find("^%.?/") then
+    self:add_all()
+  end
   local attach = {}
   for _, place in ipairs(self.places) do
     attach[#attach + 1] = place.version == 1 and "cgroup:" .. place.name or nil
   end
+  local path, at = path_of(id)
   return {
-    id = id, path = M.TOP .. "/" .. id,
+    id = id, path = path, at = at,
     places = self.places, attach = attach, freezer = self:freezer(),
     writes = self.writes, optional = limits.optional, warnings = self.warnings,
   }

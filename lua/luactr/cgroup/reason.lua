@@ -38,6 +38,8 @@ local ROWS <const> = {
   { file = "", code = "EACCES", cause = "the cgroup above is not delegated to this user",
     remedy = "systemd-run --user --scope -p Delegate=yes, or run as root" },
   { file = "", code = "EROFS", cause = "the cgroup file system is mounted read-only here" },
+  { file = "", code = "ENOTEMPTY", cause = "there are processes in it",
+    remedy = "choose another `cgroup`, or end them" },
   { file = "", code = "EEXIST", cause = "a container of that name runs" },
   { file = "", code = "ENOSPC",
     cause = "the cgroup above has a limit for descendants, or its cpuset has no CPUs" },

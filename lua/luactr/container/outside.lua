@@ -159,7 +159,7 @@ function M:place()
       remedy = "start it first" }
   end
   local compiled = self.plan.cgroup
-  return { pid = run.process:pid(), pidfd = pidfd, cgroup = run.cgroup and compiled.path }
+  return { pid = run.process:pid(), pidfd = pidfd, cgroup = run.cgroup and compiled.at }
 end
 
 --- What a command in it has of the container's own.

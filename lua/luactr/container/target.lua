@@ -130,8 +130,9 @@ end
 
 --- Up to the container's own directory: what is below it the container has made.
 local function top_of(path, cgroup)
-  local first, last = (path .. "/"):find("/" .. cgroup .. "/", 1, true)
-  return first and path:sub(1, last - 1)
+  local wanted, absolute = "/" .. cgroup:gsub("^%.?/", "") .. "/", cgroup:sub(1, 1) == "/"
+  local first, last = (path .. "/"):find(wanted, 1, true)
+  return first and (first == 1 or not absolute) and path:sub(1, last - 1) or nil
 end
 
 local function is_frozen(directory, version)
@@ -204,7 +205,7 @@ end
 ---@class luactr.target.place
 ---@field pid integer the host's, of PID 1
 ---@field pidfd luactr.fd a new one
----@field cgroup? string below each hierarchy's parent
+---@field cgroup? string as `at` of luactr.cgroup.compiled
 
 local function look(self, place, base, host)
   local fine, errno, what = look_at_namespaces(self)

@@ -29,7 +29,7 @@ end
 ---@return table? error
 function M.apply(box, limits, host)
   local cgroup = require "luactr.cgroup"
-  local compiled, problems = cgroup.compile(limits, host.cgroup, box.id)
+  local compiled, problems = cgroup.compile(limits, host.cgroup, box.plan.cgroup.id)
   if not compiled then
     return nil, require("luactr.spec").refusal(problems, box.spec.where)
   end
@@ -77,7 +77,7 @@ function M.found(found, changes, config, cgroup)
     return nil, err
   end
   local compiled, problems =
-    require("luactr.cgroup").compile(limits, found.host.cgroup, found.id)
+    require("luactr.cgroup").compile(limits, found.host.cgroup, config.cgroup.id)
   if not compiled then
     return nil, require("luactr.spec").refusal(problems)
   end

@@ -160,6 +160,9 @@ local function check_member(member, pod, path, problems)
   end
   note(users_alone(member, pod.share))
   note(parameters(member, pod.share))
+  if member.cgroup then
+    note("cgroup", "is in the pod's, whose limits count for it: leave it out")
+  end
   if not member.name then
     note("name", "is missing: the members of a pod are told apart by it")
   end

@@ -72,6 +72,7 @@ local USER <const> = "luactr.spec.user"
 M.user = check.lazy("user number, \"name\", \"user:group\" or { uid =, gid = }", USER, "user")
 M.groups = check.lazy("list of group names and numbers, or \"keep\"", USER, "groups")
 
+M.cgroup = check.lazy("path of a cgroup", "luactr.spec.cgroup", "place")
 M.health = check.lazy("table of command or check, interval, timeout ...", "luactr.spec.health",
   "health")
 M.on = check.lazy("table of start, exit, oom, pressure = function", "luactr.spec.on", "on")

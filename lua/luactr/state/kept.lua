@@ -21,14 +21,15 @@ function M.is_kept(directory)
 end
 
 --- The name of a container's cgroup, which is not the container's when it was renamed; that of a
---- pod's member begins with the pod's.
+--- pod's member begins with the pod's, and somebody may have chosen a place.
 ---@param directory luactr.fd
 ---@param id string
 ---@return string
 function M.cgroup_name(directory, id)
   local file <close> = sys.open("state.json", sys.O_RDONLY | sys.O_NOFOLLOW, 0, { dir = directory })
   local record = require("luactr.state.list").decode(file and file:read(LONGEST) or "")
-  return record and record.cgroup and record.cgroup:match("^[^/]+/(.+)$") or id
+  local at = record and record.cgroup
+  return at and require("luactr.cgroup.compile").id_of(at) or id
 end
 
 --- A monitor that was killed has left no record of the end, and perhaps a cgroup. The record tells
