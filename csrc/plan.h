@@ -118,6 +118,8 @@
     X(CHDIR, "chdir", "path:p")                                                                    \
     X(GUARD_TERMINAL, "guard_terminal", "") /* a filter of its own, if a stream is one */          \
     X(SECCOMP, "seccomp", "filter:b flags:u")                                                      \
+    /* the parent may go, whoever connects to the socket says when to go on */                     \
+    X(GATE, "gate", "socket:f file:s path:S")                                                      \
     X(EXEC, "exec", "file:s argv:v env:v path:S")
 
 enum plan_kind {
@@ -179,11 +181,12 @@ struct plan_step {
     X(ID_MAPS, "id_maps", 1)   /* the parent writes uid_map, gid_map, setgroups */                 \
     X(NETWORK, "network", 2)   /* the parent moves devices in */                                   \
     X(CONSOLE, "console", 3)   /* the init sends the pty master (SCM_RIGHTS); nobody answers */    \
-    X(START, "start", 4)       /* OCI: created, waits for start */                                 \
+    X(START, "start", 4)       /* all is done but the exec: the parent's last chance */            \
     X(EXIT, "exit", 5)         /* the init sends struct plan_exit; nobody answers */               \
     X(LISTENER, "listener", 6) /* the init sends the filter's listener; nobody answers */          \
     X(NAMESPACES, "namespaces", 7) /* the parent opens them: they are a pod's */                   \
-    X(FUSE, "fuse", 8) /* the init sends /dev/fuse, which the parent gives to a program */
+    X(FUSE, "fuse", 8)   /* the init sends /dev/fuse, which the parent gives to a program */       \
+    X(HOOKS, "hooks", 9) /* the root has its mounts, the process is not in it yet */
 
 enum plan_rendezvous {
 #define X(id, name, number) MEET_##id = number,
@@ -195,6 +198,11 @@ struct plan_message {
     uint32_t number; /* enum plan_rendezvous */
     uint32_t reserved;
 };
+
+/* What is said over a connection to the socket of a gate: the init, that it is there for whoever
+ * connects; he, that it may go on, which the init does for the first who says so. What follows is
+ * as on the status pipe. */
+enum plan_gate { GATE_HERE = 'h', GATE_GO = 'g' };
 
 /* How the payload ended, as PID 1 saw it: message number MEET_EXIT and this. */
 struct plan_exit {

@@ -107,12 +107,16 @@ static void close_span(const struct init *in, unsigned first, unsigned end) {
         k_close((int)fd);
 }
 
-void fds_close_from(const struct init *in, int first, int kept, int kept_too) {
-    unsigned low = (unsigned)(kept < kept_too ? kept : kept_too);
-    unsigned high = (unsigned)(kept < kept_too ? kept_too : kept);
-    close_span(in, (unsigned)first, low);
-    close_span(in, low + 1, high);
-    close_span(in, high + 1, ~0u);
+/* A negative one of those to keep is none. */
+void fds_close_from(const struct init *in, int first, const int *kept, size_t count) {
+    for (unsigned from = (unsigned)first; from != ~0u;) {
+        unsigned next = ~0u;
+        for (size_t i = 0; i < count; i++)
+            if (kept[i] >= 0 && (unsigned)kept[i] >= from && (unsigned)kept[i] < next)
+                next = (unsigned)kept[i];
+        close_span(in, from, next);
+        from = next == ~0u ? next : next + 1;
+    }
 }
 
 int fds_keep(struct init *in, int fd) {

@@ -65,7 +65,7 @@ __attribute__((noreturn)) void steps_fail(struct init *in, int result); /* the s
 /* ---- fds.c */
 int fds_parse(struct init *in, const char *text, int *plan_fd, size_t *plan_size);
 int fds_close_undeclared(struct init *in, int plan_fd);
-void fds_close_from(const struct init *in, int first, int kept, int kept_too);
+void fds_close_from(const struct init *in, int first, const int *kept, size_t count);
 int fds_raise_all(struct init *in);
 int fds_keep(struct init *in, int fd); /* the same file at a number that no dup step fills */
 void fds_close(int *fd);
@@ -160,6 +160,9 @@ int procfs_read(struct init *in, const char *path, char *text, size_t size); /* 
 int process_arm(struct init *in); /* set the parent-death signal, die if it came too late */
 int process_settle(struct init *in);
 
+/* ---- exec.c */
+int exec_look(const char *file, const char *path); /* 0 where an exec would find the program */
+
 /* ---- credentials.c */
 int credentials_take_over(void); /* rights that came by the ambient set are not to go on that way */
 int credentials_become_root(void);
@@ -223,6 +226,6 @@ step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_
     step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,
     step_capset, step_cap_ambient, step_securebits, step_no_new_privs, step_landlock_create_ruleset,
     step_landlock_path, step_landlock_port, step_landlock_restrict_self, step_chdir,
-    step_guard_terminal, step_seccomp, step_exec;
+    step_guard_terminal, step_seccomp, step_gate, step_exec;
 
 #endif

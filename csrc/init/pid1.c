@@ -48,7 +48,7 @@ static void shed(const struct init *in) {
     if (k_capset(&header, only_kill) < 0)
         k_capset(&header, none);
     k_prctl(PR_SET_NAME, (unsigned long)"luactr-init", 0, 0);
-    fds_close_from(in, 0, in->sync, in->sync);
+    fds_close_from(in, 0, &in->sync, 1);
 }
 
 static uint64_t microseconds(struct __kernel_old_timeval time) {

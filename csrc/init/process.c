@@ -34,12 +34,21 @@ static int keep_open(int number) {
     return k_fcntl(number, F_SETFD, 0);
 }
 
+/* The socket of a gate that comes after the step in hand. */
+static int gate_ahead(const struct init *in) {
+    for (uint32_t i = in->index + 1; i < in->plan->steps; i++)
+        if (plan_steps(in)[i].kind == STEP_GATE)
+            return plan_slot(in, &plan_steps(in)[i].arg[0]);
+    return -1;
+}
+
 /* Of all descriptors only those survive exec that steps have put at their numbers. The others go
- * before it, but for the two that tell the parent how it went: the path of a program must not lead
- * over a directory that luactr had open. */
+ * before it, but for those that tell how it went: the path of a program must not lead over a
+ * directory that luactr had open. */
 static int release_fds(struct init *in) {
     int result = 0;
-    fds_close_from(in, in->floor, in->status, in->sync);
+    const int kept[] = {in->status, in->sync, gate_ahead(in)};
+    fds_close_from(in, in->floor, kept, sizeof kept / sizeof kept[0]);
     in->root = in->proc = in->mask = in->ruleset = in->life = -1;
     for (size_t i = 0; i < COVERS; i++)
         in->cover[i] = -1;

@@ -68,6 +68,7 @@ static step_function *const functions[] = {
     [STEP_CHDIR] = step_chdir,
     [STEP_GUARD_TERMINAL] = step_guard_terminal,
     [STEP_SECCOMP] = step_seccomp,
+    [STEP_GATE] = step_gate,
     [STEP_EXEC] = step_exec,
 };
 _Static_assert(sizeof functions / sizeof functions[0] == STEP_COUNT, "ORDER STEP");

@@ -84,6 +84,10 @@ static inline long k_sendmsg(int fd, const void *message, int flags) {
     return k_call(__NR_sendmsg, fd, message, flags);
 }
 
+static inline int k_accept(int fd, int flags) {
+    return (int)k_call(__NR_accept4, fd, NULL, NULL, flags);
+}
+
 static inline int k_socket(int family, int type, int protocol) {
     return (int)k_call(__NR_socket, family, type, protocol);
 }
@@ -154,6 +158,11 @@ static inline int k_fstatfs(int fd, void *statfs) {
 
 static inline int k_statfs(const char *path, void *statfs) {
     return (int)k_call(__NR_statfs, path, statfs);
+}
+
+/* With the rights of the real user, which here is the effective one as well. */
+static inline int k_faccessat(int dir, const char *path, int mode) {
+    return (int)k_call(__NR_faccessat, dir, path, mode);
 }
 
 static inline int k_chdir(const char *path) {

@@ -167,7 +167,8 @@ end
 ---@return luactr.error?
 function M.start(box, options)
   box.result = nil
-  local run, err = require("luactr.launch").start(box, facts_for_start(), options)
+  local run, err = require("luactr.launch")
+    .start(box, options and options.host or facts_for_start(), options)
   if not run then
     without_pipes(box, err)
     box.result = require("luactr.result").start_failed(err, sys.clock_gettime("realtime"))

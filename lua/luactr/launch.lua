@@ -29,6 +29,7 @@ local M = {}
 ---@field signals? luactr.signals
 ---@field apart boolean its first process is outside of its pid namespace
 ---@field loose boolean neither a pid namespace nor a cgroup holds its processes together
+---@field created? boolean all is done but the exec, which somebody else says when to do
 ---@field owner integer pid of the process that started it: a fork of it has copies of all handles
 ---@field warnings string[] what of the recipe is carried out in part only
 ---@field started number monotonic
@@ -94,6 +95,10 @@ end
 --- The record of a failed step, told with the plan that it was a step of.
 local function step_failure(box, index, op, errno, aux, server)
   local step = box.plan.steps[index] or { op = op }
+  if op == "gate" and aux == "source" then -- the exec would not find it
+    index, op, aux = #box.plan.steps, "exec", nil
+    step = box.plan.steps[index]
+  end
   local source, said = require "luactr.source", step.from ~= "default" and step.from
   local complaint = op == "fuse" and server and server:complaint()
   return failure(box, {
@@ -138,6 +143,7 @@ end
 --- The fd for each slot of the plan, in the order of the slots.
 local function open_slots(box, run, host)
   local opened = run.cgroup and run.cgroup:attach_fds() or {}
+  opened.gate = run.gate
   for _, stream in ipairs(stdio.STREAMS) do
     if box.slots[stream] then
       local fd, message, errno = stdio.open(run, stream, box.spec[stream])
@@ -217,7 +223,7 @@ local function compile(box, run, host)
   elseif box.encoded then
     return true
   end
-  box.spec.id = box.id
+  box.spec.id, box.spec.gate = box.id, run.options.life and run.options.life.gate
   local plan, err = require("luactr.plan").compile(box.spec, host)
   if not plan then
     return nil, require("luactr.source").annotate(err)
@@ -288,6 +294,15 @@ local function set_quotas(box, _, host)
   return nil, failure(box, fields)
 end
 
+--- What has to be known of it by whoever cleans up after luactr, before there is more.
+local function announce(box, run, host)
+  local life = run.options.life
+  if life then
+    return life:announce(box, run, host)
+  end
+  return true
+end
+
 --- In the group of its pod, whose name may be another one than before.
 local function enter_pod(compiled, pod)
   compiled.id = string.format("%s/%s", pod.group.id, pod.member)
@@ -304,7 +319,8 @@ local function open_cgroup(box, run)
     enter_pod(box.plan.cgroup, run.options.pod)
   end
   local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
-  if not cgroup and err.code == "EEXIST" and not box.plan.spec.cgroup then
+  local is_chosen = box.plan.spec.cgroup or run.options.life
+  if not cgroup and err.code == "EEXIST" and not is_chosen then
     cgroup, err = require("luactr.cgroup").open_beside(box.plan.cgroup)
   end
   if not cgroup then
@@ -397,6 +413,9 @@ local function publish(box, run, host)
       index = membership.index },
     process = require("luactr.container.base").store(box.plan, host),
   }
+  if run.options.life then
+    return run.options.life:publish(box, run, record)
+  end
   state.sweep_once(host)
   if run.options.detach then
     return require("luactr.container.detach").publish(box, run, record)
@@ -413,6 +432,10 @@ local function write_id_maps(box, run)
 end
 
 local function take_console(_, run, fd)
+  local life = run.options.life
+  if life and life.request.console_socket then
+    return life:send_console(fd)
+  end
   run.relay = run:own(require("luactr.terminal").relay(fd))
   return true
 end
@@ -441,7 +464,17 @@ local function serve(box, run, fd)
   return true
 end
 
+--- All is done but the exec.
+local function finish_start(box, run)
+  if not box.plan.gate then
+    return true
+  end
+  run.created = true
+  return run.options.life:created(box, run)
+end
+
 local MEETINGS <const> = { -- by the names of plan.h
+  start = { meet = finish_start, answer = true },
   id_maps = { meet = write_id_maps, answer = true },
   console = { meet = take_console },
   listener = { meet = take_listener },
@@ -476,8 +509,8 @@ local function meet_until_end(box, run)
       return nil, sys_failure(box, a, b, "launch")
     end
     local fine, err = meet(box, run, a, b)
-    if not fine then
-      return nil, err
+    if not fine or run.created then
+      return fine, err
     end
   end
 end
@@ -505,7 +538,7 @@ end
 --- the plan, since a copied one decides its own place.
 local PHASES <const> = {
   hold_descriptors, claim, prepare_rootfs, prepare_filter, compile, set_quotas, take_ids,
-  open_cgroup, watch_events, take_signals, spawn, publish, launch,
+  announce, open_cgroup, watch_events, take_signals, spawn, publish, launch,
 }
 
 --- Those of a command in a container that runs.
@@ -529,6 +562,8 @@ end
 ---@field forward_signals? boolean pass on the signals that luactr gets
 ---@field pod? luactr.pod.membership for a member, which its pod starts
 ---@field companion? luactr.companion of a detached one with callbacks
+---@field host? luactr.host facts in place of those that luactr knows
+---@field life? luactr.oci.birth of one that nobody watches over
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs
 
 --- Start a box, or a command in one. On failure everything is closed again.

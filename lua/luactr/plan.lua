@@ -169,8 +169,24 @@ local function environment(spec, host)
   return list, defaults.PATH
 end
 
-local function start_payload(spec, host)
+local HOOKS_OF_THE_ROOT <const> = { "prestart", "create_runtime", "create_container" }
+
+--- The parent has programs run that want to see the container's mounts, by the paths of the host.
+local function wait_for_hooks(spec)
+  for _, kind in ipairs(HOOKS_OF_THE_ROOT) do
+    if spec.hooks and spec.hooks[kind] then
+      return { { op = "rendezvous", number = core().plan.rendezvous.hooks,
+        from = "hooks." .. kind } }
+    end
+  end
+  return {}
+end
+
+local function start_payload(spec, host, plan)
   local list, path = environment(spec, host)
+  if plan.gate then -- where the program is looked for, too
+    plan.gate.path = path or DEFAULT_PATH
+  end
   local argv = spec.command
   if spec.argv0 then
     argv = table.move(argv, 2, #argv, 2, { spec.argv0 })
@@ -188,7 +204,8 @@ end
 --- namespace, which is rooted where the process is then. The id maps come before anything that
 --- needs a privilege. Propagation comes before the first mount, and
 --- cuts the ties of all that was not opened by then. The recipe's own steps see all
---- mounts, and come before the masks, so that they cannot undo these. The console needs the
+--- mounts, and come before the masks, so that they cannot undo these. Hooks see all of that from
+--- the old root, which their paths are of. The console needs the
 --- container's devpts and the old root's view at once. sysctl comes after pivot_root, when no path
 --- leads out any more. What the payload does after the init has an order and reasons of its own, in
 --- luactr.security.process.
@@ -216,6 +233,7 @@ local PHASES <const> = {
   { name = "mounts", title = "Mount into the root", module = "luactr.mount" },
   { name = "own steps", title = "The recipe's own steps", steps = own_steps },
   { name = "masks", title = "Hide what is not the container's business", steps = hidden_paths },
+  { name = "hooks", title = "Wait for the hooks", steps = wait_for_hooks },
   { name = "console", title = "Open a terminal", steps = console },
   { name = "enter", title = "Enter the root", steps = enter_root },
   { name = "sysctl", title = "Set kernel parameters", steps = sysctl },
@@ -418,6 +436,7 @@ end
 ---@field tty boolean
 ---@field warnings string[]
 ---@field apart? boolean its process is not in its cgroup: see luactr.pod.namespaces
+---@field gate? table the step at which it waits until it is started, if that is luactr's no more
 ---@field has_landlock? boolean rules are made, which the process has to enter
 ---@field target? luactr.target the container that a command enters
 ---@field spec luactr.spec with all that depended on the host decided

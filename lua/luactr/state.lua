@@ -151,7 +151,10 @@ Entry.__index = Entry
 ---@return string? message
 ---@return integer? errno
 function Entry:write(record)
-  record.id, record.owner = self.id, record.owner or this_process()
+  record.id = self.id
+  if record.owner == nil then
+    record.owner = this_process()
+  end
   local temporary = STATE_FILE .. ".new"
   local file <close>, message, errno = sys.open(temporary,
     sys.O_WRONLY | sys.O_CREAT | sys.O_TRUNC, PRIVATE & ~64, { dir = self.directory })

@@ -13,7 +13,7 @@ local RESERVED <const> = {
   fork = "namespaces",
   unshare = "namespaces", root_bind = "rootfs", fuse = "rootfs",
   root_tmpfs = "rootfs", console = "tty", pivot_root = "rootfs", chroot = "rootfs", init = "init",
-  guard_terminal = "luactr alone",
+  guard_terminal = "luactr alone", gate = "luactr alone",
   setsid = "luactr alone", controlling_tty = "tty", dup = "stdin, stdout and stderr",
   setrlimit = "rlimits", umask = "umask", personality = "personality", setgroups = "groups",
   setresgid = "user", setresuid = "user", capbset_drop = "capabilities", capset = "capabilities",

@@ -128,7 +128,8 @@ local function config_of(box, run)
     spec[field.name] = plain(box.spec[field.name], DEEPEST)
   end
   spec.name, spec.rootfs = box.id, plain(box.spec.rootfs.path, 1)
-  local compiled = run.cgroup and box.plan.cgroup
+  local compiled = box.plan.cgroup
+  compiled = compiled and #compiled.places > 0 and compiled
   return {
     spec = spec, where = plain(box.spec.where, 1),
     root = plain(require("luactr.container.subject").root_of(box, run), DEEPEST),
@@ -140,7 +141,9 @@ local function config_of(box, run)
 end
 
 --- The file by which another process sees that the container is paused.
-local function freezer_file(compiled)
+---@param compiled? luactr.cgroup.compiled
+---@return string? path
+function M.freezer_file(compiled)
   for _, place in ipairs(compiled and compiled.places or {}) do
     if place.version == 2 then
       return string.format("%s%s/%s/cgroup.freeze", place.mount, place.parent, compiled.path)
@@ -168,8 +171,17 @@ local function write_file(run, name, value)
   return true
 end
 
-local function write_config(box, run)
+---@param box luactr.container
+---@param run luactr.run
+---@param more? table
+---@return boolean? done
+---@return string? message
+---@return integer? errno
+function M.write_config(box, run, more)
   local config, copied = config_of(box, run), box.spec.rootfs.copied
+  for name, value in pairs(more or {}) do
+    config[name] = value
+  end
   config.warnings = #run.warnings > 0 and run.warnings or nil
   local done, message, errno = true, nil, nil
   if copied then
@@ -192,8 +204,8 @@ function M.publish(box, run, record)
   record.restart = box.spec.restart ~= "no" and box.spec.restart or nil
   local companion = run.options.companion
   record.callbacks = companion and { pid = companion.pid, start = companion.start }
-  record.detached, record.freezer = true, freezer_file(run.cgroup and box.plan.cgroup)
-  local done, message, errno = write_config(box, run)
+  record.detached, record.freezer = true, M.freezer_file(run.cgroup and box.plan.cgroup)
+  local done, message, errno = M.write_config(box, run)
   if done then
     done, message, errno = run.entry:write(record)
   end

@@ -289,6 +289,10 @@ function calls.guard_terminal()
     .. "is a terminal"
 end
 
+function calls.gate(s)
+  return string.format("faccessat(%q, X_OK), accept(\"start\"), read()", s.file)
+end
+
 function calls.dup(s) return string.format("dup2(%s, %d)", s.fd, s.number) end
 
 function calls.setrlimit(s)

@@ -36,6 +36,7 @@ local TEMPLATES <const> = {
   chroot = "enter the root by chroot",
   init = "start the payload's process below PID 1",
   setsid = "start a session",
+  gate = "find {file}, then wait until it is started",
   guard_terminal = "keep the command from typing into luactr's terminal, if it has that",
   controlling_tty = "take the terminal as controlling terminal",
   dup = "connect {fd}",

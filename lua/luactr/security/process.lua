@@ -189,6 +189,26 @@ local function no_new_privileges(spec)
   return spec.no_new_privileges and { { op = "no_new_privs", from = "no_new_privileges" } } or {}
 end
 
+-- ---- the last meeting
+
+local function has_listener(spec)
+  local profile = spec.seccomp
+  return type(profile) == "table" and (profile.handlers or profile.listener) ~= nil
+end
+
+--- All is made but the program. Either luactr has hooks run that are to see that and says when to
+--- go on, or it is somebody else's to say (the gate).
+local function last_meeting(spec, plan)
+  if spec.gate then
+    plan.gate = { op = "gate", socket = "gate", file = spec.command[1], from = "command" }
+    return { plan.gate }
+  elseif spec.hooks and spec.hooks.start_container then
+    return { { op = "rendezvous", number = require("luactr.core").plan.rendezvous.start,
+      from = "hooks.start_container" } }
+  end
+  return {}
+end
+
 -- ---- the rest
 
 --- As the user: a directory that it may not enter is refused here, not after exec.
@@ -283,10 +303,29 @@ local function late_filter(spec, _, host)
   return filter(spec, host)
 end
 
+--- Before the filter, so that this need not allow what the meeting takes: a file that cannot be
+--- entered shall be told of before it, too.
+local function early_meeting(spec, plan)
+  if spec.no_new_privileges or has_listener(spec) then
+    return {}
+  end
+  local steps = last_meeting(spec, plan)
+  return #steps > 0 and { directory(spec)[1], steps[1] } or steps
+end
+
+local function late_meeting(spec, plan)
+  return spec.no_new_privileges and not has_listener(spec) and last_meeting(spec, plan) or {}
+end
+
+--- Who takes the filter's listener is luactr, which is gone after the gate.
+local function meeting_with_filter(spec, plan)
+  return has_listener(spec) and last_meeting(spec, plan) or {}
+end
+
 local PARTS <const> = {
   session, streams, other_descriptors, landlock_rules, rlimits, umask, scheduling, personality,
-  keyring, labels, early_landlock, early_filter, groups, group, bounding, user, sets, directory,
-  no_new_privileges, late_landlock, late_filter,
+  keyring, labels, early_landlock, early_meeting, early_filter, groups, group, bounding, user, sets,
+  directory, no_new_privileges, late_landlock, late_meeting, late_filter, meeting_with_filter,
 }
 
 ---@param spec luactr.spec settled

@@ -12,11 +12,23 @@ local function exists(directory, name)
   return file ~= nil
 end
 
---- Whether a detached container is known by it. Without a state it is not: the start was not
---- published, or the removal not finished.
+local function read(directory, name)
+  local file <close> = sys.open(name, sys.O_RDONLY | sys.O_NOFOLLOW, 0, { dir = directory })
+  return require("luactr.state.list").decode(file and file:read(LONGEST) or "")
+end
+
+-- Of a container of a bundle, see luactr.oci.birth: nobody owns it, unless it is in the foreground.
+local OCI <const>, FOREGROUND <const> = "oci", " run$"
+
+--- Whether a container is known by it that needs no owner. Without a state it is not: the start was
+--- not published, or the removal not finished.
 ---@param directory luactr.fd
 ---@return boolean
 function M.is_kept(directory)
+  local mark = sys.readlink(OCI, directory)
+  if mark and mark:find(FOREGROUND) then
+    return false
+  end
   return exists(directory, "config.json") and exists(directory, "state.json")
 end
 
@@ -26,9 +38,12 @@ end
 ---@param id string
 ---@return string
 function M.cgroup_name(directory, id)
-  local file <close> = sys.open("state.json", sys.O_RDONLY | sys.O_NOFOLLOW, 0, { dir = directory })
-  local record = require("luactr.state.list").decode(file and file:read(LONGEST) or "")
+  local record = read(directory, "state.json")
   local at = record and record.cgroup
+  if not record then -- of a bundle that was being made there is this already
+    local config = read(directory, "config.json")
+    return config and config.cgroup and config.cgroup.id or id
+  end
   return at and require("luactr.cgroup.compile").id_of(at) or id
 end
 
@@ -51,7 +66,7 @@ end
 ---@param host luactr.host
 ---@return "kept"|"lost" word
 function M.settle(directory, id, host)
-  if exists(directory, "exit.json") then
+  if sys.readlink(OCI, directory) or exists(directory, "exit.json") then
     return "kept"
   end
   bury(directory, id, host)

@@ -26,8 +26,10 @@ local PRIVATE <const> = 384 -- 0600
 ---@field restart? string the policy, if its monitor starts it again
 ---@field restarts? integer how often it has done so
 ---@field next_start? number seconds since the epoch: it waits until then
+---@field oci? luactr.oci.record of one that nobody watches over; it has no owner
 
----@alias luactr.state.word "starting"|"running"|"paused"|"stopping"|"restarting"|"exited"
+---@alias luactr.state.word "starting"|"running"|"paused"|"stopping"|"restarting"|"exited"|"created"
+---|"stopped" the last two of a bundle's
 
 local function directory_of(host)
   return host.state_dir .. "/containers"
@@ -117,6 +119,15 @@ local function is_frozen(record)
   return text ~= nil and (text:find("FROZEN", 1, true) or text:find("^1")) ~= nil
 end
 
+--- As long as it waits to be started there is its gate.
+local function state_of_bundle(host, record)
+  local gate = string.format("%s/%s/%s", directory_of(host), record.id, core.gate.SOCKET)
+  if not M.is_alive(record) then
+    return "stopped"
+  end
+  return is_frozen(record) and "paused" or sys.stat(gate) and "created" or "running"
+end
+
 --- How a container is; nil when nobody owns it any more.
 ---@param host luactr.host
 ---@param record luactr.state.record
@@ -129,7 +140,9 @@ function M.state(host, record)
   if record.restart then
     require("luactr.container.restart").refresh(host, record)
   end
-  if M.is_alive(record) then
+  if record.oci then
+    return state_of_bundle(host, record)
+  elseif M.is_alive(record) then
     return is_frozen(record) and "paused" or "running"
   elseif M.is_alive(record.owner) then
     return record.next_start and "restarting" or "stopping"
@@ -186,6 +199,16 @@ end
 ---@return boolean
 function M.has(host, name)
   return is_name(name) and record_of(host, name) ~= nil
+end
+
+--- The container of exactly that name.
+---@param host luactr.host
+---@param name string
+---@return luactr.state.record?
+---@return luactr.error? err when what is there cannot be trusted
+function M.exact(host, name)
+  local containers, err = state.containers(host)
+  return containers and is_name(name) and record_of(host, name) or nil, err
 end
 
 --- The container with that name, or the only one whose name begins so.

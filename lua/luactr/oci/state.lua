@@ -1,0 +1,34 @@
+--- What the OCI's `state` says of a container, from the record that luactr keeps of it. Pure.
+local M = {}
+
+M.VERSION = 1 -- of what luactr keeps of such a container; the next luactr reads the last one's
+
+---@class luactr.oci.state
+---@field ociVersion string
+---@field id string
+---@field status "creating"|"created"|"running"|"paused"|"stopped"
+---@field pid? integer the host's; of one that has stopped there is none
+---@field bundle string
+---@field annotations? table<string, string>
+
+---@class luactr.oci.record in state.json, once a container is created: before that there is none
+---@field version integer
+---@field ociVersion string
+---@field bundle string absolute
+---@field annotations? table<string, string>
+
+---@param id string
+---@param oci luactr.oci.record
+---@param status string
+---@param pid? integer
+---@return luactr.oci.state
+function M.of(id, oci, status, pid)
+  local annotations = oci.annotations
+  return {
+    ociVersion = oci.ociVersion, id = id, status = status,
+    pid = status ~= "stopped" and pid or nil, bundle = oci.bundle,
+    annotations = annotations and next(annotations) and annotations or nil,
+  }
+end
+
+return M

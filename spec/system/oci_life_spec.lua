@@ -1,0 +1,131 @@
+-- The life of a container of a bundle: made by one luactr, started, looked at, ended and removed by
+-- others, with none of them between.
+
+local ctr = require("luactr")
+local life = require("luactr.oci.life")
+local support = require("support")
+local sys = require("luactr.core").sys
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+local PATIENCE <const> = 20 -- seconds
+
+describe("a container of a bundle #system #layout", function()
+  local dir, host
+
+  setup(world.adopt_orphans)
+
+  before_each(function()
+    world.check()
+    dir = support.tmpdir()
+    host = require("luactr.oci.host").facts(dir.path .. "/root")
+  end)
+
+  after_each(function()
+    for _, left in ipairs(life.list(host)) do left:delete { force = true } end
+    dir:close()
+    world.check()
+  end)
+
+  local id <const> = support.name("oci")
+
+  local function request(script, fields)
+    local raw = {
+      rootfs = ctr.rootfs.host { "sh", "sleep", "cat" }, init = false, tty = false,
+      command = { "sh", "-c", script }, stdin = "null",
+      stdout = { file = dir.path .. "/out" }, stderr = { file = dir.path .. "/err" },
+    }
+    for name, value in pairs(fields or {}) do raw[name] = value end
+    return { id = id, host = host, bundle = dir.path, raw = raw }
+  end
+
+  local function create(script, fields) return assert(life.create(request(script, fields))) end
+
+  local function await(what, condition)
+    local deadline = sys.clock_gettime() + PATIENCE
+    while not condition() do
+      assert.is_true(sys.clock_gettime() < deadline, what)
+      sys.nanosleep(0.01)
+    end
+  end
+
+  local function await_status(status)
+    await("it is not " .. status, function()
+      local found = life.find(host, id)
+      return found and found:state().status == status
+    end)
+  end
+
+  local function refused(code, text, done, err)
+    assert.is_nil(done)
+    assert.equal(code, err.code)
+    assert.is_truthy(tostring(err):find(text, 1, true), tostring(err))
+  end
+
+  it("is created without its program, runs when it is started, and is stopped", function()
+    local container = create "echo ran; exec sleep 1000"
+    local state = container:state()
+    assert.same({ ociVersion = "1.3.0", id = id, status = "created", pid = container.record.pid,
+      bundle = dir.path }, state)
+    assert.is_nil(support.read(dir.path .. "/out"):match("ran"))
+    container = assert(life.find(host, id))
+    assert(container:start())
+    await("it does not run", function() return support.read(dir.path .. "/out") == "ran\n" end)
+    assert.equal("running", container:state().status)
+    assert(container:kill "KILL")
+    await_status "stopped"
+    assert.is_nil(container:state().pid)
+    assert(container:delete())
+    refused("ENOENT", "does not exist", life.find(host, id))
+  end)
+
+  it("says of a program that cannot be found that there is none, at its creation", function()
+    local asked = request "exit"
+    asked.raw.command = { "/no/such/program" }
+    refused("ENOENT", "No such file or directory", life.create(asked))
+    asked.raw.command = { "/bin" }
+    refused("EACCES", "Permission denied", life.create(asked))
+    assert.same({}, life.list(host))
+  end)
+
+  it("is refused what does not fit how it is", function()
+    local container = create "exec sleep 1000"
+    refused("EEXIST", "in use", life.create(request "exit"))
+    refused("EBUSY", "container is not stopped: created", container:delete())
+    assert(container:start())
+    refused("EINVAL", "cannot start an already running container", container:start())
+    refused("EBUSY", "container is not stopped: running", container:delete())
+    assert(container:kill "KILL")
+    await_status "stopped"
+    refused("EINVAL", "cannot start a container that has stopped", container:start())
+    refused("ESRCH", "container not running", container:kill "TERM")
+    refused("EEXIST", "in use", life.create(request "exit"))
+  end)
+
+  it("is removed by force whatever it does", function()
+    assert(create("exit"):delete { force = true })
+    local container = create "exec sleep 1000"
+    assert(container:start())
+    assert(container:delete { force = true })
+    assert.same({}, life.list(host))
+  end)
+
+  it("runs in the foreground, and is gone with its end unless it is to be kept", function()
+    assert.equal(7, assert(life.run(request "exit 7")).exit_code)
+    assert.same({}, life.list(host))
+    local asked = request "exit 7"
+    asked.keep = true
+    assert.equal(7, assert(life.run(asked)).exit_code)
+    local container = assert(life.find(host, id))
+    assert.equal("stopped", container:state().status)
+    assert(container:delete())
+  end)
+
+  it("tells its process in a file, and nobody reads half of that", function()
+    local asked = request "exec sleep 1000"
+    asked.pid_file = dir.path .. "/pid"
+    local container = assert(life.create(asked))
+    assert.equal(tostring(container:state().pid), support.read(asked.pid_file))
+  end)
+end)
