@@ -58,6 +58,8 @@ RUN exit 1
     assert.matches("as before", built(table.unpack(args)).stderr, 1, true)
     assert.not_matches("as before", built("--no-cache", table.unpack(args)).stderr, 1, true)
     assert.equal("", built("-q", table.unpack(args)).stderr)
+    assert.equal("", built(context(), "-f", dir.path .. "/other", "--target", "base", "-q",
+      "-t", "app:2").stderr)
     assert.equal(0, luactr("image", "history", "app:1").code)
   end)
 
@@ -89,7 +91,7 @@ RUN exit 1
     for text, words in pairs {
       ["which recipe"] = {}, ["NAME=VALUE expected"] = { "--build-arg", "=x", context() },
       ["is for a Dockerfile"] = { "-t", "x", recipe },
-      ["options come before"] = { context(), "-t", "x" },
+      ["one directory is built at a time"] = { context(), context() },
     } do
       local result = luactr("image", "build", table.unpack(words))
       assert.equal(2, result.code)

@@ -30,11 +30,11 @@ describe("an image as root #system", function()
   end)
 
   -- Two layers with a shell below. What is a program is told by its place.
-  local function image(name, config)
+  local function image(name, config, architecture)
     local made = assert(here:make(name, {
       { ["bin/sh"] = support.read("/bin/busybox"), ["etc/motd"] = "below", ["data/file"] = "data" },
       { ["etc/motd"] = "above", ["etc/passwd"] = "app:x:1000:77::/home/app:/bin/sh\n" },
-    }, { config = config or CONFIG }))
+    }, { config = config or CONFIG, architecture = architecture }))
     local tree = made:trees()[2]
     assert(sys.chmod(tree .. "/bin/sh", "0755"))
     for _, program in ipairs { "cat", "id", "ls", "sleep" } do
@@ -133,6 +133,24 @@ describe("an image as root #system", function()
       assert.are.equal("image 1000:77 /work/place\n", result.stdout)
     end
     assert(box:kill())
+  end)
+
+  it("warns when it is for another machine", function()
+    local host = image("app").config.architecture
+    local result = assert(ctr.run { rootfs = ctr.image(image("other", nil, "sparc")),
+      stdin = "null", stdout = "null" })
+    assert.are.same({ ('image "other:latest" is for sparc, and this machine is '
+      .. host) }, result.warnings)
+    assert.is_nil(assert(ctr.run { rootfs = ctr.image(image "app"), stdout = "null" }).warnings)
+  end)
+
+  it("is named by inspect", function()
+    local made = image "app"
+    local found <const> = assert(ctr.container { rootfs = ctr.image(made), stdin = "null",
+      command = { "exec sleep 1000" } }:start { detach = true })
+    local named = found:inspect().image
+    assert(found:remove { force = true })
+    assert.are.same({ made.name, made.digest }, { named.name, named.digest })
   end)
 
   it("goes before a command on any root", function()

@@ -26,7 +26,8 @@ local ENGINES_NAME <const> = "luactr-oci" -- of the executable, for those that t
 ---@field help string the text of `luactr help VERB`
 ---@field options luactr.cli.option[]
 ---@field raw? boolean it reads all words behind its name itself
----@field mixed? boolean options may stand among its arguments, which are no recipe's
+---@field mixed? boolean|fun(first: string): boolean options may stand among its arguments, as no
+---  recipe's do
 ---@field run fun(request: luactr.cli.request): integer returns the exit status
 
 ---@class luactr.cli.request
@@ -84,6 +85,11 @@ local function take_options(words, at, options, verb)
   return at
 end
 
+local function is_mixed(verb, first)
+  local mixed = verb and verb.mixed
+  return mixed == true or mixed and mixed(first)
+end
+
 --- Options may stand before or behind the verb. What follows the first other word belongs to it: a
 --- recipe's own options are never looked at.
 local function split(argv)
@@ -103,7 +109,7 @@ local function split(argv)
   while at <= #argv do
     arguments[#arguments + 1] = argv[at]
     at = at + 1
-    if verb and verb.mixed then
+    if is_mixed(verb, arguments[1]) then
       at = take_options(argv, at, options, verb)
     end
   end

@@ -130,7 +130,8 @@ function Found:inspect()
   return {
     id = self.id, state = word, created = record.created, pid = record.pid,
     detached = record.detached or false, owner = record.owner, command = record.command,
-    spec = config.spec, where = config.where, cgroup = config.cgroup and config.cgroup.path,
+    spec = config.spec, where = config.where, image = config.root and config.root.image,
+    cgroup = config.cgroup and config.cgroup.path,
     warnings = config.warnings, result = result,
     health = self:health(), callbacks = callbacks,
     restarts = result and result.restarts or record.restarts or record.restart and 0,

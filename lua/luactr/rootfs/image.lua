@@ -96,6 +96,15 @@ end
 
 -- ---- ready on the host
 
+--- The kernel may have been told of a program that runs those of other machines: binfmt_misc.
+local function of_another_machine(image)
+  local document = require "luactr.image.document"
+  local host = document.platform_of(require("luactr.core").sys.uname().machine)
+  local theirs = image.config.architecture
+  return theirs ~= host.architecture and string.format("image %q is for %s, and this machine is %s",
+    image.name, theirs, host.architecture) or nil
+end
+
 --- Whoever removes images keeps the layers from now on.
 function M.prepare(self, directory)
   local store <close>, err =
@@ -113,7 +122,9 @@ function M.prepare(self, directory)
     use:close()
     return nil, err
   end
-  return require("luactr.rootfs.resource").join({ use, below }, below.warnings)
+  local warnings = table.move(below.warnings or {}, 1, #(below.warnings or {}), 1, {})
+  warnings[#warnings + 1] = of_another_machine(self.image)
+  return require("luactr.rootfs.resource").join({ use, below }, warnings)
 end
 
 return M

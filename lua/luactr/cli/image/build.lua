@@ -2,10 +2,16 @@
 local cli = require "luactr.cli"
 local output = require "luactr.cli.output"
 
+local function is_directory(path)
+  local stat = require("luactr.core").sys.stat(path)
+  return stat ~= nil and stat.type == "directory"
+end
+
 local M = {
   name = "image build",
   summary = "build an image by a recipe or a Dockerfile",
   usage = "RECIPE|DIRECTORY",
+  mixed = is_directory,
   help = [[
 Run a recipe that calls ctr.image.build, or carry out the Dockerfile (or Containerfile) of a
 directory, whose files COPY may take. Each RUN is a container with the default isolation, and
@@ -86,7 +92,7 @@ end
 
 local function build_directory(path, request, args)
   if #request.arguments > 0 then
-    return output.usage("options come before DIRECTORY, and one is built at a time", M)
+    return output.usage("one directory is built at a time", M)
   end
   local options = common(request.options, args)
   options.context, options.file = path, request.options.file or true
@@ -120,8 +126,7 @@ function M.run(request)
     output.complain("no recipe and no directory to build: " .. message:gsub("^stat ", ""))
     return cli.FAILED
   end
-  local is_directory = stat and stat.type == "directory"
-  return (is_directory and build_directory or build_recipe)(path, request, args)
+  return (is_directory(path) and build_directory or build_recipe)(path, request, args)
 end
 
 return M
