@@ -208,6 +208,7 @@ local CUSTOM <const> = {
   namespaces = "table<string, string|integer|luactr.fd>|string[]|\"all\"",
   network = "\"none\"|\"host\"",
   user = "integer|string|{ uid: integer, gid: integer }",
+  hostname = "string|false",
   idmap = "\"auto\"|\"single\"|\"range\"|{ uid: table[], gid?: table[] }",
   groups = "(integer|string)[]|\"keep\"",
   capabilities = "string[]|\"none\"|\"all\"|{ add?: string[], drop?: string[] }|" ..

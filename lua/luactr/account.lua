@@ -191,7 +191,17 @@ local function group_number(file_of, group)
   return look(file_of, GROUP, database.group, group, "group")
 end
 
+--- A user by number, with its home directory; one that nobody knows has "/".
+local function with_home(file_of, wanted)
+  local text = file_of(PASSWD)
+  return { uid = wanted.uid, gid = wanted.gid,
+    home = text and database.home_of(text, wanted.uid) or "/" }
+end
+
 local function find_user(file_of, wanted, problem)
+  if wanted.look_up then
+    return with_home(file_of, wanted)
+  end
   local result, message = wanted, nil
   if type(wanted.user) == "string" then
     result, message = look(file_of, PASSWD, database.user, wanted.user, "user")

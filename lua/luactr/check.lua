@@ -123,7 +123,8 @@ function M.union(of, options)
 end
 
 ---@param fields table[] rows: name, type, required, default, unsupported
----@param options? table elsewhere: names that other tools use, and the field that is meant
+---@param options? table elsewhere: names that other tools use, and the field that is meant;
+---  open: unknown fields are left out, not refused
 function M.record(fields, options)
   options = constructor("record")(options)
   options.fields = fields

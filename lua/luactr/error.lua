@@ -17,6 +17,7 @@ local M = {}
 ---@field checked? boolean the cause was probed and found true; otherwise it is a guess
 ---@field remedy? string what to try
 ---@field problems? luactr.problem[] all that is wrong with a spec
+---@field subject? string what they are problems of, if not of a recipe
 ---@field where? luactr.where the recipe's line
 ---@field context? string[] what the callers were doing, innermost first
 ---@field stack? string[] where a recipe raised it, innermost first
@@ -102,8 +103,11 @@ end
 
 local function where_line(err)
   local told = err.problems and err.problems[1] and err.problems[1].where
-  return err.where and not told and string.format("recipe: %s:%d", err.where.file, err.where.line)
-    or nil
+  if not err.where or told then
+    return nil
+  end
+  return err.where.line and string.format("recipe: %s:%d", err.where.file, err.where.line)
+    or "in: " .. err.where.file
 end
 
 --- A spec's problems are the message; one of them alone is the headline.
@@ -114,7 +118,7 @@ local function opening(err)
   elseif #problems == 1 then
     return problems
   end
-  table.insert(problems, 1, #problems .. " problems in the recipe")
+  table.insert(problems, 1, #problems .. " problems in " .. (err.subject or "the recipe"))
   return problems
 end
 

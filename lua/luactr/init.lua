@@ -23,6 +23,7 @@
 ---@field timezone fun(zone: string): table
 ---@field machine_id fun(id?: string): table
 ---@field image luactr.image.module images of the store
+---@field oci luactr.oci bundles
 ---@field rootfs luactr.rootfs.constructors dir(path), host { programs }, empty()
 local M = {}
 
@@ -245,6 +246,7 @@ local LAZY <const> = {
   timezone = identity "timezone", machine_id = identity "machine_id",
   image = function() return require "luactr.image" end,
   rootfs = function() return require "luactr.rootfs" end,
+  oci = function() return require "luactr.oci" end,
   sys = function() return require "luactr.sys" end,
   find = function() return require("luactr.container.found").find end,
   list = function() return require("luactr.container.found").all end,

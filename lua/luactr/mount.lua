@@ -2,6 +2,7 @@
 ---
 --- The order is: what every container has, the spec's devices, the recipe's mounts. These are
 --- sorted by depth, so that a parent never hides its children, and otherwise stay as written.
+--- Without the default mounts all of them do, and devices come last.
 local M = {}
 
 -- "/a//b/./c/" and "/a/b/c" are one place.
@@ -31,7 +32,7 @@ local function for_each(spec, problems, visit)
       problems[#problems + 1] = { path = at, message = message }
     end
     local target, depth = normalized(mount.target)
-    local parsed = options.parse(mount.type, mount.options, problem)
+    local parsed = options.parse(mount.type, mount.options, problem, mount.exact)
     local is_kept = kinds.is_kept(mount, parsed)
     kept = is_kept and kept + 1 or kept
     local normal = { target = target, depth = depth, index = i, tree = is_kept and kept or nil }
@@ -43,7 +44,7 @@ local function for_each(spec, problems, visit)
   end
 end
 
--- The recipe's mounts as { target, depth, index, placed, steps }, sorted.
+-- The recipe's mounts as { target, depth, index, placed, steps }: sorted, if there are others.
 local function own_mounts(spec, host, plan, problems)
   local list = {}
   for_each(spec, problems, function(mount, parsed, problem, path)
@@ -53,10 +54,10 @@ local function own_mounts(spec, host, plan, problems)
       step.from = path
     end
     list[#list + 1] = { target = mount.target, depth = mount.depth, index = mount.index,
-      placed = PLACED[mount.type] or parsed.remount, steps = steps }
+      placed = PLACED[mount.type] or parsed.remount, bind = parsed.bind, steps = steps }
   end)
   table.sort(list, function(a, b)
-    if a.depth ~= b.depth then
+    if a.depth ~= b.depth and spec.default_mounts ~= false then
       return a.depth < b.depth
     end
     return a.index < b.index
@@ -76,6 +77,25 @@ end
 
 local function append(steps, more)
   table.move(more, 1, #more, #steps + 1, steps)
+end
+
+local function default_mounts(spec, host, own)
+  local steps = {}
+  for _, mount in ipairs(require("luactr.mount.default").list) do
+    if not is_replaced(mount.target, own) then
+      append(steps, mount.steps(spec, host))
+    end
+  end
+  return steps
+end
+
+--- Read-only at last: what had to take mounts and devices before.
+local function sealed(own)
+  local steps = {}
+  for _, mount in ipairs(own) do
+    steps[#steps + 1] = mount.steps.seal
+  end
+  return steps
 end
 
 --- Open the sources that stay connected with the host, before its mounts become private here.
@@ -110,17 +130,23 @@ function M.steps(spec, host, plan)
   local default = require "luactr.mount.default"
   local steps, problems = {}, {}
   local own = own_mounts(spec, host, plan, problems)
-  for _, mount in ipairs(default.list) do
-    if not is_replaced(mount.target, own) then
-      append(steps, mount.steps(spec, host))
-    end
-  end
-  append(steps, default.devices(spec, host, function(index, message)
+  local devices = default.devices(spec, host, function(index, message)
     problems[#problems + 1] = { path = "devices[" .. index .. "]", message = message }
-  end))
+  end)
+  local before, after = {}, {}
+  if spec.default_mounts == false then
+    after = default.device_directory(spec, host, own)
+    append(after, devices)
+    append(after, sealed(own))
+  else
+    before = default_mounts(spec, host, own)
+    append(before, devices)
+  end
+  append(steps, before)
   for _, mount in ipairs(own) do
     append(steps, mount.steps)
   end
+  append(steps, after)
   if #problems > 0 then
     return nil, problems
   end

@@ -143,8 +143,9 @@ end
 function M.identity(spec)
   local steps = {}
   if spec.namespaces.uts == "new" then
-    steps[1] = { op = "sethostname", name = spec.hostname, from = "hostname" }
-    steps[2] = spec.domainname and
+    steps[1] = spec.hostname and
+      { op = "sethostname", name = spec.hostname, from = "hostname" } or nil
+    steps[#steps + 1] = spec.domainname and
       { op = "setdomainname", name = spec.domainname, from = "domainname" } or nil
   end
   return steps

@@ -77,7 +77,7 @@ local function console(spec, host, plan)
   if not spec.tty then
     return {}
   end
-  local window = host.window or { rows = 24, columns = 80 }
+  local window = spec.window or host.window or { rows = 24, columns = 80 }
   return { { op = "console", rows = window.rows, columns = window.columns, uid = spec.user.uid,
     gid = spec.user.gid, beside = plan.target and 1 or nil, from = "tty" } }
 end
@@ -312,7 +312,7 @@ end
 
 --- Users and groups by name are a fact of the host, like all that has to be read.
 local function settle_user(settled, spec, host)
-  if not (spec.user.user or spec.user.group or spec.groups.named) then
+  if not (spec.user.user or spec.user.group or spec.user.look_up or spec.groups.named) then
     return true
   end
   local user, groups = host.accounts(spec)
@@ -327,7 +327,10 @@ end
 local function settle(spec, host, target)
   local settled = setmetatable({}, { __index = spec })
   settled.id = spec.id or spec.name or "container"
-  settled.hostname = spec.hostname or settled.id:sub(1, 64)
+  settled.hostname = spec.hostname
+  if spec.hostname == nil then
+    settled.hostname = settled.id:sub(1, 64)
+  end
   settled.tty = wants_tty(spec, host)
   local warnings
   if target then

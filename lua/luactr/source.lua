@@ -227,7 +227,7 @@ end
 function M.locator(where)
   local lines
   return function(path)
-    if not where then
+    if not (where and where.line) then
       return nil
     end
     lines = lines or read_lines(where)
@@ -240,7 +240,7 @@ end
 ---@param path? string
 ---@return luactr.where?
 function M.where(where, path)
-  local line = where and path and M.find(read_lines(where), whole(where, path))
+  local line = where and where.line and path and M.find(read_lines(where), whole(where, path))
   return line and { file = where.file, line = line } or where
 end
 

@@ -42,7 +42,7 @@ M.fields = {
   { name = "umask", type = check.mode(), default = 18, oci = "process.user.umask",
     help = "permission bits taken from new files" },
   { name = "hostname", type = values.hostname, default_text = "the name", oci = "hostname",
-    help = "host name inside" },
+    help = "host name inside; false: as outside" },
   { name = "domainname", type = values.domainname, oci = "domainname",
     help = "NIS domain name inside" },
   { name = "namespaces", type = values.namespaces, default = values.namespace_defaults,
@@ -56,6 +56,10 @@ M.fields = {
     help = "false: no user namespace inside, whatever the filter lets pass" },
   { name = "mounts", type = values.mounts, default = {}, oci = "mounts",
     help = "mounts, files, links and directories" },
+  { name = "default_mounts", type = boolean, default = true,
+    help = "false: what `mounts` says, in its order, and the devices of /dev" },
+  { name = "mount_label", type = values.label, oci = "linux.mountLabel",
+    help = "SELinux label of files in its new file systems" },
   { name = "masked_paths", type = values.paths, default = values.masked_paths,
     oci = "linux.maskedPaths", help = "hidden from the container" },
   { name = "readonly_paths", type = values.paths, default = values.readonly_paths,
@@ -88,7 +92,7 @@ M.fields = {
     help = "from -20, which others yield to, to 19" },
   { name = "io_priority", type = values.io_priority, oci = "process.ioPriority",
     help = "disk priority of ioprio_set(2)" },
-  { name = "cpu_affinity", type = values.cpu_affinity, oci = "process.execCPUAffinity",
+  { name = "cpu_affinity", type = values.cpu_affinity,
     help = "CPUs of the command, which may change them; limits.cpus it may not" },
   { name = "memory_policy", type = values.memory_policy, oci = "linux.memoryPolicy",
     help = "memory nodes of set_mempolicy(2)" },
@@ -119,6 +123,8 @@ M.fields = {
     default_text = "3 files of 10M", help = "where a detached container's output is kept" },
   { name = "tty", type = values.tty, default = "auto", oci = "process.terminal",
     help = "a terminal of its own; auto when on one" },
+  { name = "window", type = values.window, default_text = "luactr's terminal's",
+    oci = "process.consoleSize", help = "its terminal's first size: { rows =, columns = }" },
   { name = "init", type = boolean, default = true,
     help = "PID 1 is luactr's init, which reaps and forwards signals" },
   { name = "stop_signal", type = values.signal, default = 15, default_text = "TERM",
@@ -151,7 +157,9 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 
 ---@class luactr.where
 ---@field file string
----@field line integer
+---@field line? integer none of a file that is no recipe
+---@field subject? string what is wrong if it is not a recipe: "config.json"
+---@field path? fun(path: string): string a field's path as that file has it
 ---@field within? string which of the call's values it is: "[2]" of a pod
 
 --- A checked recipe: every field of `spec.fields` that was given or has a default, normalized (see
@@ -167,8 +175,12 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 ---@param problems luactr.problem[]
 ---@param where? luactr.where
 function M.refusal(problems, where)
+  for _, problem in ipairs(where and where.path and problems or {}) do
+    problem.path = where.path(problem.path)
+  end
   return require("luactr.error").new {
-    code = "ESPEC", message = "the recipe is wrong", problems = problems, where = where,
+    code = "ESPEC", message = (where and where.subject or "the recipe") .. " is wrong",
+    subject = where and where.subject, problems = problems, where = where,
   }
 end
 

@@ -34,6 +34,7 @@
 ---@field gid? integer its group
 ---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } of a bind: the files have the container's users
 ---@field quota? string|integer|{ size?: string|integer, inodes?: integer } what a bound directory may hold
+---@field exact? boolean only what the options say: no nosuid or nodev of itself, no ro in the whole tree
 ---@field create? "dir"|"file"|"never" what is made at the target
 ---@field optional? boolean without the source nothing is mounted, and the result warns
 
@@ -75,13 +76,15 @@
 ---@field user? integer|string|{ uid: integer, gid: integer } who runs the command, by number or by name in its /etc/passwd
 ---@field groups? (integer|string)[]|"keep" supplementary groups; "keep" is luactr's own
 ---@field umask? string|integer permission bits taken from new files
----@field hostname? string host name inside
+---@field hostname? string|false host name inside; false: as outside
 ---@field domainname? string NIS domain name inside
 ---@field namespaces? table<string, string|integer|luactr.fd>|string[]|"all" what the container does not share with the host
 ---@field clock? { monotonic?: string|number, boottime?: string|number } how far its clocks are ahead, in a time namespace: monotonic and boottime
 ---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } which users and groups exist in a user namespace
 ---@field nesting? boolean false: no user namespace inside, whatever the filter lets pass
 ---@field mounts? luactr.mount[] mounts, files, links and directories
+---@field default_mounts? boolean false: what `mounts` says, in its order, and the devices of /dev
+---@field mount_label? string SELinux label of files in its new file systems
 ---@field masked_paths? string[] hidden from the container
 ---@field readonly_paths? string[] read-only in the container
 ---@field devices? (string|{ path: string, type: "c"|"b"|"p", major?: integer, minor?: integer, mode?: string|integer, uid?: integer, gid?: integer })[] device nodes beside null, zero, full, random, urandom, tty
@@ -113,6 +116,7 @@
 ---@field fds? table<integer, integer|luactr.fd> [3] = descriptor: what the command has open beside its streams
 ---@field log? { size?: integer|string, files?: integer } where a detached container's output is kept
 ---@field tty? boolean|"auto" a terminal of its own; auto when on one
+---@field window? { rows: integer, columns: integer } its terminal's first size: { rows =, columns = }
 ---@field init? boolean PID 1 is luactr's init, which reaps and forwards signals
 ---@field stop_signal? string|integer what stop() sends first
 ---@field stop_timeout? string|number then KILL follows
@@ -125,7 +129,7 @@
 ---@class luactr.pod_spec
 ---@field name? string the pod's name, and the first part of its members'
 ---@field share? string[] namespaces that all members are in: network, ipc, uts, user, time, pid
----@field hostname? string host name inside, with uts shared
+---@field hostname? string|false host name inside, with uts shared
 ---@field domainname? string NIS domain name inside, with uts shared
 ---@field idmap? "auto"|"single"|"range"|{ uid: table[], gid?: table[] } which users and groups exist in a user namespace that all share
 ---@field limits? luactr.limits of all members together, beside the limits of each

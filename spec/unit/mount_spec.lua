@@ -20,7 +20,8 @@ local function spec_with(mounts, namespaces)
     m.options = m.options or {}
     m.type = m.type or "bind"
   end
-  local spec = { mounts = mounts or {}, devices = {}, propagation = "private", namespaces = {
+  local spec = { mounts = mounts or {}, devices = {}, rootfs = {}, propagation = "private",
+    namespaces = {
     mount = "new", pid = "new", ipc = "new", network = "new", user = "host",
   } }
   for kind, word in pairs(namespaces or {}) do spec.namespaces[kind] = word end
@@ -271,10 +272,17 @@ describe("luactr.mount #unit", function()
         device = sys.makedev(7, 3), from = "devices[1]" }, step)
     end)
 
-    it("cannot make one in a user namespace", function()
-      local _, problems = devices({ { path = "/dev/x", type = "c", major = 1, minor = 3,
+    it("binds the host's in a user namespace, which may make none", function()
+      local step = devices({ { path = "/dev/x", type = "c", major = 1, minor = 3,
         mode = 438 } }, { user = "new" })
-      assert.are.equal("devices[1]", problems[1].path)
+      assert.are.same({ op = "bind_node", source = "/dev/x", path = "/dev/x", kind = sys.S_IFCHR,
+        device = sys.makedev(1, 3), from = "devices[1]" }, step)
+    end)
+
+    it("makes a FIFO even there", function()
+      local step = devices({ { path = "/dev/p", type = "p", major = 0, minor = 0, mode = 384 } },
+        { user = "new" })
+      assert.are.equal("mknod", step.op)
     end)
 
     it("makes one below /dev, where it works", function()

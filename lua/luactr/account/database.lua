@@ -151,17 +151,32 @@ function M.name_of(text, uid)
   return line:match("\n([^:\n]+):[^:\n]*:" .. uid .. ":")
 end
 
---- The group of the first user with a number; nil when there is none, or its line is wrong.
+--- The first user with a number; nil when there is none, or its line is wrong.
+local function by_number(text, uid)
+  for name, number in ("\n" .. text):gmatch("\n([^:\n]+):[^:\n]*:(%d+):") do
+    if id(number) == uid then
+      local user = M.user(text, name)
+      return user and user.uid == uid and user or nil
+    end
+  end
+end
+
+--- Its group.
 ---@param text string of /etc/passwd
 ---@param uid integer
 ---@return integer? gid
 function M.group_of(text, uid)
-  for name, number in ("\n" .. text):gmatch("\n([^:\n]+):[^:\n]*:(%d+):") do
-    if id(number) == uid then
-      local user = M.user(text, name)
-      return user and user.uid == uid and user.gid or nil
-    end
-  end
+  local user = by_number(text, uid)
+  return user and user.gid
+end
+
+--- Its home directory.
+---@param text string of /etc/passwd
+---@param uid integer
+---@return string? home absolute
+function M.home_of(text, uid)
+  local user = by_number(text, uid)
+  return user and user.home
 end
 
 return M

@@ -158,7 +158,7 @@ function kinds.record(t, value, path, problems)
     known = field ~= nil and known + 1 or known
     result[name] = check_row(row, field, path == "" and name or path .. "." .. name, problems)
   end
-  if has_more(value, known) then
+  if not t.open and has_more(value, known) then
     for _, key in ipairs(sorted_keys(value, path, problems) or {}) do
       if not index[key] then
         unknown_field(t, key, path, problems)

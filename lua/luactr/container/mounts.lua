@@ -206,7 +206,8 @@ end
 ---@return boolean? done
 ---@return table? error
 function M.mount(box, mount, host)
-  local parsed = require("luactr.mount.options").parse(mount.type, mount.options, refuse)
+  local parsed = require("luactr.mount.options").parse(mount.type, mount.options, refuse,
+    mount.exact)
   local why = REFUSED[mount.type]
     or type(mount.idmap) == "table" and "a map other than the container's is for the start"
   if why then

@@ -3,6 +3,12 @@ local M = {}
 
 local DEEPEST <const> = 64
 
+---@class luactr.image.json.rules
+---@field unique? boolean a name that is twice in an object is refused
+---@field integer? fun(text: string): any what an integer becomes that Lua's do not hold
+
+local rules -- of the text that is read
+
 -- Lists by their key, since Lua's empty table does not tell.
 local LISTS <const> = {
   layers = true, manifests = true, history = true, diff_ids = true, Env = true, Cmd = true,
@@ -104,6 +110,9 @@ local function object_at(text, at, depth)
     if text:sub(at, at) ~= ":" then
       return wrong(text, at)
     end
+    if rules.unique and object[key] ~= nil then
+      error({ problem = string.format("%q is there twice", key:sub(1, 64)) }, 0)
+    end
     object[key], at = value_at(text, skip(text, at + 1), depth)
     at = skip(text, at)
     local mark = text:sub(at, at)
@@ -137,6 +146,9 @@ local function number_at(text, at)
   local rest = text:match("^%.%d+", at) or ""
   rest = rest .. (text:match("^[eE][+-]?%d+", at + #rest) or "")
   local number = tonumber(whole .. rest)
+  if rest == "" and rules.integer and not math.tointeger(number) then
+    return rules.integer(whole), at
+  end
   return math.tointeger(number) or number, at + #rest
 end
 
@@ -157,9 +169,11 @@ end
 
 --- An object or a list; nil and why when the text is none.
 ---@param text string
+---@param wanted? luactr.image.json.rules
 ---@return table?
 ---@return string? problem
-function M.decode(text)
+function M.decode(text, wanted)
+  rules = wanted or {}
   local fine, value, stop = pcall(value_at, text, skip(text, 1), 0)
   if fine and skip(text, stop) <= #text then
     fine, value = pcall(wrong, text, skip(text, stop))

@@ -63,10 +63,7 @@ local function bind_node(path, type, major, minor)
   return step
 end
 
-local function dev(spec, host)
-  local steps = {
-    mount("tmpfs", "/dev", restricted("MS_NOEXEC", "MS_STRICTATIME"), "mode=0755,size=65536"),
-  }
+local function nodes_and_links(spec, host, steps)
   for _, node in ipairs(NODES) do
     local path = "/dev/" .. node[1]
     steps[#steps + 1] = may_mknod(spec, host) and make_node(path, "c", 438, node[2], node[3])
@@ -76,6 +73,26 @@ local function dev(spec, host)
     steps[#steps + 1] = { op = "symlink", link = link[2], path = "/dev/" .. link[1] }
   end
   return steps
+end
+
+local function dev(spec, host)
+  return nodes_and_links(spec, host, {
+    mount("tmpfs", "/dev", restricted("MS_NOEXEC", "MS_STRICTATIME"), "mode=0755,size=65536"),
+  })
+end
+
+--- What has to be in a /dev that is none of the default mounts. One of the host has its own.
+---@param spec luactr.spec settled
+---@param host luactr.host
+---@param own { target: string, bind?: boolean }[] the recipe's mounts
+---@return table[] steps
+function M.device_directory(spec, host, own)
+  for _, one in ipairs(own) do
+    if one.target == "/dev" and one.bind then
+      return {}
+    end
+  end
+  return nodes_and_links(spec, host, {})
 end
 
 local function pts(spec)
@@ -117,12 +134,25 @@ M.list = {
   { target = "/sys", steps = sysfs },
 }
 
-local function device_problem(device, made)
-  if device.type and not made then
-    return "a new node needs root: name the host's, as \"/dev/fuse\""
-  elseif device.type and device.type ~= "p" and not device.path:find("^/dev/") then
+local function device_problem(device, spec)
+  if device.type and device.type ~= "p" and not device.path:find("^/dev/")
+    and not spec.rootfs.devices
+  then
     return "a node below /dev only: the rest of the root is mounted without devices"
   end
+end
+
+--- A FIFO anybody may make. Where a device's node may not be made, that of the host is bound, with
+--- the host's owner and mode.
+local function device_step(device, made)
+  if not device.type or not made and device.type ~= "p" then
+    return bind_node(device.path, device.type, device.major, device.minor)
+  end
+  local step = make_node(device.path, device.type, device.mode, device.major, device.minor)
+  if (device.uid or 0) ~= 0 or (device.gid or 0) ~= 0 then
+    step.owner, step.uid, step.gid = 1, device.uid, device.gid
+  end
+  return step
 end
 
 --- The nodes of the spec's `devices`.
@@ -130,16 +160,11 @@ end
 function M.devices(spec, host, problem)
   local steps, made = {}, may_mknod(spec, host)
   for i, device in ipairs(spec.devices) do
-    local message = device_problem(device, made)
+    local message = device_problem(device, spec)
     if message then
       problem(i, message)
     end
-    steps[i] = device.type
-      and make_node(device.path, device.type, device.mode, device.major, device.minor)
-      or bind_node(device.path)
-    if device.type and ((device.uid or 0) ~= 0 or (device.gid or 0) ~= 0) then
-      steps[i].owner, steps[i].uid, steps[i].gid = 1, device.uid, device.gid
-    end
+    steps[i] = device_step(device, made)
     steps[i].from = "devices[" .. i .. "]"
   end
   return steps

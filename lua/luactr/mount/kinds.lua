@@ -111,12 +111,16 @@ local function bind(mount, parsed, context, problem)
   if steps[1].tree and not M.is_early(mount, parsed) then
     table.insert(steps, 1, M.source(mount, parsed, context.host))
   end
+  if parsed.set_here ~= 0 then
+    steps[#steps + 1] = { op = "mount_setattr", target = mount.target, set = parsed.set_here,
+      clear = parsed.set_here & sys.MOUNT_ATTR__ATIME ~= 0 and sys.MOUNT_ATTR__ATIME or 0 }
+  end
   return steps
 end
 
 -- Only what an option named, and of the mount alone: the file system may be the host's, too.
 local function remount(mount, parsed)
-  local set, clear = parsed.set & parsed.said, parsed.clear
+  local set, clear = (parsed.set | parsed.set_here) & parsed.said, parsed.clear
   local steps = {}
   if set ~= 0 or parsed.clear_all ~= 0 then
     steps[1] = { op = "mount_setattr", target = mount.target, set = set,
@@ -128,21 +132,33 @@ local function remount(mount, parsed)
   return steps
 end
 
-local function file_system(mount, parsed)
+--- In a tmpfs that is read-only nobody could make what is mounted into it later.
+local function sealed_later(mount, parsed, context)
+  local late = mount.type == "tmpfs" and context.spec.default_mounts == false
+  if not late or parsed.flags & sys.MS_RDONLY == 0 then
+    return parsed.flags
+  end
+  return parsed.flags & ~sys.MS_RDONLY, { op = "mount_setattr", target = mount.target,
+    set = sys.MOUNT_ATTR_RDONLY, clear = 0 }
+end
+
+local function file_system(mount, parsed, context)
+  local flags, seal = sealed_later(mount, parsed, context)
   return { {
     op = "mount", source = mount.source or mount.type, target = mount.target, type = mount.type,
-    flags = parsed.flags, data = #parsed.data > 0 and table.concat(parsed.data, ",") or nil,
+    flags = flags, data = #parsed.data > 0 and table.concat(parsed.data, ",") or nil,
     optional = some(optional(mount, parsed)), policy = policy_of(mount, parsed),
-  } }
+  }, seal = seal }
 end
 
 local function one_by_one(mount, parsed)
-  return { { op = "fsmount", target = mount.target, type = mount.type, attributes = parsed.set,
-    options = parsed.data, policy = policy_of(mount, parsed) } }
+  return { { op = "fsmount", target = mount.target, type = mount.type,
+    attributes = parsed.set | parsed.set_here, options = parsed.data,
+    policy = policy_of(mount, parsed) } }
 end
 
 local function copying_tmpfs(mount, parsed)
-  return { { op = "tmpcopyup", target = mount.target, attributes = parsed.set,
+  return { { op = "tmpcopyup", target = mount.target, attributes = parsed.set | parsed.set_here,
     options = parsed.data, policy = policy_of(mount, parsed) } }
 end
 
@@ -153,9 +169,9 @@ end
 -- Types that are not a file system's name, and what makes them. The rest goes to mount(2).
 local MAKERS <const> = {
   bind = bind,
-  overlay = function(mount, parsed)
+  overlay = function(mount, parsed, context)
     local single = require("luactr.spec.overlay").is_single(parsed.data)
-    return (single and one_by_one or file_system)(mount, parsed)
+    return (single and one_by_one or file_system)(mount, parsed, context)
   end,
   cgroup = function(mount, parsed, context)
     local cgroup = context.plan.cgroup

@@ -83,6 +83,7 @@ local LABELS <const> = {
 ---@class luactr.mount.parsed
 ---@field flags integer of mount(2)
 ---@field set integer bits of mount_setattr(2) to set, in the whole tree
+---@field set_here integer bits to set on the mount itself
 ---@field clear integer bits to take away from the mount itself
 ---@field clear_all integer bits to take away in the whole tree
 ---@field said integer those of these bits that an option named
@@ -92,6 +93,7 @@ local LABELS <const> = {
 ---@field in_tree boolean? an option with an r before it was said
 ---@field remount boolean?
 ---@field copy_up boolean? begin with what is covered
+---@field exact boolean? what no option says, is not
 ---@field optional boolean
 ---@field idmap "mount"|"whole"? the files have the container's users
 ---@field create "dir"|"file"|"never"?
@@ -100,6 +102,7 @@ local LABELS <const> = {
 
 local function take_back(parsed, bit, in_tree)
   parsed.set, parsed.clear = parsed.set & ~bit, parsed.clear & ~bit
+  parsed.set_here = parsed.set_here & ~bit
   parsed.clear_all = parsed.clear_all & ~bit
   if in_tree then
     parsed.clear_all = parsed.clear_all | bit
@@ -108,8 +111,12 @@ local function take_back(parsed, bit, in_tree)
   end
 end
 
-local function restrict(parsed, bit)
-  parsed.set = parsed.set | bit
+local function restrict(parsed, bit, in_tree)
+  if in_tree or not parsed.exact then
+    parsed.set = parsed.set | bit
+  else
+    parsed.set_here = parsed.set_here | bit
+  end
   parsed.clear, parsed.clear_all = parsed.clear & ~bit, parsed.clear_all & ~bit
 end
 
@@ -119,7 +126,7 @@ local function apply_flag(parsed, row, on, in_tree)
   parsed.said = parsed.said | bit
   if on then
     parsed.flags = parsed.flags | flag
-    restrict(parsed, bit)
+    restrict(parsed, bit, in_tree)
   else
     parsed.flags = parsed.flags & ~flag
     take_back(parsed, bit, in_tree)
@@ -131,8 +138,9 @@ local function apply_atime(parsed, row, in_tree)
   parsed.flags = parsed.flags & ~ATIME_FLAGS | row[1]
   take_back(parsed, ATIME, in_tree)
   if row[2] ~= 0 then
-    restrict(parsed, ATIME)
-    parsed.set = parsed.set & ~ATIME | row[2]
+    restrict(parsed, ATIME, in_tree)
+    parsed.set = parsed.set & ~(ATIME & ~row[2])
+    parsed.set_here = parsed.set_here & ~(ATIME & ~row[2])
   end
 end
 
@@ -188,8 +196,11 @@ function M.names()
   return all_names(nil)
 end
 
-local function is_data(type, option)
+local function is_data(type, option, exact)
   local known = DATA[type]
+  if exact and type ~= "bind" then
+    return true
+  end
   local name = option:match("^[^=]*")
   if LABELS[name] and type ~= "bind" then
     return true
@@ -218,7 +229,7 @@ end
 local function misplaced(parsed, type, option)
   if parsed.idmap and not parsed.bind and option:find("^r?idmap$") then
     return option .. " is for a bind"
-  elseif parsed.bind and of_fs[option] then
+  elseif parsed.bind and of_fs[option] and not parsed.exact then
     return option .. " belongs to the file system: a bind cannot change it"
   elseif option == "tmpcopyup" and type ~= "tmpfs" then
     return "tmpcopyup is an option of tmpfs alone"
@@ -229,28 +240,34 @@ local function misplaced(parsed, type, option)
   end
 end
 
+local function nothing_said(type, exact)
+  return { flags = 0, set = 0, set_here = 0, clear = 0, clear_all = 0, said = 0, data = {},
+    policy = {}, optional = false, bind = type == "bind" or nil, exact = exact or nil }
+end
+
 --- Take apart the options of a mount.
 ---@param type string of the mount
 ---@param list string[]
 ---@param problem fun(index: integer, message: string) is told of each wrong option
+---@param exact? boolean what they do not say, is not
 ---@return luactr.mount.parsed
-function M.parse(type, list, problem)
+function M.parse(type, list, problem, exact)
   if not by_name then
     build_index()
   end
-  -- Nothing that is mounted brings set-user-id programs or devices along unless that is said.
-  local restricted = sys.MOUNT_ATTR_NOSUID | sys.MOUNT_ATTR_NODEV
-  local parsed = {
-    flags = sys.MS_NOSUID | sys.MS_NODEV, set = restricted, clear = 0, clear_all = 0, said = 0,
-    data = {}, policy = {}, optional = false, bind = type == "bind" or nil,
-  }
+  local parsed = nothing_said(type, exact)
+  if not exact then
+    -- Nothing that is mounted brings set-user-id programs or devices along unless that is said.
+    parsed.flags = sys.MS_NOSUID | sys.MS_NODEV
+    parsed.set = sys.MOUNT_ATTR_NOSUID | sys.MOUNT_ATTR_NODEV
+  end
   for i, option in ipairs(list) do
     local apply = by_name[option]
     if apply then
       apply(parsed)
     elseif REFUSED[option] then
       problem(i, option .. " " .. REFUSED[option])
-    elseif is_data(type, option) then
+    elseif is_data(type, option, exact) then
       parsed.data[#parsed.data + 1] = kernel_text(option)
     else
       problem(i, unknown(type, option))

@@ -116,16 +116,32 @@ local directory <const> = {
   -- A tree may bring a node of the host's disk along, and the devices of /dev are on a mount of
   -- their own.
   steps = function(self)
+    local bind = { op = "root_bind", source = self.path, recursive = 1, from = "rootfs" }
+    if self.devices then
+      return { bind }
+    end
     return {
-      { op = "root_bind", source = self.path, recursive = 1, from = "rootfs" },
+      bind,
       { op = "mount_setattr", target = "/", set = require("luactr.core").sys.MOUNT_ATTR_NODEV,
         clear = 0, recursive = 1, from = "rootfs" },
     }
   end,
 }
 
--- Options of a directory, and the module whose `of_mount` checks each.
-local OPTIONS <const> = { idmap = "luactr.spec.idmap", quota = "luactr.spec.quota" }
+local function boolean(value, name, problems)
+  return problems:check({ kind = "boolean" }, value, name)
+end
+
+local function by_module(module)
+  return function(value, name, problems)
+    return require(module).of_mount(value, name, problems)
+  end
+end
+
+-- Options of a directory, and what checks each.
+local OPTIONS <const> = {
+  idmap = by_module "luactr.spec.idmap", quota = by_module "luactr.spec.quota", devices = boolean,
+}
 
 -- The options of a directory normalized, or the caller's mistake.
 local function checked(options)
@@ -135,9 +151,9 @@ local function checked(options)
   local problems, result = require("luactr.check").problems(), {}
   for name, value in pairs(options or {}) do
     if not OPTIONS[name] then
-      return nil, "unknown option " .. tostring(name) .. ": idmap, quota"
+      return nil, "unknown option " .. tostring(name) .. ": idmap, quota, devices"
     end
-    result[name] = require(OPTIONS[name]).of_mount(value, name, problems)
+    result[name] = OPTIONS[name](value, name, problems)
   end
   return result, problems[1] and problems[1].path .. ": " .. problems[1].message
 end
@@ -145,9 +161,9 @@ end
 --- A directory of the host. In a container with users of its own, the files of the host's users are
 --- those of the same users inside, where the file system can do that: idmap = false turns it off,
 --- true makes a file system that cannot an error. A quota limits what the directory may hold, and
---- stays with it.
+--- stays with it. With `devices` the device nodes in it are what they are on the host.
 ---@param path string
----@param options? { idmap?: boolean|table, quota?: string|integer|table }
+---@param options? { idmap?: boolean|table, quota?: string|integer|table, devices?: boolean }
 ---@return luactr.rootfs
 function M.dir(path, options)
   if type(path) ~= "string" or path == "" or path:find("[\n\r]") then
@@ -157,8 +173,8 @@ function M.dir(path, options)
   if mistake then
     error("rootfs.dir: " .. mistake, 2)
   end
-  return new(directory, { path = absolute(path), idmap = settled.idmap, quota = settled.quota },
-    caller())
+  return new(directory, { path = absolute(path), idmap = settled.idmap, quota = settled.quota,
+    devices = settled.devices }, caller())
 end
 
 local empty <const> = {

@@ -144,8 +144,9 @@ end
 --- the default list it gets what there is, so that luactr runs inside a container too.
 local function mask(spec, plan, host, set)
   local wanted = sys().cap_mask(spec.capabilities[set])
-  local is_default = not (spec.given.capabilities or plan.id_maps)
-  return is_default and wanted & host.capabilities or wanted
+  local is_default = spec.capabilities.optional or not spec.given.capabilities
+  local is_hosts = not plan.id_maps and type(spec.namespaces.user) ~= "table"
+  return is_default and is_hosts and wanted & host.capabilities or wanted
 end
 
 --- Who cannot drop from it has nothing that an exec could bring back under no_new_privs.
@@ -176,7 +177,7 @@ local function sets(spec, plan, host)
     return kept and mask(spec, plan, host, set) or 0
   end
   local final = { op = "capset", from = "capabilities", effective = part "effective",
-    permitted = part "permitted", inheritable = part "inheritable" }
+    permitted = part "permitted", inheritable = mask(spec, plan, host, "inheritable") }
   local ambient = has_ambient
     and { op = "cap_ambient", set = part "ambient", from = "capabilities" } or nil
   if not spec.securebits then

@@ -42,7 +42,7 @@ local function check_options(mount, path, problems)
   if #mount.options > 0 then
     require("luactr.mount.options").parse(mount.type, mount.options, function(index, message)
       problems:add(string.format("%s.options[%d]", path, index), "%s", message)
-    end)
+    end, mount.exact)
   end
   local single = mount.type == "overlay"
     and require("luactr.spec.overlay").is_single(mount.options)

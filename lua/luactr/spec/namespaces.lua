@@ -111,7 +111,15 @@ end
 
 local MOST <const> = 1 << 33 -- seconds, of which the kernel's clocks count about 2^33
 
+local exact <const> = check.record {
+  { name = "seconds", type = check.integer { min = -MOST, max = MOST }, required = true },
+  { name = "nanoseconds", type = check.integer { min = 0, max = NANOSECONDS - 1 }, default = 0 },
+}
+
 local function offset(value, path, problems)
+  if check.is_plain(value) then
+    return problems:check(exact, value, path)
+  end
   local text = type(value) == "string" and value:match("^%s*%-(.*)$")
   local negative = text or (type(value) == "number" and value < 0)
   local seconds, problem = require("luactr.units").time(text or (negative and -value) or value)

@@ -53,10 +53,11 @@ local function changed_defaults(change)
   return values.capability_sets(result)
 end
 
+-- optional: of those that luactr lacks itself, none is missed.
 local function set_rows()
-  local rows = {}
-  for i, name in ipairs(SETS) do
-    rows[i] = { name = name, type = capability_list, default = {} }
+  local rows = { { name = "optional", type = check.boolean() } }
+  for _, name in ipairs(SETS) do
+    rows[#rows + 1] = { name = name, type = capability_list, default = {} }
   end
   return rows
 end

@@ -74,7 +74,7 @@ local function sysctl_of_the_host(spec)
       return "sysctl." .. key, "needs namespaces.user = \"new\", or it is the host's"
     elseif of == "host" or of == "try" then
       return "sysctl." .. key, string.format("needs a namespace of its own: %s is the host's", home)
-    elseif type(of) == "table" then
+    elseif type(of) == "table" and of.join ~= "path" then
       return "sysctl." .. key, string.format("needs a namespace of its own: %s is another's", home)
     end
   end

@@ -55,7 +55,7 @@ local FLAGS <const> = {
 local policy <const> = named("scheduling policy", "sched_", POLICIES)
 
 local duration <const> = check.time {
-  convert = function(seconds) return math.tointeger(seconds * NANOSECONDS // 1) end,
+  convert = function(seconds) return math.tointeger((seconds * NANOSECONDS + 0.5) // 1) end,
 }
 
 -- Which values a policy looks at; another would be ignored by the kernel without a word.

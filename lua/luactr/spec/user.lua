@@ -62,6 +62,7 @@ local user <const> = check.union({
   check.record({
     { name = "uid", type = id, required = true },
     { name = "gid", type = id, required = true },
+    { name = "look_up", type = check.boolean() }, -- its home directory, in its /etc/passwd
   }),
 }, { what = FORMS })
 
@@ -80,7 +81,7 @@ local groups <const> = check.union({
     { what = "list of groups", max = MAX_GROUPS, convert = note_names }),
 }, { what = "list of group names and numbers, or \"keep\"" })
 
---- -> { uid, gid }, or { user, group } with a name in it (no group: that of the user)
+--- -> { uid, gid, look_up? }, or { user, group } with a name in it (no group: that of the user)
 function M.user(value, path, problems)
   return problems:check(user, value, path)
 end

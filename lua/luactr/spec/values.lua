@@ -18,10 +18,14 @@ M.name = check.string {
   pattern = "^%w[%w_.-]*$", max = 64,
 }
 
-M.hostname = check.string {
+local hostname <const> = check.string {
   what = "host name", max = 64, too_long = "hostname too long: at most %d bytes",
   pattern = "^[^%c%s]+$",
 }
+
+M.hostname = check.custom("host name", function(value, path, problems)
+  return value ~= false and problems:check(hostname, value, path)
+end)
 
 M.domainname = check.string {
   what = "domain name", max = 64, too_long = "domain name too long: at most %d bytes",
@@ -167,6 +171,8 @@ M.mounts = check.list(check.record {
     "luactr.spec.idmap", "of_mount"), help = "of a bind: the files have the container's users" },
   { name = "quota", type = check.lazy("size, { size =, inodes = } or \"none\"",
     "luactr.spec.quota", "of_mount"), help = "what a bound directory may hold" },
+  { name = "exact", type = check.boolean(), default = false,
+    help = "only what the options say: no nosuid or nodev of itself, no ro in the whole tree" },
   { name = "create", type = check.enum { "dir", "file", "never" },
     default_text = "as the source is", help = "what is made at the target" },
   { name = "optional", type = check.boolean(), default = false,
@@ -255,6 +261,13 @@ M.seccomp = check.custom("\"default\", \"strict\", \"unconfined\" or a profile",
 -- null, capture, file, fd, text (stdin), stdout (stderr: the same as stdout)
 
 M.tty = check.union({ check.boolean(), check.enum { "auto" } }, { what = "boolean or \"auto\"" })
+
+local lines <const> = check.integer { min = 1, max = 0xffff }
+
+M.window = check.record {
+  { name = "rows", type = lines, required = true },
+  { name = "columns", type = lines, required = true },
+}
 
 local fd = check.union({
   check.integer { what = "file descriptor", min = 0, max = 0x7fffffff },

@@ -1,0 +1,203 @@
+--- From the document of a config.json to the table that ctr.container takes. Pure.
+--
+-- luactr.oci.rows.* has a row for each field of the specification's schema: its name, type, whether
+-- it is required, the recipe's field, and `to(value, builder, path)` where that is no plain copy.
+local T = require "luactr.oci.types"
+local check = require "luactr.check"
+local rows_of_process = require "luactr.oci.rows.process"
+local rows_of_linux = require "luactr.oci.rows.linux"
+local rows = require "luactr.oci.rows.container"
+
+local M = {}
+
+---@class luactr.oci.context what a config.json does not say
+---@field bundle string its directory, absolute
+---@field id? string
+---@field systemd? boolean cgroupsPath is for systemd
+---@field rootless? boolean
+---@field no_pivot? boolean
+---@field no_new_keyring? boolean
+---@field preserve_fds? integer how many descriptors from 3 on the command has, too
+
+-- In this order: what the mounts mean depends on the namespaces.
+M.sections = {
+  { name = "linux", rows = rows_of_linux },
+  { name = "process", rows = rows_of_process },
+  { name = "", rows = rows },
+}
+
+local top <const> = table.move(rows, 1, #rows, 1, {})
+top[#top + 1] = { name = "process", type = T.object(rows_of_process), required = true }
+top[#top + 1] = { name = "linux", type = T.object(rows_of_linux), default = {} }
+
+M.type = T.object(top)
+
+-- ---- paths
+
+-- What of a path is the same in both; config.json counts from 0.
+local function counted_from_0(rest)
+  return (rest:gsub("%[(%d+)%]", function(number)
+    return "[" .. math.tointeger(number) - 1 .. "]"
+  end))
+end
+
+--- The place in config.json that a path of the recipe came from.
+---@param path string "mounts[2].options[1]"
+---@param origins table<string, string>
+---@return string
+function M.path(path, origins)
+  local prefix = path
+  while prefix do
+    if origins[prefix] then
+      return counted_from_0(origins[prefix] .. path:sub(#prefix + 1))
+    end
+    prefix = prefix:match("^(.+)[.%[][^.%[]*$")
+  end
+  return path
+end
+
+-- ---- the builder that the rows work on
+
+local Builder = {}
+Builder.__index = Builder
+
+function Builder:origin(field, path)
+  self.origins[field] = path
+end
+
+--- A field of the recipe. An empty text is none.
+function Builder:set(field, value, path)
+  if value == nil or value == "" then
+    return
+  end
+  self.raw[field] = value
+  self.origins[field] = path
+end
+
+---@param path string counted from 1, as Lua does
+function Builder:problem(path, message, ...)
+  self.problems:add(path, message, ...)
+end
+
+function Builder:warn(message, ...)
+  self.warnings[#self.warnings + 1] = string.format(message, ...)
+end
+
+function Builder:absolute(path)
+  return path:sub(1, 1) == "/" and path or self.context.bundle .. "/" .. path
+end
+
+--- Whether recipes have the field.
+function Builder:knows(field)
+  local row = require("luactr.spec").field(field)
+  return row ~= nil and not row.unsupported
+end
+
+-- What is not in config.json is not in the container: the opposite of a recipe's defaults.
+local function empty_recipe(context)
+  local namespaces = {}
+  for _, kind in ipairs { "mount", "pid", "network", "uts", "ipc", "user", "cgroup", "time" } do
+    namespaces[kind] = "host"
+  end
+  return {
+    name = context.id, namespaces = namespaces, default_mounts = false, init = false, tty = false,
+    capabilities = "none", no_new_privileges = false, seccomp = "unconfined", masked_paths = {},
+    readonly_paths = {}, keyring = context.no_new_keyring and "inherit" or "new",
+    env = { PATH = false, HOSTNAME = false, TERM = false },
+  }
+end
+
+--- The names of a uts namespace. In one that others have made they are as those want them.
+local function names(b)
+  local uts = b.raw.namespaces.uts
+  if uts == "host" or uts == "new" then
+    b:set("hostname", b.hostname, b.hostname_path)
+    b:set("domainname", b.domainname, b.domainname_path)
+  end
+  if not b.raw.hostname then
+    b.raw.hostname = false
+  end
+end
+
+local function descriptors(b)
+  local count, fds = b.context.preserve_fds or 0, {}
+  for number = 3, 2 + count do
+    fds[number] = number
+  end
+  b.raw.fds = count > 0 and fds or nil
+end
+
+local function apply(b, section)
+  local values = b.document
+  if section.name ~= "" then
+    values = values[section.name]
+  end
+  for _, row in ipairs(section.rows) do
+    local value = values[row.name]
+    local path = section.name == "" and row.name or section.name .. "." .. row.name
+    if value == nil then
+      goto continue
+    elseif row.to then
+      row.to(value, b, path)
+    elseif row.field then
+      b:set(row.field, value, path)
+    end
+    ::continue::
+  end
+end
+
+local function refusal(problems, where)
+  for _, problem in ipairs(problems) do
+    problem.path = counted_from_0(problem.path)
+  end
+  return require("luactr.error").new {
+    code = "ESPEC", message = "config.json is wrong", subject = "config.json", where = where,
+    problems = table.move(problems, 1, #problems, 1, {}),
+  }
+end
+
+--- A document that was checked, and normalized: what is not in the specification is not in it.
+---@param value table of luactr.oci.json
+---@param where? luactr.where
+---@return table? document nil, error code "ESPEC" with all problems
+function M.check(value, where)
+  local problems = check.problems()
+  local document = problems:check(M.type, value, "")
+  if #problems > 0 then
+    return nil, refusal(problems, where)
+  end
+  return document
+end
+
+--- What ctr.container takes.
+---@param document table of M.check
+---@param context luactr.oci.context
+---@return table? raw nil, error code "ESPEC" with all problems
+---@return table<string, string>? origins for luactr.oci.config.path
+---@return string[]? warnings
+function M.recipe(document, context)
+  local b = setmetatable({
+    document = document, context = context, raw = empty_recipe(context), warnings = {},
+    problems = check.problems(), origins = { namespaces = "linux.namespaces", env = "process.env" },
+  }, Builder)
+  for _, section in ipairs(M.sections) do
+    apply(b, section)
+  end
+  names(b)
+  descriptors(b)
+  if #b.problems > 0 then
+    return nil, refusal(b.problems, M.where(context))
+  end
+  return b.raw, b.origins, b.warnings
+end
+
+--- Where a spec of a config.json comes from, for messages: paths are told as config.json has them.
+---@param context luactr.oci.context
+---@param origins? table<string, string>
+---@return luactr.where
+function M.where(context, origins)
+  return { file = context.bundle .. "/config.json", subject = "config.json",
+    path = origins and function(path) return M.path(path, origins) end }
+end
+
+return M

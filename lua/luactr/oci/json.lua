@@ -1,0 +1,91 @@
+--- The text of a config.json as a table. Pure.
+--
+-- lua-cjson reads it, for which every number is a double, and which keeps the last of two members
+-- of one name. What that could change is read again by a reader that is slower and exact.
+local strict = require "luactr.image.json"
+
+local M = {}
+
+M.DEEPEST = 64
+
+---@class luactr.oci.wide an integer above the largest of Lua, up to 2^64 - 1
+---@field value integer the same 64 bits
+local Wide <const> = { __name = "number above 2^63" }
+
+--- The bits of a wide number; nil for any other value.
+---@return integer?
+function M.wide(value)
+  return getmetatable(value) == Wide and value.value or nil
+end
+
+-- Up to 2^64 - 1 by its halves; anything larger is the float that it nearly is.
+local function integer(text)
+  local digits = text:match("^0*(%d+)$")
+  if not digits or #digits > 20 or #digits == 20 and digits > "18446744073709551615" then
+    return tonumber(text) + 0.0
+  end
+  local high, low = math.tointeger(digits:sub(1, -10)), math.tointeger(digits:sub(-9))
+  return setmetatable({ value = high * 1000000000 + low }, Wide)
+end
+
+-- ---- whether the fast reader lost something
+
+local function colons(text)
+  return text:find(":", 1, true) and select(2, text:gsub(":", "")) or 0
+end
+
+--- The colons that a value has as text, if none of its strings is escaped; nulls leave.
+local function count(value, null)
+  if type(value) == "string" then
+    return colons(value)
+  elseif type(value) ~= "table" then
+    return 0
+  end
+  local total = 0
+  for key, element in next, value do
+    if type(key) == "string" then
+      total = total + colons(key) + 1
+      if element == null then
+        value[key] = nil
+      end
+    end
+    total = total + count(element, null)
+  end
+  return total
+end
+
+local SIXTEEN_DIGITS <const> = ("%d"):rep(16)
+
+--- Digits that a double may not hold, and escapes that may be colons.
+local function needs_care(text)
+  return text:find(SIXTEEN_DIGITS) or text:find("\\u003", 1, true)
+end
+
+local function read_fast(text)
+  local cjson = require("luactr.json").new()
+  cjson.decode_max_depth(M.DEEPEST)
+  cjson.decode_invalid_numbers(false)
+  local fine, value = pcall(cjson.decode, text)
+  if not fine or type(value) ~= "table" then
+    return nil
+  end
+  return count(value, cjson.null) == colons(text) and value or nil
+end
+
+--- The object, with null as good as nothing; or nil and what is wrong with the text.
+---@param text string
+---@return table?
+---@return string? problem
+function M.decode(text)
+  local _, bad = utf8.len(text)
+  if bad then
+    return nil, string.format("it is no UTF-8 at byte %d", bad)
+  end
+  local value = not needs_care(text) and read_fast(text)
+  if value then
+    return value
+  end
+  return strict.decode(text, { unique = true, integer = integer })
+end
+
+return M
