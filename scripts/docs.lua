@@ -138,6 +138,8 @@ local function recipes_page()
     pod = record_table(require("luactr.spec.pod").fields),
     health = record_table(require("luactr.spec.health").fields),
     on = record_table(require("luactr.spec.on").fields),
+    hooks = record_table(require("luactr.spec.hooks").fields),
+    hook = record_table(require("luactr.spec.hooks").hook_fields),
     pressure = record_table(require("luactr.spec.on").pressure_fields),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
@@ -229,6 +231,10 @@ local CUSTOM <const> = {
   memory_policy = "string|{ mode: string, nodes?: string|integer[], flags?: string[] }",
   stop_signal = "string|integer",
   on = "luactr.on",
+  hooks = "luactr.hooks",
+  create_container = "luactr.hook", start_container = "luactr.hook",
+  prestart = "luactr.hook|function", create_runtime = "luactr.hook|function",
+  poststart = "luactr.hook|function", poststop = "luactr.hook|function",
   health = "luactr.health_spec",
   cgroup = "string",
   pressure = "function|{ call: function, memory?: string|number, cpu?: string|number, " ..
@@ -330,6 +336,8 @@ local function annotations()
   class_lines(lines, "luactr.mount", spec.field("mounts").type.of.fields)
   class_lines(lines, "luactr.health_spec", require("luactr.spec.health").fields)
   class_lines(lines, "luactr.on", require("luactr.spec.on").fields)
+  class_lines(lines, "luactr.hook", require("luactr.spec.hooks").hook_fields)
+  class_lines(lines, "luactr.hooks", require("luactr.spec.hooks").fields)
   class_lines(lines, "luactr.landlock", require("luactr.spec.landlock").fields)
   local fields = with_class(spec.fields, "limits", "luactr.limits")
   fields = with_class(fields, "mounts", "luactr.mount[]")

@@ -9,10 +9,7 @@ local values = require "luactr.spec.values"
 
 local M = {}
 
-local LATER <const> = "not supported yet"
-
 local boolean <const> = check.boolean()
-local any <const> = check.data()
 
 M.fields = {
   { name = "name", type = values.name, default_text = "made up", oci = "id",
@@ -135,8 +132,8 @@ M.fields = {
   { name = "health", type = values.health,
     help = "how to find out whether it does what it is for" },
   { name = "on", type = values.on, help = "functions to call when something happens to it" },
-  { name = "hooks", type = any, unsupported = LATER, oci = "hooks",
-    help = "callbacks of OCI's lifecycle" },
+  { name = "hooks", type = values.hooks, oci = "hooks",
+    help = "programs and functions that are run at moments of its life" },
   { name = "labels", type = values.labels, default = {}, oci = "annotations",
     help = "names for programs that list containers; `ps --label` asks for them" },
   { name = "steps", type = check["function"](),

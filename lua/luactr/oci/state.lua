@@ -3,6 +3,8 @@ local M = {}
 
 M.VERSION = 1 -- of what luactr keeps of such a container; the next luactr reads the last one's
 
+M.OCI_VERSION = "1.3.0" -- of the specification, for containers that have no bundle
+
 ---@class luactr.oci.state
 ---@field ociVersion string
 ---@field id string
@@ -16,6 +18,7 @@ M.VERSION = 1 -- of what luactr keeps of such a container; the next luactr reads
 ---@field ociVersion string
 ---@field bundle string absolute
 ---@field annotations? table<string, string>
+---@field hooks? table<string, boolean> the kinds that there are
 
 ---@param id string
 ---@param oci luactr.oci.record
