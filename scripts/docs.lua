@@ -228,6 +228,7 @@ local CUSTOM <const> = {
     "runtime?: string|number, deadline?: string|number, period?: string|number }",
   io_priority = "string|{ class: string, priority?: integer }",
   cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
+  exec_cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
   memory_policy = "string|{ mode: string, nodes?: string|integer[], flags?: string[] }",
   stop_signal = "string|integer",
   on = "luactr.on",

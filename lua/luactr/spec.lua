@@ -91,6 +91,8 @@ M.fields = {
     help = "disk priority of ioprio_set(2)" },
   { name = "cpu_affinity", type = values.cpu_affinity,
     help = "CPUs of the command, which may change them; limits.cpus it may not" },
+  { name = "exec_cpu_affinity", type = values.cpu_affinity, default_text = "cpu_affinity",
+    oci = "process.execCPUAffinity", help = "CPUs of the commands that enter it" },
   { name = "memory_policy", type = values.memory_policy, oci = "linux.memoryPolicy",
     help = "memory nodes of set_mempolicy(2)" },
   { name = "core_scheduling", type = boolean, default = false,

@@ -116,6 +116,7 @@
 ---@field nice? integer from -20, which others yield to, to 19
 ---@field io_priority? string|{ class: string, priority?: integer } disk priority of ioprio_set(2)
 ---@field cpu_affinity? string|integer[]|{ initial?: string|integer[], final?: string|integer[] } CPUs of the command, which may change them; limits.cpus it may not
+---@field exec_cpu_affinity? string|integer[]|{ initial?: string|integer[], final?: string|integer[] } CPUs of the commands that enter it
 ---@field memory_policy? string|{ mode: string, nodes?: string|integer[], flags?: string[] } memory nodes of set_mempolicy(2)
 ---@field core_scheduling? boolean no other container runs on the same core at the same time
 ---@field tsc? boolean false: to read the time stamp counter is SIGSEGV, and so is the vDSO's clock

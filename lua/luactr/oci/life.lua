@@ -67,28 +67,24 @@ end
 --- The recipe that a bundle is, with the document that it was.
 local function recipe_of(request)
   if request.raw then
-    return request.raw, {}, {}
+    return request.raw, nil, {}
   end
   local document, err =
     require("luactr.oci.document").read(request.config or request.bundle .. "/config.json")
   if not document then
     return nil, err
   end
-  local raw, origins = require("luactr.oci.config").recipe(document, {
+  local config, context = require "luactr.oci.config", {
     bundle = request.bundle, id = request.id, systemd = request.systemd,
     rootless = request.rootless, no_pivot = request.no_pivot,
     no_new_keyring = request.no_new_keyring, preserve_fds = request.preserve_fds,
     console_socket = request.console_socket,
-  })
-  return raw, origins, document
-end
-
---- Problems by the places in config.json that they come from.
-local function with_origins(err, origins)
-  for _, problem in ipairs(err.problems or {}) do
-    problem.path = origins[problem.path] or problem.path
+  }
+  local raw, origins = config.recipe(document, context)
+  if not raw then
+    return nil, origins
   end
-  return err
+  return raw, config.where(context, origins), document
 end
 
 --- Which hooks there are: most later verbs need not read more.
@@ -102,14 +98,14 @@ end
 
 --- The box, and what is kept of the document.
 local function box_of(request)
-  local raw, origins, document = recipe_of(request)
+  local raw, where, document = recipe_of(request)
   if not raw then
-    return nil, origins
+    return nil, where
   end
   raw.name = request.id
-  local spec, err = require("luactr.spec").check(raw)
+  local spec, err = require("luactr.spec").check(raw, where)
   if not spec then
-    return nil, with_origins(err, origins)
+    return nil, err
   end
   return require("luactr.container").of(spec), {
     version = oci_state.VERSION, ociVersion = document.ociVersion or "1.3.0",
