@@ -219,6 +219,21 @@ function Recipes:change(raw)
   return raw
 end
 
+--- Who may have caused a problem of the changed table, whose place in config.json is no help then.
+---@param err luactr.error
+---@return luactr.error err
+function Recipes:blame(err)
+  local paths = {}
+  for _, recipe in ipairs(self) do
+    paths[#paths + 1] = recipe.create and recipe.path or nil
+  end
+  if paths[1] then
+    err.cause = "what config.json says has gone through " .. table.concat(paths, ", ")
+    err.checked = true
+  end
+  return err
+end
+
 --- Where the files are of those who want to be told of the container's life; nil if there are none.
 ---@return string[]?
 function Recipes:listeners()

@@ -3,8 +3,6 @@ local M = {}
 
 M.VERSION = 1 -- of what luactr keeps of such a container; the next luactr reads the last one's
 
-M.OCI_VERSION = "1.3.0" -- of the specification, for containers that have no bundle
-
 ---@class luactr.oci.state
 ---@field ociVersion string
 ---@field id string
@@ -18,7 +16,7 @@ M.OCI_VERSION = "1.3.0" -- of the specification, for containers that have no bun
 ---@field ociVersion string
 ---@field bundle string absolute
 ---@field annotations? table<string, string>
----@field hooks? table<string, boolean> the kinds that there are
+---@field recipes? string[] files of those that are told of its life: luactr.oci.recipes
 
 ---@param id string
 ---@param oci luactr.oci.record
