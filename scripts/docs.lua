@@ -288,7 +288,8 @@ function luals(t, name)
   elseif t.kind == "record" then
     return inline_record(t, name)
   end
-  return assert(LUALS[t.kind], t.kind)
+  local words = assert(LUALS[t.kind], t.kind)
+  return t.unlimited and not words:find("string", 1, true) and words .. "|string" or words
 end
 
 local function class_lines(lines, class, fields)

@@ -1,5 +1,6 @@
 #include "core/cgroup_setting.h"
 
+#include "core/cgroup_encode.h"
 #include "core/device_rule.h"
 
 #include <errno.h>
@@ -14,8 +15,8 @@
 #define QUOTA_MIN_US  1000        /* sched/core.c: min_cfs_quota_period */
 #define QUOTA_MAX_US  (1ll << 43) /* sched/core.c: max_bw, in its shifted units, is above this */
 
-__attribute__((format(printf, 4, 5))) static int append(struct cgroup_writes *writes, bool instead,
-                                                        const char *file, const char *format, ...) {
+int lctr_cgroup_append(struct cgroup_writes *writes, bool instead, const char *file,
+                       const char *format, ...) {
     if (writes->count == CGROUP_WRITES_MAX)
         return -ENOSPC;
     struct cgroup_write *write = &writes->write[writes->count];
@@ -38,27 +39,27 @@ __attribute__((format(printf, 4, 5))) static int append(struct cgroup_writes *wr
 
 static int encode_integer(const char *file, const struct cgroup_value *value,
                           struct cgroup_writes *writes) {
-    return append(writes, false, file, "%" PRId64, value->integer);
+    return lctr_cgroup_append(writes, false, file, "%" PRId64, value->integer);
 }
 
 /* For files whose word for "no limit" is not -1. */
 static int encode_limit(const char *file, const struct cgroup_value *value,
                         struct cgroup_writes *writes) {
     if (value->integer < 0)
-        return append(writes, false, file, "max");
+        return lctr_cgroup_append(writes, false, file, "max");
     return encode_integer(file, value, writes);
 }
 
 static int encode_text(const char *file, const struct cgroup_value *value,
                        struct cgroup_writes *writes) {
-    return append(writes, false, file, "%s", value->text);
+    return lctr_cgroup_append(writes, false, file, "%s", value->text);
 }
 
 static int encode_microseconds(const char *file, const struct cgroup_value *value,
                                struct cgroup_writes *writes) {
     if (!(value->real >= 0 && value->real <= 1e6))
         return -ERANGE;
-    return append(writes, false, file, "%.0f", value->real * 1e6);
+    return lctr_cgroup_append(writes, false, file, "%.0f", value->real * 1e6);
 }
 
 /* ---- cpu */
@@ -93,8 +94,8 @@ static int encode_quota(const char *file, const struct cgroup_value *value,
     struct bandwidth share;
     int error = bandwidth(value->real, &share);
     if (!error)
-        error = append(writes, false, "cpu.cfs_period_us", "%" PRId64, share.period_us);
-    return error ? error : append(writes, false, file, "%" PRId64, share.quota_us);
+        error = lctr_cgroup_append(writes, false, "cpu.cfs_period_us", "%" PRId64, share.period_us);
+    return error ? error : lctr_cgroup_append(writes, false, file, "%" PRId64, share.quota_us);
 }
 
 static int encode_cpu_max(const char *file, const struct cgroup_value *value,
@@ -104,127 +105,61 @@ static int encode_cpu_max(const char *file, const struct cgroup_value *value,
     if (error)
         return error;
     if (share.quota_us < 0)
-        return append(writes, false, file, "max %" PRId64, share.period_us);
-    return append(writes, false, file, "%" PRId64 " %" PRId64, share.quota_us, share.period_us);
+        return lctr_cgroup_append(writes, false, file, "max %" PRId64, share.period_us);
+    return lctr_cgroup_append(writes, false, file, "%" PRId64 " %" PRId64, share.quota_us,
+                              share.period_us);
 }
 
-static int64_t between(int64_t low, int64_t value, int64_t high) {
+/* "50000 100000": quota and period in microseconds, for who says both; -1 is no quota. */
+static int encode_quota_of_period(const char *file, const struct cgroup_value *value,
+                                  struct cgroup_writes *writes) {
+    const char *period = strchr(value->text, ' ');
+    if (!period)
+        return -EINVAL;
+    int error = lctr_cgroup_append(writes, false, "cpu.cfs_period_us", "%s", period + 1);
+    int length = (int)(period - value->text);
+    return error ? error : lctr_cgroup_append(writes, false, file, "%.*s", length, value->text);
+}
+
+static int encode_cpu_max_of_period(const char *file, const struct cgroup_value *value,
+                                    struct cgroup_writes *writes) {
+    bool none = value->text[0] == '-';
+    if (!strchr(value->text, ' '))
+        return -EINVAL;
+    return lctr_cgroup_append(writes, false, file, "%s%s", none ? "max" : "",
+                              none ? strchr(value->text, ' ') : value->text);
+}
+
+int64_t lctr_cgroup_between(int64_t low, int64_t value, int64_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
 int64_t lctr_cgroup_shares(int64_t weight) {
-    return between(2, (between(1, weight, 10000) * 1024 + 50) / 100, 262144);
+    return lctr_cgroup_between(2, (lctr_cgroup_between(1, weight, 10000) * 1024 + 50) / 100,
+                               262144);
 }
 
 int64_t lctr_cgroup_weight(int64_t shares) {
-    return between(1, (between(2, shares, 262144) * 100 + 512) / 1024, 10000);
+    return lctr_cgroup_between(1, (lctr_cgroup_between(2, shares, 262144) * 100 + 512) / 1024,
+                               10000);
 }
 
-static int check_weight(int64_t weight) {
+int lctr_cgroup_check_weight(int64_t weight) {
     return weight < 1 || weight > 10000 ? -ERANGE : 0;
 }
 
 static int encode_shares(const char *file, const struct cgroup_value *value,
                          struct cgroup_writes *writes) {
-    int error = check_weight(value->integer);
+    int error = lctr_cgroup_check_weight(value->integer);
     if (error)
         return error;
-    return append(writes, false, file, "%" PRId64, lctr_cgroup_shares(value->integer));
+    return lctr_cgroup_append(writes, false, file, "%" PRId64, lctr_cgroup_shares(value->integer));
 }
 
 static int encode_weight(const char *file, const struct cgroup_value *value,
                          struct cgroup_writes *writes) {
-    int error = check_weight(value->integer);
+    int error = lctr_cgroup_check_weight(value->integer);
     return error ? error : encode_integer(file, value, writes);
-}
-
-/* ---- io */
-
-/* BFQ's weights end at 1000 and have the same default, 100. */
-static int64_t bfq_weight(int64_t weight) {
-    return weight <= 100 ? weight : 100 + (weight - 100) * 900 / 9900;
-}
-
-/* v1: blkio.weight came with CFQ (before 5.0); BFQ brings its own file, when a disk uses it. */
-static int encode_io_weight_v1(const char *file, const struct cgroup_value *value,
-                               struct cgroup_writes *writes) {
-    int error = check_weight(value->integer);
-    int64_t weight = bfq_weight(value->integer);
-    if (!error)
-        error = append(writes, false, file, "%" PRId64, weight);
-    if (error)
-        return error;
-    return append(writes, true, "blkio.weight", "%" PRId64, between(10, weight, 1000));
-}
-
-static int encode_io_weight_v2(const char *file, const struct cgroup_value *value,
-                               struct cgroup_writes *writes) {
-    int error = check_weight(value->integer);
-    if (!error)
-        error = append(writes, false, file, "default %" PRId64, value->integer);
-    if (error)
-        return error;
-    return append(writes, true, "io.bfq.weight", "default %" PRId64, bfq_weight(value->integer));
-}
-
-/* The same for one device, "8:0 100"; v2 has it in the file of the default. */
-static int encode_device_weight_v1(const char *file, const struct cgroup_value *value,
-                                   struct cgroup_writes *writes) {
-    int error = check_weight(value->integer);
-    int64_t weight = bfq_weight(value->integer);
-    if (!error)
-        error = append(writes, false, file, "%s %" PRId64, value->key, weight);
-    if (error)
-        return error;
-    return append(writes, true, "blkio.weight_device", "%s %" PRId64, value->key,
-                  between(10, weight, 1000));
-}
-
-static int encode_device_weight_v2(const char *file, const struct cgroup_value *value,
-                                   struct cgroup_writes *writes) {
-    int error = check_weight(value->integer);
-    if (!error)
-        error = append(writes, false, file, "%s %" PRId64, value->key, value->integer);
-    if (error)
-        return error;
-    return append(writes, true, "io.bfq.weight", "%s %" PRId64, value->key,
-                  bfq_weight(value->integer));
-}
-
-/* "8:0 1048576" */
-static int encode_device_rate(const char *file, const struct cgroup_value *value,
-                              struct cgroup_writes *writes) {
-    return append(writes, false, file, "%s %" PRId64, value->key, value->integer);
-}
-
-/* io.max has one file for four limits. */
-static int encode_io_max(const struct cgroup_value *value, const char *limit,
-                         struct cgroup_writes *writes) {
-    return append(writes, false, "io.max", "%s %s=%" PRId64, value->key, limit, value->integer);
-}
-
-static int encode_read_bps(const char *file, const struct cgroup_value *value,
-                           struct cgroup_writes *writes) {
-    (void)file;
-    return encode_io_max(value, "rbps", writes);
-}
-
-static int encode_write_bps(const char *file, const struct cgroup_value *value,
-                            struct cgroup_writes *writes) {
-    (void)file;
-    return encode_io_max(value, "wbps", writes);
-}
-
-static int encode_read_iops(const char *file, const struct cgroup_value *value,
-                            struct cgroup_writes *writes) {
-    (void)file;
-    return encode_io_max(value, "riops", writes);
-}
-
-static int encode_write_iops(const char *file, const struct cgroup_value *value,
-                             struct cgroup_writes *writes) {
-    (void)file;
-    return encode_io_max(value, "wiops", writes);
 }
 
 /* ---- settings with a key */
@@ -238,12 +173,22 @@ static int encode_keyed_file(const char *file, const struct cgroup_value *value,
         snprintf(name, sizeof name, "%.*s%s%s", before, file, value->key, file + before + 1);
     if (length < 0 || (size_t)length >= sizeof name || strchr(value->key, '/'))
         return -EINVAL;
-    return append(writes, false, name, "%" PRId64, value->integer);
+    if (value->integer < 0 && strcmp(file + before + 1, ".max") == 0)
+        return lctr_cgroup_append(writes, false, name, "max");
+    return lctr_cgroup_append(writes, false, name, "%" PRId64, value->integer);
 }
 
 static int encode_interface(const char *file, const struct cgroup_value *value,
                             struct cgroup_writes *writes) {
-    return append(writes, false, file, "%s %" PRId64, value->key, value->integer);
+    return lctr_cgroup_append(writes, false, file, "%s %" PRId64, value->key, value->integer);
+}
+
+/* "mlx5_1 hca_handle=3 hca_object=10" */
+static int encode_keyed_line(const char *file, const struct cgroup_value *value,
+                             struct cgroup_writes *writes) {
+    if (strpbrk(value->key, " \n"))
+        return -EINVAL;
+    return lctr_cgroup_append(writes, false, file, "%s %s", value->key, value->text);
 }
 
 /* A file that is luactr's to write (cgroup.procs, cgroup.freeze) is not the recipe's. */
@@ -255,7 +200,7 @@ static int encode_raw(const char *file, const struct cgroup_value *value,
                 strcmp(value->key, "cgroup.pressure") != 0;
     if (ours || strchr(value->key, '/') || !strchr(value->key, '.') || value->key[0] == '.')
         return -EINVAL;
-    return append(writes, false, value->key, "%s", value->text);
+    return lctr_cgroup_append(writes, false, value->key, "%s", value->text);
 }
 
 /* ---- devices */
@@ -272,8 +217,8 @@ static int encode_devices_v1(const char *file, const struct cgroup_value *value,
     for (size_t i = 0; i < rules.count && !error; i++) {
         char text[DEVICE_RULE_MAX];
         lctr_device_rule_text(&rules.rule[i], text);
-        error = append(writes, false, rules.rule[i].allow ? "devices.allow" : "devices.deny", "%s",
-                       text);
+        error = lctr_cgroup_append(
+            writes, false, rules.rule[i].allow ? "devices.allow" : "devices.deny", "%s", text);
     }
     return error;
 }
@@ -312,6 +257,27 @@ const struct cgroup_setting lctr_cgroup_settings[] = {
      false,
      {"cpu.shares", encode_shares},
      {"cpu.weight", encode_weight}},
+    {"cpu_quota",
+     CGROUP_CPU,
+     TEXT,
+     false,
+     {"cpu.cfs_quota_us", encode_quota_of_period},
+     {"cpu.max", encode_cpu_max_of_period}},
+    /* for v2 the caller has the weight */
+    {"cpu_shares", CGROUP_CPU, INTEGER, false, {"cpu.shares", encode_integer}, NOWHERE},
+    {"cpu_idle",
+     CGROUP_CPU,
+     INTEGER,
+     false,
+     {"cpu.idle", encode_integer},
+     {"cpu.idle", encode_integer}},
+    {"cpu_realtime_period",
+     CGROUP_CPU,
+     INTEGER,
+     false,
+     {"cpu.rt_period_us", encode_integer},
+     NOWHERE},
+    {"cpu_realtime", CGROUP_CPU, INTEGER, false, {"cpu.rt_runtime_us", encode_integer}, NOWHERE},
     {"cpus",
      CGROUP_CPUSET,
      TEXT,
@@ -344,43 +310,69 @@ const struct cgroup_setting lctr_cgroup_settings[] = {
      false,
      {"memory.memsw.limit_in_bytes", encode_integer},
      {"memory.swap.max", encode_limit}},
+    {"swappiness", CGROUP_MEMORY, INTEGER, false, {"memory.swappiness", encode_integer}, NOWHERE},
+    {"oom_control", CGROUP_MEMORY, INTEGER, false, {"memory.oom_control", encode_integer}, NOWHERE},
+    {"kernel_memory",
+     CGROUP_MEMORY,
+     INTEGER,
+     false,
+     {"memory.kmem.limit_in_bytes", encode_integer},
+     NOWHERE},
+    {"kernel_memory_tcp",
+     CGROUP_MEMORY,
+     INTEGER,
+     false,
+     {"memory.kmem.tcp.limit_in_bytes", encode_integer},
+     NOWHERE},
     {"pids", CGROUP_PIDS, INTEGER, false, {"pids.max", encode_limit}, {"pids.max", encode_limit}},
     {"io.weight",
      CGROUP_IO,
      INTEGER,
      false,
-     {"blkio.bfq.weight", encode_io_weight_v1},
-     {"io.weight", encode_io_weight_v2}},
+     {"blkio.bfq.weight", lctr_cgroup_io_weight_v1},
+     {"io.weight", lctr_cgroup_io_weight_v2}},
     {"io.weight_device",
      CGROUP_IO,
      INTEGER,
      true,
-     {"blkio.bfq.weight_device", encode_device_weight_v1},
-     {"io.weight", encode_device_weight_v2}},
+     {"blkio.bfq.weight_device", lctr_cgroup_io_device_weight_v1},
+     {"io.weight", lctr_cgroup_io_device_weight_v2}},
+    {"io.leaf_weight",
+     CGROUP_IO,
+     INTEGER,
+     false,
+     {"blkio.leaf_weight", lctr_cgroup_io_leaf_weight},
+     NOWHERE},
+    {"io.leaf_weight_device",
+     CGROUP_IO,
+     INTEGER,
+     true,
+     {"blkio.leaf_weight_device", lctr_cgroup_io_device_leaf_weight},
+     NOWHERE},
     {"io.read_bps",
      CGROUP_IO,
      INTEGER,
      true,
-     {"blkio.throttle.read_bps_device", encode_device_rate},
-     {"io.max", encode_read_bps}},
+     {"blkio.throttle.read_bps_device", lctr_cgroup_io_device_rate},
+     {"io.max", lctr_cgroup_io_read_bps}},
     {"io.write_bps",
      CGROUP_IO,
      INTEGER,
      true,
-     {"blkio.throttle.write_bps_device", encode_device_rate},
-     {"io.max", encode_write_bps}},
+     {"blkio.throttle.write_bps_device", lctr_cgroup_io_device_rate},
+     {"io.max", lctr_cgroup_io_write_bps}},
     {"io.read_iops",
      CGROUP_IO,
      INTEGER,
      true,
-     {"blkio.throttle.read_iops_device", encode_device_rate},
-     {"io.max", encode_read_iops}},
+     {"blkio.throttle.read_iops_device", lctr_cgroup_io_device_rate},
+     {"io.max", lctr_cgroup_io_read_iops}},
     {"io.write_iops",
      CGROUP_IO,
      INTEGER,
      true,
-     {"blkio.throttle.write_iops_device", encode_device_rate},
-     {"io.max", encode_write_iops}},
+     {"blkio.throttle.write_iops_device", lctr_cgroup_io_device_rate},
+     {"io.max", lctr_cgroup_io_write_iops}},
     {"hugepages",
      CGROUP_HUGETLB,
      INTEGER,
@@ -400,6 +392,12 @@ const struct cgroup_setting lctr_cgroup_settings[] = {
      true,
      {"net_prio.ifpriomap", encode_interface},
      NOWHERE},
+    {"rdma",
+     CGROUP_RDMA,
+     TEXT,
+     true,
+     {"rdma.max", encode_keyed_line},
+     {"rdma.max", encode_keyed_line}},
     {"unified", CGROUP_CORE, TEXT, true, NOWHERE, {"*", encode_raw}},
 };
 const size_t lctr_cgroup_setting_count =

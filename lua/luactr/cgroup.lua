@@ -216,6 +216,16 @@ local function extend(handle, compiled)
   return true
 end
 
+-- cgroup v2 would make room by killing; v1 refuses by itself.
+local function fits(handle, compiled)
+  local used = compiled.least and handle:meters().memory
+  if used and used > compiled.least then
+    local errno <const> = core.sys.errno.EBUSY
+    return nil, failure(compiled, "write", core.sys.strerror(errno), errno, "memory.max")
+  end
+  return true
+end
+
 --- Give a running container other limits; those that are not named stay. A controller that it did
 --- not need before takes its processes in.
 ---@param handle luactr.cgroup
@@ -224,6 +234,9 @@ end
 ---@return table? err
 function M.update(handle, compiled)
   local fine, err = extend(handle, compiled)
+  if fine then
+    fine, err = fits(handle, compiled)
+  end
   if fine then
     fine, err = write_all(handle, compiled)
   end

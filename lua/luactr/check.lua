@@ -74,7 +74,8 @@ M.problems = Problems.new
 -- ---- constructors of types
 
 --- `check.string { max = 64 }` and so on: the options of the kind, all optional.
----   string: max, pattern, empty, binary (NUL allowed), too_long; numbers: min, max
+---   string: max, pattern, empty, binary (NUL allowed), too_long; numbers: min, max;
+---   unlimited: "unlimited" is a value, too, and becomes -1
 local function constructor(kind)
   return function(options)
     options = options or {}

@@ -3,20 +3,31 @@
 
 ---@class luactr.limits
 ---@field cpu? number|string CPUs it may use: 0.4 is 40 % of one
+---@field cpu_period? string|number how often that share is given anew; 0.1 s is the kernel's default
 ---@field cpu_weight? integer share when CPUs are short; 100 is normal
+---@field cpu_shares? integer the same in shares of cgroup v1; 1024 is normal
 ---@field cpu_burst? string|number unused CPU time that may be saved up
+---@field cpu_idle? boolean only what nobody else wants
+---@field cpu_realtime? string|number for realtime processes in each period (v1)
+---@field cpu_realtime_period? string|number the period of that (v1)
 ---@field cpus? string CPUs it may run on
 ---@field mems? string memory nodes it may use
 ---@field memory? string|integer above it the kernel kills (reason oom)
 ---@field memory_high? string|integer above it the kernel reclaims and slows down (v2)
 ---@field memory_low? string|integer below it the kernel does not reclaim
 ---@field swap? string|integer swap beside memory, not their sum
----@field pids? integer processes and threads
----@field io? { weight?: integer, weight_device?: table<string, integer>, read_bps?: table<string, string|integer>, write_bps?: table<string, string|integer>, read_iops?: table<string, integer>, write_iops?: table<string, integer> } disk shares and rates
+---@field swappiness? integer swap out rather than drop caches: 60 is normal (v1)
+---@field oom_kill? boolean false: who needs more memory waits (v1)
+---@field memory_check? boolean an update below what is in use is refused
+---@field kernel_memory? string|integer the kernel's own; since Linux 5.16 a part of memory (v1)
+---@field kernel_memory_tcp? string|integer buffers of TCP (v1)
+---@field pids? integer|string processes and threads
+---@field io? { weight?: integer, weight_device?: table<string, integer>, leaf_weight?: integer, leaf_weight_device?: table<string, integer>, read_bps?: table<string, string|integer>, write_bps?: table<string, string|integer>, read_iops?: table<string, integer|string>, write_iops?: table<string, integer|string> } disk shares and rates
 ---@field hugepages? table<string|integer, string|integer> page size = bytes
 ---@field devices? string[] device nodes that may be opened, as "c 1:3 rwm"
 ---@field net_class? integer class of its packets (v1)
 ---@field net_priority? table<string, integer> interface = priority (v1)
+---@field rdma? table<string, { handles?: integer|string, objects?: integer|string }> adapter = { handles =, objects = }
 ---@field unified? table<string, string> cgroup file = text, as it is (v2)
 ---@field cpu_time? string|number CPU time of all its processes, then KILL
 ---@field wall_time? string|number time since start, then KILL

@@ -192,10 +192,15 @@ describe("luactr.cgroup.compile() #unit", function()
   end)
 
   it("takes device rules as tables too", function()
-    local rules = { { type = "b", major = 8, access = "r" }, { allow = false, type = "a" } }
+    local rules = { { type = "b", major = 8, access = "r" } }
     local lines = writes({ devices = rules }, v1())
-    assert.are.equal("limits.devices: devices.allow = b 8:* r", lines[#lines - 1])
-    assert.are.equal("limits.devices: devices.deny = a", lines[#lines])
+    assert.are.equal("limits.devices: devices.allow = b 8:* r", lines[#lines])
+  end)
+
+  it("leaves out what a rule for all makes void", function()
+    local lines = writes({ devices = { "c 10:200 rw", "deny a", "c 1:3 r" } }, v1())
+    assert.are.same({ "limits.devices: devices.deny = a",
+      "limits.devices: devices.allow = c 1:3 r" }, lines)
   end)
 
   it("marks packets on v1", function()

@@ -67,7 +67,7 @@ local FEWEST_PIDS <const> = 2 -- PID 1 and the payload
 
 local function pids_too_few(case)
   local pids = case.plan and case.plan.spec.limits.pids
-  return pids and pids < FEWEST_PIDS and { pids = pids, fewest = FEWEST_PIDS } or nil
+  return pids and pids >= 0 and pids < FEWEST_PIDS and { pids = pids, fewest = FEWEST_PIDS } or nil
 end
 
 local function own_process_limit(case)
@@ -80,12 +80,12 @@ local SMALLEST_MEMORY <const> = 1 << 20
 
 local function memory_too_small(case)
   local memory = case.plan and case.plan.spec.limits.memory
-  return memory and memory < SMALLEST_MEMORY and { memory = memory } or nil
+  return memory and memory >= 0 and memory < SMALLEST_MEMORY and { memory = memory } or nil
 end
 
 local function memory_limited(case)
   local memory = case.plan and case.plan.spec.limits.memory
-  return memory and { memory = memory } or nil
+  return memory and memory >= 0 and { memory = memory } or nil
 end
 
 -- ---- limits of the process

@@ -176,6 +176,7 @@ end
 ---@field freezer? table the place that is only made to freeze
 ---@field attach string[] slots of the v1 directories, "cgroup:<name>"
 ---@field writes table[] { controller, version, file, text, instead?, from }
+---@field least? integer an update is refused while more memory is in use
 ---@field optional boolean writes that fail are warnings
 ---@field warnings string[]
 
@@ -222,6 +223,7 @@ function M.compile(limits, layout, id, pressure)
   return {
     id = id, path = path, at = at,
     places = self.places, attach = attach, freezer = self:freezer(),
+    least = limits.memory_check and (limits.memory or -1) >= 0 and limits.memory or nil,
     writes = self.writes, optional = limits.optional, warnings = self.warnings,
   }
 end

@@ -46,9 +46,64 @@ local function list(setting, what)
   end
 end
 
+local PERIOD <const> = 0.1 -- the kernel's default, in seconds
+
+local function microseconds(seconds)
+  return math.tointeger((seconds * 1e6 + 0.5) // 1)
+end
+
+local function cpu(self, path, value, limits)
+  if not limits.cpu_period then
+    self:set(path, "cpu", value < 0 and math.huge or value, "cpu")
+  end
+end
+
+local function cpu_period(self, path, value, limits)
+  local period, quota = microseconds(value), -1
+  if limits.cpu and limits.cpu > 0 then
+    quota = microseconds(limits.cpu * value)
+  end
+  if period < 1000 or period > 1000000 then
+    return self:problem(path, "a period is from 1 ms to 1 s")
+  elseif quota >= 0 and quota < 1000 then
+    return self:problem(path, "limits.cpu is less than 1 ms in each of those periods")
+  end
+  self:set(path, "cpu_quota", string.format("%d %d", quota, period), "cpu")
+end
+
+--- The weight for shares of v1: 2 is 1, 1024 is 100 and 262144 is 10000, as other runtimes have it.
+---@param shares integer
+---@return integer weight
+function M.weight(shares)
+  local log = math.log(math.max(2, math.min(shares, 262144)), 2)
+  local weight = math.ceil(10 ^ ((log * log + 125 * log) / 612 - 7 / 34) - 1e-9)
+  return math.max(1, math.min(weight, 10000))
+end
+
+local function cpu_shares(self, path, value, limits)
+  local home = self.layout.controllers.cpu
+  if limits.cpu_weight then
+    self:problem(path, "says the same as limits.cpu_weight: leave one out")
+  elseif home and home.version == 2 then
+    self:set(path, "cpu_weight", M.weight(value), "cpu")
+  else
+    self:set(path, "cpu_shares", value, "cpu")
+  end
+end
+
+local function realtime(setting)
+  return function(self, path, value)
+    self:set(path, setting, microseconds(value), "cpu")
+  end
+end
+
 local function cpu_burst(self, path, value, limits)
-  -- The kernel refuses a burst above the quota of one period (0.1 s).
-  local most = limits.cpu and limits.cpu * 0.1
+  -- The kernel refuses a burst above the quota of one period.
+  local has_quota = limits.cpu and limits.cpu > 0
+  local most = has_quota and limits.cpu * (limits.cpu_period or PERIOD)
+  if value == 0 then
+    most = 0
+  end
   if not most then
     return self:problem(path, "a burst saves up unused quota: it needs limits.cpu")
   elseif value > most then
@@ -60,12 +115,20 @@ end
 local function swap(self, path, value, limits)
   local home = self.layout.controllers.memory
   if home and home.version == 1 and value >= 0 then
-    if not limits.memory then
+    if not limits.memory or limits.memory < 0 then
       return self:problem(path, "cgroup v1 limits memory and swap together: it needs limits.memory")
     end
     value = limits.memory + value
   end
   self:set(path, "swap", value, "memory")
+end
+
+--- On v2 it is always there, which is what true wants.
+local function oom_kill(self, path, value)
+  local home = self.layout.controllers.memory
+  if not value or home and home.version == 1 then
+    self:set(path, "oom_control", value and 0 or 1, "memory")
+  end
 end
 
 local function device_number(self, path, device)
@@ -77,11 +140,15 @@ local function device_number(self, path, device)
 end
 
 -- Of one disk each.
-local OF_DISKS <const> = { "weight_device", "read_bps", "write_bps", "read_iops", "write_iops" }
+local OF_DISKS <const> = {
+  "weight_device", "leaf_weight_device", "read_bps", "write_bps", "read_iops", "write_iops",
+}
 
 local function io_limits(self, path, value)
-  if value.weight then
-    self:set(path .. ".weight", "io.weight", value.weight, "io")
+  for _, name in ipairs { "weight", "leaf_weight" } do
+    if value[name] then
+      self:set(path .. "." .. name, "io." .. name, value[name], "io")
+    end
   end
   for _, name in ipairs(OF_DISKS) do
     for _, device in ipairs(check.sorted_keys(value[name] or {})) do
@@ -136,6 +203,9 @@ local function devices(self, path, value)
   local bad = 0
   for i, rule in ipairs(value) do
     rule = device_rule(rule)
+    if rule:find("^%l+ a$") then -- it counts for all, so what was said before is void
+      rules = {}
+    end
     rules[#rules + 1] = rule
     if not cgroup.device_program(rule) then
       bad = bad + 1
@@ -152,6 +222,20 @@ local function net_priority(self, path, value)
   for _, interface in ipairs(check.sorted_keys(value)) do
     local at = string.format("%s[%q]", path, interface)
     self:set(at, "net_priority", value[interface], "net_prio", interface)
+  end
+end
+
+local function most(number)
+  return number and (number < 0 and "max" or tostring(number))
+end
+
+local function rdma(self, path, value)
+  for _, adapter in ipairs(check.sorted_keys(value)) do
+    local words = {}
+    words[#words + 1] = value[adapter].handles and "hca_handle=" .. most(value[adapter].handles)
+    words[#words + 1] = value[adapter].objects and "hca_object=" .. most(value[adapter].objects)
+    self:set(string.format("%s[%q]", path, adapter), "rdma", table.concat(words, " "), "rdma",
+      adapter)
   end
 end
 
@@ -176,11 +260,22 @@ end
 M.rows = {
   { "cpus", list("cpus", "CPU") },
   { "mems", list("mems", "memory node") },
-  { "cpu", plain("cpu", "cpu") },
+  { "cpu", cpu },
+  { "cpu_period", cpu_period },
   { "cpu_burst", cpu_burst },
+  { "cpu_shares", cpu_shares },
+  { "cpu_idle", function(self, path, value)
+    self:set(path, "cpu_idle", value and 1 or 0, "cpu")
+  end },
+  { "cpu_realtime_period", realtime "cpu_realtime_period" },
+  { "cpu_realtime", realtime "cpu_realtime" },
   { "cpu_weight", plain("cpu_weight", "cpu") },
   { "memory", plain("memory", "memory") },
   { "swap", swap },
+  { "swappiness", plain("swappiness", "memory") },
+  { "oom_kill", oom_kill },
+  { "kernel_memory", plain("kernel_memory", "memory") },
+  { "kernel_memory_tcp", plain("kernel_memory_tcp", "memory") },
   { "memory_high", plain("memory_high", "memory") },
   { "memory_low", plain("memory_low", "memory") },
   { "pids", plain("pids", "pids") },
@@ -188,6 +283,7 @@ M.rows = {
   { "hugepages", hugepages },
   { "net_class", plain("net_class", "net_cls") },
   { "net_priority", net_priority },
+  { "rdma", rdma },
   { "unified", unified },
   { "devices", devices },
 }

@@ -37,7 +37,12 @@ local function in_range(t, value, path, problems)
   return value
 end
 
+local UNLIMITED <const> = "unlimited" -- the kernel's -1, where the type takes that
+
 function M.integer(t, value, path, problems)
+  if t.unlimited and value == UNLIMITED then
+    return -1
+  end
   local whole = type(value) == "number" and math.tointeger(value)
   if not whole then
     return problems:expected(t, path, value)
@@ -54,6 +59,9 @@ end
 
 --- Sizes, times, modes and CPU counts: units.lua has a parser of the kind's name.
 local function by_units(t, value, path, problems)
+  if t.unlimited and value == UNLIMITED then
+    return -1
+  end
   local number, problem = units[t.kind](value)
   if not number then
     return problems:add(path, "%s", problem)

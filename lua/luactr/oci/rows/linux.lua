@@ -93,18 +93,17 @@ end
 
 local function cgroup(value, b, path)
   if value ~= "" and not b.context.systemd and b:knows "cgroup" then
-    b:set("cgroup", value:sub(1, 1) == "/" and value or "/" .. value, path)
+    b:set("cgroup", value, path)
   end
 end
 
 local function resources(value, b, path)
-  local fine, module = pcall(require, "luactr.oci.resources")
-  if not fine then
-    return
+  local limits, origins = require("luactr.oci.resources").limits(value, b.context)
+  for _, problem in ipairs(limits and {} or origins) do
+    b:problem(problem.path, "%s", problem.message)
   end
-  local limits, origins = module.limits(value, b.context)
   b:set("limits", limits, path)
-  for from, to in pairs(origins or {}) do
+  for from, to in pairs(limits and origins or {}) do
     b:origin(from, to)
   end
 end
