@@ -3,6 +3,8 @@ local M = {}
 
 M.VERSION = 1 -- of what luactr keeps of such a container; the next luactr reads the last one's
 
+M.OCI_VERSION = "1.3.0" -- of the specification, for containers that have no bundle
+
 ---@class luactr.oci.state
 ---@field ociVersion string
 ---@field id string
@@ -10,13 +12,14 @@ M.VERSION = 1 -- of what luactr keeps of such a container; the next luactr reads
 ---@field pid? integer the host's; of one that has stopped there is none
 ---@field bundle string
 ---@field annotations? table<string, string>
+---@field recipes? string[] files of those that are told of its life: luactr.oci.recipes
 
 ---@class luactr.oci.record in state.json, once a container is created: before that there is none
 ---@field version integer
 ---@field ociVersion string
 ---@field bundle string absolute
 ---@field annotations? table<string, string>
----@field recipes? string[] files of those that are told of its life: luactr.oci.recipes
+---@field hooks? table<string, boolean> the kinds that there are
 
 ---@param id string
 ---@param oci luactr.oci.record
