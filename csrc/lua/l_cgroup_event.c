@@ -4,7 +4,6 @@
 #include "core/cgroup_pressure.h"
 #include "l_cgroup.h"
 
-#include <math.h>
 #include <poll.h>
 
 static int push_events(lua_State *L, short events) {
@@ -35,7 +34,7 @@ static int l_oom_kills(lua_State *L) {
 static long check_microseconds(lua_State *L, int arg) {
     lua_Number seconds = luaL_checknumber(L, arg);
     luaL_argcheck(L, seconds > 0 && seconds < 1e6, arg, "out of range");
-    return lround(seconds * 1e6);
+    return (long)(seconds * 1e6 + 0.5);
 }
 
 /* stall_open(group, "cpu" | "memory" | "io", "some" | "full", seconds, window) -> fd, "p" */

@@ -4,13 +4,13 @@
 
 #include "core/attach.h"
 #include "core/events.h"
+#include "core/round.h"
 
 #include "l_cgroup.h"
 #include "l_spawn.h"
 #include "l_util.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -38,7 +38,7 @@ static struct lctr_monitor *check_open(lua_State *L) {
 static int64_t number_field(lua_State *L, int table, const char *name, double scale) {
     int64_t value = NO_LIMIT;
     if (lua_getfield(L, table, name) != LUA_TNIL)
-        value = (int64_t)ceil(luaL_checknumber(L, -1) * scale);
+        value = lctr_round_up(luaL_checknumber(L, -1) * scale);
     lua_pop(L, 1);
     return value;
 }

@@ -2,12 +2,12 @@
 #include "l_spawn.h"
 #include "core/image.h"
 #include "core/plan.h"
+#include "core/round.h"
 #include "core/spawn.h"
 #include "l_plan.h"
 #include "l_util.h"
 
 #include <errno.h>
-#include <math.h>
 #include <sys/wait.h>
 
 #define PROCESS_CLASS "luactr.process"
@@ -201,7 +201,7 @@ static void push_end(lua_State *L, const struct lctr_process *p) {
 static int64_t check_timeout(lua_State *L, int arg) {
     lua_Number seconds = luaL_optnumber(L, arg, -1);
     luaL_argcheck(L, seconds < 1e15, arg, "too long");
-    return seconds < 0 ? -1 : (int64_t)ceil(seconds * 1000);
+    return seconds < 0 ? -1 : lctr_round_up(seconds * 1000);
 }
 
 static int push_unfinished(lua_State *L, int error) {

@@ -2,6 +2,7 @@
  * descriptor, the terminal's raw mode, advisory locks, the start of a process. */
 #include "core/flocks.h"
 #include "core/guard.h"
+#include "core/round.h"
 
 #include "l_util.h"
 
@@ -9,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -50,10 +50,10 @@ static void read_entry(lua_State *L, struct pollfd *slot) {
 static int milliseconds(lua_State *L, int arg) {
     if (lua_isnoneornil(L, arg))
         return -1;
-    double wait = ceil(luaL_checknumber(L, arg) * 1e3);
+    double wait = luaL_checknumber(L, arg) * 1e3;
     if (!(wait > 0))
         return 0;
-    return wait < INT_MAX ? (int)wait : INT_MAX;
+    return wait < INT_MAX ? (int)lctr_round_up(wait) : INT_MAX;
 }
 
 /* poll(entries, [seconds]) -> how many are ready. Each entry's `ready` becomes true or false; an

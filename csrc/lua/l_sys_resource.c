@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -121,7 +120,7 @@ static int l_nanosleep(lua_State *L) {
     lua_Number seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds <= SECONDS_MAX, 1, "out of range");
     struct timespec left = {.tv_sec = (time_t)seconds};
-    left.tv_nsec = (long)((seconds - floor(seconds)) * 1e9);
+    left.tv_nsec = (long)((seconds - (double)left.tv_sec) * 1e9);
     int result = (int)TEMP_FAILURE_RETRY(nanosleep(&left, &left)); /* goes on with what is left */
     return l_pushdone(L, result, errno, "nanosleep", NULL);
 }

@@ -36,6 +36,30 @@ print(loaded())]])
     assert.same({ "false\ntrue\n", "" }, { result.stdout, result.stderr })
   end)
 
+  it("loads libm for what is computed with it only", function()
+    local dir <close> = support.tmpdir()
+    local recipe = dir:write("recipe.lua", [[
+local function loaded()
+  for line in io.lines("/proc/self/maps") do
+    if line:find("/libm.so", 1, true) then return true end
+  end
+  return false
+end
+local two = 2
+print(loaded(), 7 // 2.0, math.floor(-2.5), math.tointeger("8"))
+for _, value in ipairs { math.sin(1), math.exp(1), two ^ 0.5, math.log(8, 2), math.log(100, 10),
+  math.log(2), math.atan(1, 2), math.acos(0.5), math.asin(0.5), math.tan(1), math.cos(1),
+  math.sqrt(2), math.fmod(7.5, 2), -7.5 % two } do
+  print(("%.6f"):format(value))
+end
+print(loaded())]])
+    local result = support.luactr { recipe }
+    local expected = { "false\t3.0\t-3\t8", "0.841471", "2.718282", "1.414214", "3.000000",
+      "2.000000", "0.693147", "0.463648", "1.047198", "0.523599", "1.557408", "0.540302",
+      "1.414214", "1.500000", "0.500000", "true", "" }
+    assert.equal(table.concat(expected, "\n"), result.stdout)
+  end)
+
   it("ignores LUA_INIT", function()
     local result = support.luactr { "version", env = { LUA_INIT = "error('init')" } }
     assert.equal(0, result.code)
