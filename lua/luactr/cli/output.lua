@@ -100,6 +100,10 @@ local function plain(value)
   elseif type(value) ~= "table" then
     return value
   end
+  local meta = getmetatable(value)
+  if meta and meta.__json then
+    return value
+  end
   local copy = {}
   for key, element in pairs(require("luactr.error").is(value) and value:record() or value) do
     if type(element) ~= "function" then
@@ -126,12 +130,17 @@ end
 
 --- cjson escapes the slash, which nobody wants to read.
 local function scalar(value)
+  if math.type(value) == "integer" then
+    return tostring(value) -- of which cjson keeps 14 digits
+  elseif type(value) == "table" then
+    return getmetatable(value).__json(value)
+  end
   return (require("luactr.json").encode(value):gsub("\\/", "/"))
 end
 
 --- Indented, with keys in order: for people who read JSON.
 local function indented(value, margin)
-  if type(value) ~= "table" then
+  if type(value) ~= "table" or getmetatable(value) then
     return scalar(value)
   end
   local parts, inner = {}, margin .. "  "

@@ -191,6 +191,71 @@ function M.recipe(document, context)
   return b.raw, b.origins, b.warnings
 end
 
+-- ---- the way back
+
+-- Fields of a recipe that the rows read, besides those that they name.
+local ALSO_READ <const> = {
+  groups = true, umask = true, readonly = true, nice = true, network = true, stop_signal = true,
+  default_mounts = true, name = true, entrypoint = true, tty = true,
+}
+
+-- What engines do without being told.
+local WITHOUT_WORDS <const> = { keyring = "new", init = false, nesting = true }
+
+local Writer = {}
+Writer.__index = Writer
+
+--- Something that config.json cannot say.
+function Writer:lose(path, message)
+  if not self.named[path] then
+    self.named[path] = true
+    self.lost[#self.lost + 1] = { path = path, message = message }
+  end
+end
+
+local function name_in(spec)
+  local own = spec.namespaces.uts == "new" or spec.namespaces.uts == "try"
+  if not own or spec.hostname == false then
+    return nil
+  end
+  return spec.hostname or spec.name and spec.name:sub(1, 64) or nil
+end
+
+--- Fields that were given and have no row.
+local function lose_the_others(b, spec)
+  local read = {}
+  for _, section in ipairs(M.sections) do
+    for _, row in ipairs(section.rows) do
+      read[(row.field or ""):match("^[^.]*")] = true
+    end
+  end
+  for _, name in ipairs(check.sorted_keys(spec.given)) do
+    local is_said = read[name] or ALSO_READ[name] or spec[name] == WITHOUT_WORDS[name]
+    if not is_said then
+      b:lose(name, "not known there")
+    end
+  end
+end
+
+--- The document that says the same as a recipe, as far as config.json can.
+---@param spec luactr.spec
+---@return table document
+---@return luactr.problem[] lost what it cannot say
+function M.document(spec)
+  local b = setmetatable({ lost = {}, named = {}, hostname = name_in(spec) }, Writer)
+  local document = { process = {}, linux = {} }
+  for _, section in ipairs(M.sections) do
+    local place = section.name == "" and document or document[section.name]
+    local back = require("luactr.oci.back." .. (section.name == "" and "container" or section.name))
+    for _, row in ipairs(section.rows) do
+      local from = back[row.name]
+      place[row.name] = from and from(spec, b) or nil
+    end
+  end
+  lose_the_others(b, spec)
+  return document, b.lost
+end
+
 --- Where a spec of a config.json comes from, for messages: paths are told as config.json has them.
 ---@param context luactr.oci.context
 ---@param origins? table<string, string>

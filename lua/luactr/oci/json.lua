@@ -12,6 +12,19 @@ M.DEEPEST = 64
 ---@field value integer the same 64 bits
 local Wide <const> = { __name = "number above 2^63" }
 
+--- As JSON has it.
+function Wide.__json(number)
+  local tens = (number.value >> 1) // 5
+  return string.format("%d%d", tens, number.value - tens * 10)
+end
+
+--- The number that an integer is without its sign.
+---@param value integer
+---@return integer|luactr.oci.wide
+function M.unsigned(value)
+  return value < 0 and setmetatable({ value = value }, Wide) or value
+end
+
 --- The bits of a wide number; nil for any other value.
 ---@return integer?
 function M.wide(value)

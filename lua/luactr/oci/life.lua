@@ -80,9 +80,12 @@ local function recipe_of(request)
     no_new_keyring = request.no_new_keyring, preserve_fds = request.preserve_fds,
     console_socket = request.console_socket,
   }
-  local raw, origins = config.recipe(document, context)
+  local raw, origins, warnings = config.recipe(document, context)
   if not raw then
     return nil, origins
+  end
+  for _, warning in ipairs(request.warn and warnings or {}) do
+    request.warn(warning)
   end
   return raw, config.where(context, origins), document
 end

@@ -35,7 +35,12 @@ local function from_recipe(request)
     return nil, require("luactr.error").new { code = "EUSAGE", op = "spec",
       message = "only a container becomes a bundle, and the recipe returned none" }
   end
-  return require("luactr.oci.config").document(outcome.container.spec)
+  local document, lost = require("luactr.oci.config").document(outcome.container.spec)
+  for _, one in ipairs(lost) do
+    request.log:write("warning",
+      string.format("%s is not in the bundle: %s", one.path, one.message))
+  end
+  return document
 end
 
 --- Nothing that is there is written over.
