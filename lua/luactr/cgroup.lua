@@ -41,7 +41,7 @@ local function hugepage_sizes()
   for _, entry in ipairs(core.sys.readdir("/sys/kernel/mm/hugepages") or {}) do
     local kilobytes = math.tointeger(entry.name:match("^hugepages%-(%d+)kB$"))
     if kilobytes then
-      sizes[require("luactr.cgroup.limits").page_size(kilobytes << 10)] = true
+      sizes[require("luactr.units").page_size(kilobytes << 10)] = true
     end
   end
   return sizes

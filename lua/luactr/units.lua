@@ -143,6 +143,18 @@ function M.cpu(value)
   return cpus
 end
 
+--- As the kernel names a page size in its files: "2MB", "1GB", "64KB".
+---@param bytes integer
+---@return string
+function M.page_size(bytes)
+  for _, unit in ipairs { { 1 << 30, "GB" }, { 1 << 20, "MB" } } do
+    if bytes >= unit[1] then
+      return bytes // unit[1] .. unit[2]
+    end
+  end
+  return bytes // 1024 .. "KB"
+end
+
 --- Bytes as people read them, exact: 67108864 is "64M", 1000 is "1000".
 ---@param bytes integer
 ---@return string

@@ -4,6 +4,7 @@
 -- and all limits. It calls compiler:set for each setting, or compiler:problem.
 local check = require "luactr.check"
 local core = require "luactr.core"
+local units = require "luactr.units"
 
 local cgroup <const> = core.cgroup
 
@@ -161,21 +162,9 @@ local function io_limits(self, path, value)
   end
 end
 
---- As the kernel names a page size in its files: "2MB", "1GB", "64KB".
----@param bytes integer
----@return string
-function M.page_size(bytes)
-  for _, unit in ipairs { { 1 << 30, "GB" }, { 1 << 20, "MB" } } do
-    if bytes >= unit[1] then
-      return bytes // unit[1] .. unit[2]
-    end
-  end
-  return bytes // 1024 .. "KB"
-end
-
 local function hugepages(self, path, value)
   for _, bytes in ipairs(check.sorted_keys(value)) do
-    local size = type(bytes) == "string" and bytes or M.page_size(bytes)
+    local size = type(bytes) == "string" and bytes or units.page_size(bytes)
     local at, sizes = string.format("%s[%q]", path, size), self.layout.hugepage_sizes
     if sizes and not sizes[size] then
       self:problem(at, "this host has no huge pages of that size: it has "

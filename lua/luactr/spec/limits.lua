@@ -23,6 +23,15 @@ local of_adapter <const> = check.record {
   { name = "objects", type = count_or_none, help = "hca objects" },
 }
 
+-- By the names of the kernel, so that they are the same in JSON.
+local hugepages <const> = check.map(check.size(), size_or_zero, { convert = function(sizes)
+  local names = {}
+  for bytes, limit in pairs(sizes) do
+    names[require("luactr.units").page_size(bytes)] = limit
+  end
+  return names
+end })
+
 return check.record {
   { name = "cpu", type = check.cpu { unlimited = true }, oci = "cpu.quota, cpu.period",
     help = "CPUs it may use: 0.4 is 40 % of one" },
@@ -71,7 +80,7 @@ return check.record {
     { name = "read_iops", type = per_second, help = "reads per second" },
     { name = "write_iops", type = per_second, help = "writes per second" },
   } },
-  { name = "hugepages", type = check.map(check.size(), size_or_zero), oci = "hugepageLimits",
+  { name = "hugepages", type = hugepages, oci = "hugepageLimits",
     help = "page size = bytes" },
   { name = "devices", type = check.list(check.string { max = 64 }), oci = "devices",
     help = "device nodes that may be opened, as \"c 1:3 rwm\"" },

@@ -30,7 +30,9 @@ function M.run(request)
   local done
   done, err = require("luactr.oci.events").follow(container, {
     stats = request.options.stats, interval = seconds,
-    print = function(event) return output.print(output.json(event)) == 0 end,
+    print = function(event)
+      return output.print(require("luactr.state").json(event) .. "\n") == 0
+    end,
   })
   return done and 0, err
 end

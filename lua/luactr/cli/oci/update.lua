@@ -25,7 +25,8 @@ local LIMITS <const> = {
   { "--memory-reservation", "memory.reservation", size = true,
     help = "bytes that it gives back last" },
   { "--memory-swap", "memory.swap", size = true, help = "memory and swap together; -1: no limit" },
-  { "--kernel-memory", "memory.kernel", size = true, help = "is taken, and not limited any more" },
+  { "--kernel-memory", "memory.kernel", size = true,
+    help = "the kernel's own; since Linux 5.16 a part of memory" },
   { "--kernel-memory-tcp", "memory.kernelTCP", size = true, help = "buffers of TCP" },
   { "--pids-limit", "pids.limit", help = "processes; -1: no limit" },
   { "--l3-cache-schema", "intelRdt.l3CacheSchema", word = "TEXT", help = "Intel RDT's L3 cache" },
@@ -92,8 +93,7 @@ function M.run(request)
     return mistake "which limits? --resources FILE, or one by one"
   end
   if options.resources then
-    given, err = require("luactr.oci.document").read(
-      options.resources == "-" and "/dev/stdin" or options.resources)
+    given, err = require("luactr.oci.update").read(options.resources)
     if not given then
       return nil, err
     end

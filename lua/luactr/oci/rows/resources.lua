@@ -156,7 +156,7 @@ end
 local function hugepages_back(limit)
   local list = {}
   for _, size in ipairs(check.sorted_keys(limit)) do
-    list[#list + 1] = { pageSize = require("luactr.cgroup.limits").page_size(size),
+    list[#list + 1] = { pageSize = size,
       limit = limit[size] < 0 and math.maxinteger or limit[size] }
   end
   return list
