@@ -139,6 +139,12 @@ static bool overlap(const struct device_rule *a, const struct device_rule *b) {
            meet(a->minor, b->minor);
 }
 
+/* Whether v1 takes the rule for an exception to the default (what the last "a" has said) and adds it
+ * to its list. One that agrees with the default takes exceptions back. */
+static bool is_added(const struct device_rules *rules, size_t since, size_t i) {
+    return since > 0 && rules->rule[since - 1].allow != rules->rule[i].allow;
+}
+
 /* v1 takes an exception back only by its exact node, and ignores the attempt otherwise. */
 bool lctr_device_rules_are_exceptions(const struct device_rules *rules) {
     size_t since = 0; /* the rule after the last "a", which empties v1's list */
@@ -146,7 +152,7 @@ bool lctr_device_rules_are_exceptions(const struct device_rules *rules) {
         const struct device_rule *rule = &rules->rule[i];
         if (rule->type == 'a')
             since = i + 1;
-        for (size_t k = since; k < i; k++) {
+        for (size_t k = since; k < i && !is_added(rules, since, i); k++) {
             const struct device_rule *earlier = &rules->rule[k];
             if (earlier->allow != rule->allow && overlap(earlier, rule) &&
                 !same_node(earlier, rule))

@@ -140,6 +140,8 @@ describe("luactr.core.cgroup.encode() #core #layout", function()
     assert.is_nil(v1 "allow a\ndeny c 1:3 rwm\nallow c 1:3 r")
     assert.is_nil(v1 "deny a\nallow c 1:* r\ndeny c 1:3 w")
     assert.is_nil(v1 "deny a\nallow c 1:* r\ndeny a")
+    assert.is_nil(v1 "deny a\ndeny c 10:229 rwm\nallow c *:* m") -- nothing was taken back
+    assert.is_nil(v1 "allow a\nallow c 1:3 r\ndeny c 1:* r")
     assert.are.equal("EOPNOTSUPP", v1 "deny a\nallow c 1:* rwm\ndeny c 1:3 w")
     assert.are.equal("EOPNOTSUPP", v1 "allow a\ndeny c 1:3 rwm\nallow c *:* r")
   end)

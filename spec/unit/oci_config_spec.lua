@@ -107,6 +107,14 @@ describe("luactr.oci.config #unit", function()
       assert.are.equal("c", checked.devices[1].type)
     end)
 
+    it("leaves the terminals' multiplexer to devpts", function()
+      local checked = assert(spec_of [[{"linux": {"devices": [
+        {"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2},
+        {"path": "/dev/x", "type": "c", "major": 1, "minor": 3}]}}]])
+      assert.are.equal(1, #checked.devices)
+      assert.are.equal("/dev/x", checked.devices[1].path)
+    end)
+
     it("passes over capabilities that nobody knows, with a warning", function()
       local raw, _, warnings = raw_of [[{"process": {"capabilities": {
         "bounding": ["CAP_CHOWN", "CAP_MAGIC"]}}}]]

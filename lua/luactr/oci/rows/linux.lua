@@ -79,12 +79,18 @@ local function device(one, b, path)
   }
 end
 
+-- Who lists all the host's devices (a privileged container's engine) means this one, too; here it is
+-- that of the container's own devpts.
+local PTMX <const> = "/dev/ptmx"
+
 local function devices(list, b, path)
   local result = {}
   for i, one in ipairs(list) do
     local at = string.format("%s[%d]", path, i)
-    result[i] = device(one, b, at)
-    b:origin("devices[" .. i .. "].mode", at .. ".fileMode")
+    if one.path ~= PTMX then
+      result[#result + 1] = device(one, b, at)
+      b:origin("devices[" .. #result .. "].mode", at .. ".fileMode")
+    end
   end
   b:set("devices", result, path)
 end
