@@ -97,6 +97,11 @@ describe("luactr.oci.log #unit", function()
       log.line("text", "warning", 'a "b"\n  c', 1))
   end)
 
+  it("spells what errno means as engines look for it", function()
+    assert.matches("exec /x; ENOENT %(no such file or directory%): No file",
+      log.line("text", "error", "exec /x\n  ENOENT (No such file or directory): No file", 1))
+  end)
+
   it("makes JSON of any bytes", function()
     local line = log.line("json", "error", "a\xff\0b\27", 1)
     assert.same("a?\0b\27", require("cjson").decode(line).msg)

@@ -34,9 +34,11 @@ local function printable(text)
   return utf8.len(text) and text or (text:gsub("[\x80-\xff]", "?"))
 end
 
---- A paragraph as one line.
+--- A paragraph as one line. Docker's client knows "no such file or directory" in lower case only.
 local function flat(text)
-  return (text:gsub("\n%s*", "; "))
+  return (text:gsub("\n%s*", "; "):gsub("(E%u[%u%d]+ %()(%u)(%l)", function(code, first, second)
+    return code .. first:lower() .. second
+  end))
 end
 
 local function quoted(text)
