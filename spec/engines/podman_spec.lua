@@ -172,6 +172,23 @@ describe("podman #engines", function()
     assert.equal("", must("ps", "-aq"))
   end)
 
+  it("runs containers of somebody without rights", function()
+    support.needs("stranger", "program:newuidmap")
+    room:must { "sh", "-c", "useradd --uid 4000 --home-dir /run/home --create-home roomer"
+      .. " && chmod 755 \"$0\" && mkdir -m 700 /run/runtime && chown roomer /run/runtime",
+      room.dir.path }
+    local function theirs(...)
+      return room:must { "setpriv", "--reuid=4000", "--regid=4000", "--clear-groups", "env",
+        "HOME=/run/home", "XDG_RUNTIME_DIR=/run/runtime", "podman", "--runtime", room.runtime, ... }
+    end
+    theirs("import", "--change", "ENV PATH=/bin", room.archive, engines.image)
+    assert.equal("0 4000", theirs("run", "--rm", "--network=none", engines.image, "sh", "-c",
+      "echo $(id -u) $(awk '$1 == 0 { print $2 }' /proc/self/uid_map)"))
+    theirs("run", "-d", "--name=own", "--network=none", engines.image, "sleep", "1000")
+    assert.equal("1000", theirs("exec", "-u", "app", "own", "id", "-u"))
+    theirs("rm", "-f", "-t", "0", "own")
+  end)
+
   it("joins containers by a network, with names and ports", function()
     support.needs("file:/usr/lib/podman/netavark", "program:iptables")
     must("network", "create", "lan")
