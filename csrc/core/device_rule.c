@@ -139,8 +139,8 @@ static bool overlap(const struct device_rule *a, const struct device_rule *b) {
            meet(a->minor, b->minor);
 }
 
-/* Whether v1 takes the rule for an exception to the default (what the last "a" has said) and adds it
- * to its list. One that agrees with the default takes exceptions back. */
+/* Whether v1 takes the rule for an exception to the default (what the last "a" has said) and adds
+ * it to its list. One that agrees with the default takes exceptions back. */
 static bool is_added(const struct device_rules *rules, size_t since, size_t i) {
     return since > 0 && rules->rule[since - 1].allow != rules->rule[i].allow;
 }

@@ -327,12 +327,12 @@ describe("a runtime of OCI bundles #engines", function()
       local pid = other:state().pid
       local expected = room:must { "sh", "-c",
         ("cd /proc/%d/ns; readlink net; readlink uts"):format(pid) }
-      prints(expected .. "\nconformance\n", "readlink /proc/self/ns/net; readlink /proc/self/ns/uts;"
-        .. "hostname", function(config)
-        config.hostname = nil
-        config.linux.namespaces[2].path = ("/proc/%d/ns/net"):format(pid)
-        config.linux.namespaces[4].path = ("/proc/%d/ns/uts"):format(pid)
-      end)
+      prints(expected .. "\nconformance\n", "cd /proc/self/ns; readlink net; readlink uts; hostname",
+        function(config)
+          config.hostname = nil
+          config.linux.namespaces[2].path = ("/proc/%d/ns/net"):format(pid)
+          config.linux.namespaces[4].path = ("/proc/%d/ns/uts"):format(pid)
+        end)
       other:delete()
     end)
 

@@ -79,8 +79,8 @@ local function device(one, b, path)
   }
 end
 
--- Who lists all the host's devices (a privileged container's engine) means this one, too; here it is
--- that of the container's own devpts.
+-- Who lists all devices of the host (a privileged container's engine) has this one, too; here it
+-- is that of the container's own devpts.
 local PTMX <const> = "/dev/ptmx"
 
 local function devices(list, b, path)
