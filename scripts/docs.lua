@@ -1,5 +1,5 @@
--- docs.lua [--check]: writes docs/recipes.md and lua/luactr/types.lua from the schema, and
--- docs/errors.md from the rows of causes
+-- docs.lua [--check]: writes docs/recipes.md and lua/luactr/types.lua from the schema,
+-- docs/errors.md from the rows of causes, and docs/oci.md from those of config.json
 --
 -- Run in the root of the checkout, after a build. With --check it only tells which file is out of
 -- date. Loaded by a spec it returns the files' texts by name.
@@ -196,6 +196,99 @@ local function errors_page()
   return (read(TEMPLATES .. "errors.md"):gsub("@(%l+)@", { causes = causes_tables() }))
 end
 
+-- ---- OCI's config.json
+
+local SEEN <const> = dofile(TEMPLATES .. "oci_seen.lua")
+
+--- Call visit(path, row) for each row, and those in the objects that it is made of.
+local function each_row(rows, prefix, visit)
+  for _, row in ipairs(rows) do
+    local path, type = prefix .. row.name, row.type
+    visit(path, row)
+    if type.kind == "list" then
+      path, type = path .. "[]", type.of
+    elseif type.kind == "map" then
+      path, type = path .. ".*any*", type.of
+    end
+    local fields = type.fields
+      or path == "linux.seccomp" and require("luactr.spec.seccomp.oci").fields
+    if fields then
+      each_row(fields, path .. ".", visit)
+    end
+  end
+end
+
+local function resources_rows()
+  local list, known = {}, {}
+  for _, row in ipairs(require("luactr.oci.rows.resources").rows) do
+    if row.type and not known[row.path] then
+      known[row.path] = true
+      list[#list + 1] = { name = row.path, type = row.type,
+        field = row.field and "limits." .. row.field, why = "as the kernel has it by itself" }
+    end
+  end
+  return list
+end
+
+local function each_config_row(visit)
+  for _, section in ipairs { 3, 2, 1 } do
+    section = require("luactr.oci.config").sections[section]
+    each_row(section.rows, section.name == "" and "" or section.name .. ".", visit)
+  end
+  each_row(resources_rows(), "linux.resources.", visit)
+end
+
+--- The spec that sees what is at a path.
+local function seen_in(path)
+  while path do
+    if SEEN[path] then
+      return SEEN[path]
+    end
+    path = path:match("^(.*)%[%]$") or path:match("^(.*)%.[^.]*$")
+  end
+end
+
+-- What a row of an object inside another has its field from.
+local function field_of(path, row, fields)
+  local field = row.field or fields[path:match("^(.*)%.[^.]*$"):gsub("%[%]$", "")
+    :gsub("%.%*any%*$", "")]
+  fields[path] = field
+  return field
+end
+
+local function answer(path, row, fields)
+  if row.ignored then
+    return row.ignored
+  elseif row.refused then
+    return "refused: " .. row.refused
+  elseif not path:find(".", 1, true) and not row.field then
+    return "checked"
+  end
+  local field = field_of(path .. (path:find("%.") and "" or "."), row, fields)
+  local known = field and spec.field(field:match("^[%w_]+"))
+  if field and not known then
+    return "refused: not supported yet"
+  end
+  return field and code(field) or row.why or ""
+end
+
+local function config_table()
+  local rows, fields = {}, {}
+  each_config_row(function(path, row)
+    local spec_file = seen_in(path)
+    local what = answer(path, row, fields)
+    local is_seen = spec_file and not row.ignored and not what:find("^refused: not")
+    rows[#rows + 1] = { (code(path):gsub("%*any%*", "ANY")), cell(what),
+      is_seen and "[" .. spec_file[1]:match("([%w_]+)_spec") .. "](../" .. spec_file[1] .. ")"
+        or "" }
+  end)
+  return markdown_table({ "config.json", "recipe", "seen in" }, rows)
+end
+
+local function oci_page()
+  return (read(TEMPLATES .. "oci.md"):gsub("@(%l+)@", { fields = config_table() }))
+end
+
 -- ---- annotations for the Lua language server
 
 local LUALS <const> = {
@@ -357,7 +450,7 @@ end
 
 local files = {
   ["docs/recipes.md"] = recipes_page(), ["docs/errors.md"] = errors_page(),
-  ["lua/luactr/types.lua"] = annotations(),
+  ["docs/oci.md"] = oci_page(), ["lua/luactr/types.lua"] = annotations(),
 }
 
 if not (arg and arg[0] and arg[0]:find("docs%.lua$")) then

@@ -4,7 +4,8 @@ local support = require "support"
 describe("scripts/docs.lua #unit", function()
   local files = dofile("scripts/docs.lua")
 
-  for _, path in ipairs { "docs/recipes.md", "docs/errors.md", "lua/luactr/types.lua" } do
+  for _, path in ipairs { "docs/recipes.md", "docs/errors.md", "docs/oci.md",
+    "lua/luactr/types.lua" } do
     it("finds " .. path .. " up to date", function()
       assert.are.equal(files[path], support.read(path))
     end)

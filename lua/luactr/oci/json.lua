@@ -94,6 +94,10 @@ function M.decode(text)
   if bad then
     return nil, string.format("it is no UTF-8 at byte %d", bad)
   end
+  bad = text:find("[\0-\8\11\12\14-\31\127]")
+  if bad then
+    return nil, string.format("it is no JSON: a control character at byte %d", bad)
+  end
   local value = not needs_care(text) and read_fast(text)
   if value then
     return value

@@ -2,6 +2,7 @@
 local T = require "luactr.oci.types"
 
 local NEWEST <const> = 3 -- minor version
+local LONGEST <const> = 4095 -- a path
 
 local function version(text, b, path)
   local major, minor = text:match("^(%d+)%.(%d+)%.%d+[%w.+-]*$")
@@ -21,6 +22,8 @@ local function root(value, b, path)
   local place = b:absolute(value.path)
   if place:find("[\n\r\0]") then
     return b:problem(path .. ".path", "contains a line break")
+  elseif #place > LONGEST then
+    return b:problem(path .. ".path", "longer than %d bytes", LONGEST)
   end
   b:set("rootfs", require("luactr.rootfs").dir(place, { devices = true }), path .. ".path")
   b:set("readonly", value.readonly or nil, path .. ".readonly")

@@ -64,6 +64,8 @@ local config = open {
 --- The names that it knows, for `luactr oci features`.
 M.operators, M.flags = check.sorted_keys(COMPARISONS), check.sorted_keys(FLAGS)
 
+M.fields = config.fields
+
 --- Whether a table has OCI's shape.
 function M.is(value)
   return rawget(value, "defaultAction") ~= nil or rawget(value, "syscalls") ~= nil
