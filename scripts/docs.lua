@@ -137,9 +137,8 @@ local function recipes_page()
     log = record_table(require("luactr.spec.log").fields),
     pod = record_table(require("luactr.spec.pod").fields),
     health = record_table(require("luactr.spec.health").fields),
+    scope = record_table(require("luactr.spec.scope").fields),
     on = record_table(require("luactr.spec.on").fields),
-    hooks = record_table(require("luactr.spec.hooks").fields),
-    hook = record_table(require("luactr.spec.hooks").hook_fields),
     pressure = record_table(require("luactr.spec.on").pressure_fields),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
@@ -321,16 +320,12 @@ local CUSTOM <const> = {
     "runtime?: string|number, deadline?: string|number, period?: string|number }",
   io_priority = "string|{ class: string, priority?: integer }",
   cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
-  exec_cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
   memory_policy = "string|{ mode: string, nodes?: string|integer[], flags?: string[] }",
   stop_signal = "string|integer",
   on = "luactr.on",
-  hooks = "luactr.hooks",
-  create_container = "luactr.hook", start_container = "luactr.hook",
-  prestart = "luactr.hook|function", create_runtime = "luactr.hook|function",
-  poststart = "luactr.hook|function", poststop = "luactr.hook|function",
   health = "luactr.health_spec",
   cgroup = "string",
+  scope = "true|luactr.scope_spec",
   pressure = "function|{ call: function, memory?: string|number, cpu?: string|number, " ..
     "io?: string|number, window?: string|number, full?: boolean, level?: string, " ..
     "optional?: boolean }",
@@ -430,9 +425,8 @@ local function annotations()
   class_lines(lines, "luactr.limits", limits)
   class_lines(lines, "luactr.mount", spec.field("mounts").type.of.fields)
   class_lines(lines, "luactr.health_spec", require("luactr.spec.health").fields)
+  class_lines(lines, "luactr.scope_spec", require("luactr.spec.scope").fields)
   class_lines(lines, "luactr.on", require("luactr.spec.on").fields)
-  class_lines(lines, "luactr.hook", require("luactr.spec.hooks").hook_fields)
-  class_lines(lines, "luactr.hooks", require("luactr.spec.hooks").fields)
   class_lines(lines, "luactr.landlock", require("luactr.spec.landlock").fields)
   local fields = with_class(spec.fields, "limits", "luactr.limits")
   fields = with_class(fields, "mounts", "luactr.mount[]")

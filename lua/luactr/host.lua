@@ -77,6 +77,11 @@ local readers = {
   oci_recipes = function() return require("luactr.core").oci_recipes end,
   stage = function(facts) return facts.state_dir .. "/stage" end,
   cgroup = function() return require("luactr.cgroup").detect() end,
+  stranger = function()
+    local id, outside = (read_line("/proc/self/uid_map") or "0 0 1"):match("(%d+)%s+(%d+)")
+    return id ~= "0" or outside ~= "0"
+  end,
+  systemd = function() return require("luactr.cgroup.systemd").facts end,
   -- pivot_root refuses the initial ramfs (pivot_root(2), EINVAL).
   initramfs = function()
     local mounts <close> = io.open("/proc/self/mounts")
@@ -126,6 +131,8 @@ local readers = {
 ---@field oci_recipes string the directory of the administrator's recipes: luactr.oci.recipes
 ---@field stage string where a root is put together
 ---@field cgroup table layout of luactr.cgroup.detect
+---@field stranger boolean in a user namespace that the host's root is no part of
+---@field systemd fun(user: boolean): luactr.systemd.facts?, luactr.error?
 ---@field cwd string
 ---@field is_shared fun(path: string): boolean? whether the mount there propagates
 ---@field may_unshare fun(flag: integer, in_user_namespace: boolean): boolean, string?

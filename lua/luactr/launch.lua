@@ -15,6 +15,7 @@ local M = {}
 ---@field held table<string, luactr.fd> by slot: the descriptors that the recipe names
 ---@field passed { close: fun(self) }[] what the container got; closed once it has it
 ---@field process luactr.process
+---@field scope? luactr.scope.handle
 ---@field cgroup? luactr.cgroup
 ---@field id_maps? luactr.idmap.maps with the ids of this life
 ---@field memory? luactr.rootfs.memory what its root writes to
@@ -143,6 +144,13 @@ end
 --- The fd for each slot of the plan, in the order of the slots.
 local function open_slots(box, run, host)
   local opened = run.cgroup and run.cgroup:attach_fds() or {}
+  if run.scope and run.scope.unit.named then
+    local fd, message, errno = run.scope:attach_fd()
+    if not fd then
+      return nil, sys_failure(box, message, errno, "open")
+    end
+    opened[require("luactr.cgroup.scope").SLOT] = run:pass(fd)
+  end
   opened.gate = run.gate
   for _, stream in ipairs(stdio.STREAMS) do
     if box.slots[stream] then
@@ -310,6 +318,21 @@ local function enter_pod(compiled, pod)
   compiled.at = compiled.path
 end
 
+--- systemd's scope, in which the cgroup will be.
+local function open_scope(box, run)
+  local unit = box.plan.scope
+  if not unit then
+    return true
+  elseif run.options.detach then
+    return nil, failure(box, { code = "ENOTSUP", op = "scope", checked = true,
+      cause = "systemd removes a scope with its last process, and the monitor could not tell how "
+        .. "it ended", remedy = "run it in the foreground, from a unit of systemd's" })
+  end
+  local scope, err = require("luactr.cgroup.systemd").start(unit, box.plan.spec.limits)
+  run.scope = scope and run:own(scope)
+  return scope, err and err:wrap(string.format("cannot start %q", box.id))
+end
+
 local function open_cgroup(box, run)
   run:warn(box.plan.warnings)
   if not box.plan.cgroup or #box.plan.cgroup.places == 0 then
@@ -319,7 +342,7 @@ local function open_cgroup(box, run)
     enter_pod(box.plan.cgroup, run.options.pod)
   end
   local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
-  local is_chosen = box.plan.spec.cgroup or run.options.life
+  local is_chosen = box.plan.spec.cgroup or run.scope or run.options.life
   if not cgroup and err.code == "EEXIST" and not is_chosen then
     cgroup, err = require("luactr.cgroup").open_beside(box.plan.cgroup)
   end
@@ -390,9 +413,6 @@ local function spawn(box, run, host)
       or sys_failure(box, message, errno, what or "clone")
   end
   run.process = run:own(process)
-  if box.spec.hooks and box.spec.hooks.poststop then
-    table.insert(run.resources, 1, require("luactr.oci.hooks").at_end(box, run))
-  end
   for _, fd in ipairs(run.passed) do
     fd:close()
   end
@@ -467,21 +487,16 @@ local function serve(box, run, fd)
   return true
 end
 
-local function run_hooks(box, run, _, host)
-  return require("luactr.oci.hooks").before_root(box, run, host)
-end
-
 --- All is done but the exec.
-local function finish_start(box, run, _, host)
+local function finish_start(box, run)
   if not box.plan.gate then
-    return require("luactr.oci.hooks").before_command(box, run, host)
+    return true
   end
   run.created = true
   return run.options.life:created(box, run)
 end
 
 local MEETINGS <const> = { -- by the names of plan.h
-  hooks = { meet = run_hooks, answer = true },
   start = { meet = finish_start, answer = true },
   id_maps = { meet = write_id_maps, answer = true },
   console = { meet = take_console },
@@ -489,11 +504,11 @@ local MEETINGS <const> = { -- by the names of plan.h
   fuse = { meet = serve, answer = true },
 }
 
-local function meet(box, run, number, fd, host)
+local function meet(box, run, number, fd)
   for name, wanted in pairs(core.plan.rendezvous) do
     local row = wanted == number and MEETINGS[name]
     if row then
-      local fine, err = row.meet(box, run, fd, host)
+      local fine, err = row.meet(box, run, fd)
       if fine and row.answer then
         run.process:answer(number)
       end
@@ -503,7 +518,7 @@ local function meet(box, run, number, fd, host)
   return true
 end
 
-local function meet_until_end(box, run, host)
+local function meet_until_end(box, run)
   while true do
     if run.notify then
       run.notify:serve_launch(run.process)
@@ -516,7 +531,7 @@ local function meet_until_end(box, run, host)
     elseif event ~= "rendezvous" then
       return nil, sys_failure(box, a, b, "launch")
     end
-    local fine, err = meet(box, run, a, b, host)
+    local fine, err = meet(box, run, a, b)
     if not fine or run.created then
       return fine, err
     end
@@ -533,11 +548,8 @@ local function warn_of_skipped(box, run)
   end
 end
 
-local function launch(box, run, host)
-  local fine, err = meet_until_end(box, run, host)
-  if fine and box.spec.hooks and box.spec.hooks.poststart and not run.created then
-    require("luactr.oci.hooks").after_start(box, run)
-  end
+local function launch(box, run)
+  local fine, err = meet_until_end(box, run)
   warn_of_skipped(box, run)
   if trace.enabled then
     trace.steps(box.plan, run.process)
@@ -549,7 +561,7 @@ end
 --- the plan, since a copied one decides its own place.
 local PHASES <const> = {
   hold_descriptors, claim, prepare_rootfs, prepare_filter, compile, set_quotas, take_ids,
-  announce, open_cgroup, watch_events, take_signals, spawn, publish, launch,
+  announce, open_scope, open_cgroup, watch_events, take_signals, spawn, publish, launch,
 }
 
 --- Those of a command in a container that runs.

@@ -384,14 +384,31 @@ local function add_phase(plan, phase, steps)
   end
 end
 
+--- Where its cgroup is; systemd may have to be asked where its own are.
+local function place_of(plan, spec, host)
+  if not spec.scope then
+    return spec.group or spec.cgroup or spec.id
+  end
+  local scope = require "luactr.cgroup.scope"
+  local unit, err = scope.unit(spec.scope, spec.id, host)
+  plan.scope = unit
+  return unit and unit.path .. "/" .. scope.INSIDE, err
+end
+
 local function compile_cgroup(plan, spec, host)
-  local id = spec.group or spec.cgroup or spec.id
+  local id, err = place_of(plan, spec, host)
+  if not id then
+    return nil, err
+  end
   local compiled, problems = require("luactr.cgroup").compile(spec.limits, host.cgroup, id,
     spec.on and spec.on.pressure ~= nil)
   if not compiled then
     return nil, failure(spec, "cgroup", problems)
   end
   plan.cgroup = compiled
+  if plan.scope and plan.scope.named then
+    compiled.attach[#compiled.attach + 1] = require("luactr.cgroup.scope").SLOT
+  end
   for _, warning in ipairs(compiled.warnings or {}) do
     plan.warnings[#plan.warnings + 1] = warning
   end
@@ -435,6 +452,7 @@ end
 ---@field id_maps? luactr.idmap.maps
 ---@field trees? luactr.idmap.tree[] mounts that the parent opens
 ---@field quotas? table[] of luactr.spec.quota
+---@field scope? luactr.scope.unit of systemd's
 ---@field joins? luactr.namespaces.join[] namespaces that the parent opens
 ---@field tty boolean
 ---@field warnings string[]

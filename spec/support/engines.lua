@@ -98,16 +98,22 @@ local function first_process(holder)
   end
 end
 
---- Make a room.
-function engines.room()
+--- Make a room. `init` is "systemd" to have that as PID 1.
+---@param init? "systemd"
+function engines.room(init)
   local dir = support.tmpdir()
   local self = setmetatable({ dir = dir, name = support.name("room-" .. dir.path:match("(%w+)$")),
     runtime = runtime_path(dir), archive = dir.path .. "/root.tar", daemons = {} }, Room)
   local root = engines.make_root(dir, "root")
   support.must { "tar", "-C", root, "-cf", self.archive, "." }
-  self.holder = process.start { ROOM, "hold", self.name }
+  self.holder = process.start { ROOM, "hold", self.name, init }
   self.holder:expect("ready\n")
   self.pid = first_process(self.holder:pid())
+  if init then
+    engines.await("systemd", function()
+      return self:run({ "test", "-S", "/run/systemd/private" }).code == 0
+    end)
+  end
   return self
 end
 

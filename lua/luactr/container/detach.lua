@@ -45,8 +45,6 @@ local function unfit(box)
   local spec, plan = box.spec, box.plan
   if type(spec.seccomp) == "table" and spec.seccomp.handlers and not spec.seccomp.listener then
     return "seccomp.handlers are functions of this program, which does not stay"
-  elseif spec.hooks then
-    return "its hooks are run by luactr, which does not stay: on = { ... } has its companion"
   elseif plan.spec.namespaces.pid ~= "new" and not (plan.cgroup and #plan.cgroup.places > 0) then
     return "without a pid namespace or a cgroup nobody could end all its processes"
   end
@@ -139,6 +137,7 @@ local function config_of(box, run)
       id = compiled.id, path = compiled.path, places = compiled.places,
       freezer = compiled.freezer, writes = {},
     }, DEEPEST),
+    scope = plain(box.plan.scope, DEEPEST),
   }
 end
 

@@ -34,6 +34,9 @@ function M.apply(box, limits, host)
     return nil, require("luactr.spec").refusal(problems, box.spec.where)
   end
   local done, err = cgroup.update(box.life.cgroup, compiled)
+  if done and box.plan.scope then
+    done, err = require("luactr.cgroup.systemd").update(box.plan.scope, limits)
+  end
   if done then
     box.life.job.limits = limits
   end
@@ -86,7 +89,11 @@ function M.found(found, changes, config, cgroup)
     return refusal(found, cause)
   end
   config.spec.limits = limits
-  return require("luactr.cgroup").update(cgroup, compiled)
+  local done, problem = require("luactr.cgroup").update(cgroup, compiled)
+  if done and config.scope then
+    done, problem = require("luactr.cgroup.systemd").update(config.scope, limits)
+  end
+  return done, problem
 end
 
 return M

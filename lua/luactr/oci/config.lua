@@ -119,6 +119,34 @@ local function names(b)
   end
 end
 
+local PROPERTY <const> = "^org%.systemd%.property%.(.+)$"
+
+-- What the command line says of --rootless; whatever else it says, the host tells.
+local USERS <const> = { ["true"] = true, ["false"] = false, [true] = true }
+
+--- Its scope, when systemd is to make the cgroup.
+local function scope(b)
+  if not b.context.systemd then
+    return
+  end
+  local place, problem = {}, nil
+  if b.cgroups_path then
+    place, problem = require("luactr.spec.scope").parse(b.cgroups_path)
+  end
+  if problem then
+    return b:problem(b.cgroups_origin, "%s", problem)
+  end
+  place.properties, place.user = {}, USERS[b.context.rootless]
+  for name, value in pairs(b.document.annotations or {}) do
+    local property = name:match(PROPERTY)
+    if property then
+      place.properties[property] = value
+      b:origin("scope.properties." .. property, check.join("annotations", name))
+    end
+  end
+  b:set("scope", place, b.cgroups_origin or "linux.cgroupsPath")
+end
+
 local function descriptors(b)
   local count, fds = b.context.preserve_fds or 0, {}
   for number = 3, 2 + count do
@@ -184,6 +212,7 @@ function M.recipe(document, context)
     apply(b, section)
   end
   names(b)
+  scope(b)
   descriptors(b)
   if #b.problems > 0 then
     return nil, refusal(b.problems, M.where(context))

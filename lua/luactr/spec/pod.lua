@@ -163,6 +163,9 @@ local function check_member(member, pod, path, problems)
   if member.cgroup then
     note("cgroup", "is in the pod's, whose limits count for it: leave it out")
   end
+  if member.scope then
+    note("scope", "is of one container, and a pod has one cgroup for all: leave it out")
+  end
   if not member.name then
     note("name", "is missing: the members of a pod are told apart by it")
   end

@@ -116,7 +116,14 @@ local function nice_twice(spec)
   end
 end
 
+local function two_places(spec)
+  if spec.scope and spec.cgroup then
+    return "cgroup", "systemd decides where a scope is: leave it out, or say scope.slice"
+  end
+end
+
 local RULES <const> = {
+  two_places,
   nice_twice,
   mounts_on_the_host, maps_without_user_namespace,
   tty_without_place, names_without_uts, sysctl_of_the_host, output_without_capture,

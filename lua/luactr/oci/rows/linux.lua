@@ -98,7 +98,9 @@ end
 -- ---- what others check
 
 local function cgroup(value, b, path)
-  if value ~= "" and not b.context.systemd and b:knows "cgroup" then
+  if b.context.systemd then
+    b.cgroups_path, b.cgroups_origin = value ~= "" and value or nil, path
+  elseif value ~= "" and b:knows "cgroup" then
     b:set("cgroup", value, path)
   end
 end
