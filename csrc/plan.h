@@ -86,6 +86,8 @@
      */                                                                                            \
     /* cgroup v2 directory if there is one */                                                      \
     X(INIT, "init", "cgroup:F")                                                                    \
+    /* the same in a command that nobody waits for: by a child of our parent, and we end */        \
+    X(LEAVE, "leave", "cgroup:F")                                                                  \
     /* the payload's own attributes */                                                             \
     X(SETSID, "setsid", "")                                                                        \
     X(CONTROLLING_TTY, "controlling_tty", "")                                                      \
@@ -186,7 +188,8 @@ struct plan_step {
     X(LISTENER, "listener", 6) /* the init sends the filter's listener; nobody answers */          \
     X(NAMESPACES, "namespaces", 7) /* the parent opens them: they are a pod's */                   \
     X(FUSE, "fuse", 8)   /* the init sends /dev/fuse, which the parent gives to a program */       \
-    X(HOOKS, "hooks", 9) /* the root has its mounts, the process is not in it yet */
+    X(HOOKS, "hooks", 9) /* the root has its mounts, the process is not in it yet */               \
+    X(LEFT, "left", 10)  /* the init sends a pidfd of the parent's new child; nobody answers */
 
 enum plan_rendezvous {
 #define X(id, name, number) MEET_##id = number,

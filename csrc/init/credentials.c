@@ -40,7 +40,7 @@ int step_setresuid(struct init *in, const union plan_arg *a) {
     int result = at(in, AUX_ATTRIBUTE, k_prctl(PR_SET_KEEPCAPS, 1, 0, 0));
     if (result >= 0)
         result = k_setresuid(plan_u32(&a[0]));
-    if (result >= 0 && in->settled && in->pid1 != 1)
+    if (result >= 0 && in->settled && !in->left && in->pid1 != 1)
         result = process_arm(in);
     return result;
 }

@@ -22,7 +22,8 @@ struct init {
     struct plan_header *plan;
     uint32_t index; /* of the step in hand */
     uint32_t aux;   /* where in that step, enum plan_aux */
-    bool failed;    /* the status record was written */
+    bool failed;    /* the status record was written, or is the init's to write: `left` */
+    int error;      /* errno of that */
 
     int status;
     int sync;
@@ -52,6 +53,7 @@ struct init {
     bool entered;          /* the container's view: /proc is not the host's */
     bool apart;            /* the payload is going to be in a pid namespace that we are not in */
     bool walks;            /* openat2 is missing: walk.c takes its place */
+    bool left;             /* the payload is the parent's own child, and outlives it */
     bool umask_set;
     bool settled;
 };
@@ -61,6 +63,7 @@ typedef int step_function(struct init *in, const union plan_arg *a);
 /* ---- steps.c */
 __attribute__((noreturn)) void steps_run(struct init *in, uint32_t from);
 __attribute__((noreturn)) void steps_fail(struct init *in, int result); /* the step in hand has */
+void steps_tell(const struct init *in);                                 /* the parent, of that */
 
 /* ---- fds.c */
 int fds_parse(struct init *in, const char *text, int *plan_fd, size_t *plan_size);
@@ -226,6 +229,6 @@ step_function step_setsid, step_controlling_tty, step_dup, step_setrlimit, step_
     step_personality, step_setgroups, step_setresgid, step_setresuid, step_capbset_drop,
     step_capset, step_cap_ambient, step_securebits, step_no_new_privs, step_landlock_create_ruleset,
     step_landlock_path, step_landlock_port, step_landlock_restrict_self, step_chdir,
-    step_guard_terminal, step_seccomp, step_gate, step_exec;
+    step_guard_terminal, step_seccomp, step_gate, step_exec, step_leave;
 
 #endif

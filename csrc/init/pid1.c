@@ -10,6 +10,8 @@
 static void payload_main(void *state) {
     struct init *in = state;
     long result = in->procs >= 0 ? k_write(in->procs, "0", 1) : 0;
+    if (result >= 0 && in->left)
+        result = process_arm(in);
     fds_close(&in->procs); /* our copies: what leads to the host is not for inside */
     fds_close(&in->cgroup);
     if (result < 0)
@@ -17,16 +19,21 @@ static void payload_main(void *state) {
     steps_run(in, in->index + 1);
 }
 
+static unsigned long flags_of_payload(const struct init *in) {
+    return CLONE_VM | CLONE_VFORK | (in->left ? CLONE_PARENT : 0);
+}
+
 static int clone_payload(struct init *in) {
-    return (int)k_clone_call(__NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, payload_main, in);
+    long flags = (long)(flags_of_payload(in) | SIGCHLD);
+    return (int)k_clone_call(__NR_clone, flags, 0, payload_main, in);
 }
 
 /* Born there, since to move there takes a lock over all processes of the host. Where a filter
  * round us has no clone3, it moves. */
 static int clone_into_cgroup(struct init *in) {
     struct clone_args args = {
-        .flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP,
-        .exit_signal = SIGCHLD,
+        .flags = flags_of_payload(in) | CLONE_INTO_CGROUP,
+        .exit_signal = in->left ? 0 : SIGCHLD, /* CLONE_PARENT takes ours */
         .cgroup = (unsigned)in->cgroup,
     };
     int pid = (int)k_clone_call(__NR_clone3, (long)&args, sizeof args, payload_main, in);
@@ -202,6 +209,31 @@ int step_init(struct init *in, const union plan_arg *a) {
     }
     shed(in);
     idle(payload, outlive_parent(in, parent), in->sync, bare);
+}
+
+/* The parent has a child more, which has joined what we have joined. It is told so by a pidfd, also
+ * of one that has failed: it is the parent's to reap. What has failed is told after that. */
+int step_leave(struct init *in, const union plan_arg *a) {
+    in->cgroup = a[0].u == PLAN_NONE ? -1 : plan_take(in, &a[0]);
+    in->pid1 = k_getppid();
+    int result = process_arm(in);
+    if (result >= 0)
+        result = in->life = fds_keep(in, k_pidfd_open(in->pid1));
+    if (result >= 0)
+        result = k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
+    if (result < 0)
+        return result;
+    in->left = true;
+    int payload = in->cgroup < 0 ? clone_payload(in) : clone_into_cgroup(in);
+    if (payload < 0) {
+        in->left = false;
+        return payload;
+    }
+    int pidfd = k_pidfd_open(payload);
+    result = pidfd < 0 ? pidfd : fds_send(in->sync, MEET_LEFT, pidfd);
+    if (in->failed)
+        steps_tell(in);
+    k_exit(result < 0 || in->failed ? EXIT_SETUP : 0);
 }
 
 /* Whose parent has ended before the signal for that was armed. */

@@ -66,11 +66,13 @@ static int release_fds(struct init *in) {
 
 /* The last things that are the same for every payload. They come before a seccomp filter, since a
  * filter need not allow them. A process whose reaper is PID 1 of its namespace dies with it; any
- * other needs the signal, which a change of user has disarmed. */
+ * other needs the signal, which a change of user has disarmed; up to here at least. */
 int process_settle(struct init *in) {
     if (in->settled)
         return 0;
     int result = in->pid1 == 1 ? 0 : process_arm(in);
+    if (result >= 0 && in->left)
+        result = k_prctl(PR_SET_PDEATHSIG, 0, 0, 0);
     in->settled = true;
     if (result >= 0)
         result = release_fds(in);

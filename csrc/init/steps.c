@@ -38,6 +38,7 @@ static step_function *const functions[] = {
     [STEP_PIVOT_ROOT] = step_pivot_root,
     [STEP_CHROOT] = step_chroot,
     [STEP_INIT] = step_init,
+    [STEP_LEAVE] = step_leave,
     [STEP_SETSID] = step_setsid,
     [STEP_CONTROLLING_TTY] = step_controlling_tty,
     [STEP_DUP] = step_dup,
@@ -81,13 +82,19 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-void steps_fail(struct init *in, int result) {
+void steps_tell(const struct init *in) {
     const struct plan_status record = {.step = in->index,
                                        .kind = plan_steps(in)[in->index].kind,
-                                       .error = -result,
+                                       .error = in->error,
                                        .aux = in->aux};
-    in->failed = true;
     k_write(in->status, &record, sizeof record);
+}
+
+void steps_fail(struct init *in, int result) {
+    in->failed = true;
+    in->error = -result;
+    if (!in->left)
+        steps_tell(in);
     k_exit(EXIT_SETUP);
 }
 

@@ -13,6 +13,7 @@ local RESERVED <const> = {
   fork = "namespaces",
   unshare = "namespaces", root_bind = "rootfs", fuse = "rootfs",
   root_tmpfs = "rootfs", console = "tty", pivot_root = "rootfs", chroot = "rootfs", init = "init",
+  leave = "luactr alone",
   guard_terminal = "luactr alone", gate = "luactr alone",
   setsid = "luactr alone", controlling_tty = "tty", dup = "stdin, stdout and stderr",
   setrlimit = "rlimits", umask = "umask", personality = "personality", setgroups = "groups",

@@ -280,6 +280,11 @@ function calls.init(s)
   return "setsid(), " .. how .. ": the child goes on, PID 1 waits and reaps"
 end
 
+function calls.leave(s)
+  return "clone3(CLONE_PARENT|CLONE_VFORK" .. (s.cgroup and "|CLONE_INTO_CGROUP" or "")
+    .. "): luactr's child goes on"
+end
+
 function calls.setsid() return "setsid()" end
 
 function calls.controlling_tty() return "ioctl(0, TIOCSCTTY)" end

@@ -35,6 +35,7 @@ local TEMPLATES <const> = {
   pivot_root = "enter the root by pivot_root",
   chroot = "enter the root by chroot",
   init = "start the payload's process below PID 1",
+  leave = "leave the process to luactr's caller",
   setsid = "start a session",
   gate = "find {file}, then wait until it is started",
   guard_terminal = "keep the command from typing into luactr's terminal, if it has that",
