@@ -15,7 +15,7 @@ static const struct concern concerns[] = {
     {NULL, l_open_spawn},        {"monitor", l_open_monitor}, {"supervise", l_open_supervise},
     {"seccomp", l_open_seccomp}, {"notify", l_open_notify},   {"cgroup", l_open_cgroup},
     {"archive", l_open_archive}, {"digest", l_open_digest},   {"pump", l_open_pump},
-    {"gate", l_open_gate},       {"systemd", l_open_systemd},
+    {"gate", l_open_gate},       {"systemd", l_open_systemd}, {"regex", l_open_regex},
 };
 
 static void merge(lua_State *L, int into) {

@@ -30,6 +30,7 @@ local M = {}
 ---@field signals? luactr.signals
 ---@field apart boolean its first process is outside of its pid namespace
 ---@field loose boolean neither a pid namespace nor a cgroup holds its processes together
+---@field left? luactr.left the command, if it is this process's own child
 ---@field created? boolean all is done but the exec, which somebody else says when to do
 ---@field owner integer pid of the process that started it: a fork of it has copies of all handles
 ---@field warnings string[] what of the recipe is carried out in part only
@@ -241,7 +242,8 @@ end
 
 --- Anew for each start: the container may have another life by then.
 local function compile_command(box, run, host)
-  local plan, err = require("luactr.plan").enter(box.spec, host, run.target)
+  local plan, err =
+    require("luactr.plan").enter(box.spec, host, run.target, run.options.leave)
   if not plan then
     return nil, require("luactr.source").annotate(err)
   end
@@ -487,6 +489,11 @@ local function serve(box, run, fd)
   return true
 end
 
+local function take_left(_, run, fd)
+  run.left = require("luactr.container.left").new(fd)
+  return true
+end
+
 --- All is done but the exec.
 local function finish_start(box, run)
   if not box.plan.gate then
@@ -502,6 +509,7 @@ local MEETINGS <const> = { -- by the names of plan.h
   console = { meet = take_console },
   listener = { meet = take_listener },
   fuse = { meet = serve, answer = true },
+  left = { meet = take_left },
 }
 
 local function meet(box, run, number, fd)
@@ -550,6 +558,9 @@ end
 
 local function launch(box, run)
   local fine, err = meet_until_end(box, run)
+  if not fine and run.left then
+    run.left:close()
+  end
   warn_of_skipped(box, run)
   if trace.enabled then
     trace.steps(box.plan, run.process)
@@ -586,6 +597,7 @@ end
 ---@field pod? luactr.pod.membership for a member, which its pod starts
 ---@field companion? luactr.companion of a detached one with callbacks
 ---@field host? luactr.host facts in place of those that luactr knows
+---@field leave? boolean of a command: nobody of luactr's waits for it, see luactr.left
 ---@field life? luactr.oci.birth of one that nobody watches over
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs
 

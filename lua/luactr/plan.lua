@@ -255,7 +255,8 @@ local ENTERING <const> = {
   { name = "console", title = "Open a terminal", steps = console },
   { name = "init", title = "Stay outside, go on in a child",
     steps = function(_, _, plan)
-      return { { op = "init", cgroup = plan.target.unified, from = "command" } }
+      return { { op = plan.leaves and "leave" or "init", cgroup = plan.target.unified,
+        from = "command" } }
     end },
   { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
   { name = "cgroup namespace", title = "See the cgroup as the root of all",
@@ -460,6 +461,7 @@ end
 ---@field gate? table the step at which it waits until it is started, if that is luactr's no more
 ---@field has_landlock? boolean rules are made, which the process has to enter
 ---@field target? luactr.target the container that a command enters
+---@field leaves? boolean the command is to be luactr's own child, and to outlive it
 ---@field spec luactr.spec with all that depended on the host decided
 
 local function add_phases(plan, phases, spec, host)
@@ -490,15 +492,16 @@ end
 ---@param spec luactr.spec of luactr.spec.exec
 ---@param host table facts as of luactr.host
 ---@param target luactr.target
+---@param leaves? boolean nobody of luactr's waits for it
 ---@return luactr.plan?
 ---@return table? error
-function M.enter(spec, host, target)
+function M.enter(spec, host, target, leaves)
   local settled, err = settle(spec, host, target)
   if not settled then
     return nil, err
   end
   local plan = new_plan(settled, err)
-  plan.flags, plan.target, plan.id_maps = 0, target, target.id_maps
+  plan.flags, plan.target, plan.id_maps, plan.leaves = 0, target, target.id_maps, leaves
   plan.cgroup = { attach = target.attach }
   return add_phases(plan, ENTERING, settled, host)
 end

@@ -161,6 +161,7 @@
 ---@field stderr? "inherit"|"null"|"capture"|"stdout"|integer|luactr.fd|luactr.pipe|{ file: string, append?: boolean } where errors go
 ---@field fds? table<integer, integer|luactr.fd> [3] = descriptor: what the command has open beside its streams
 ---@field tty? boolean|"auto" a terminal of its own; auto when on one
+---@field window? { rows: integer, columns: integer } its terminal's first size: { rows =, columns = }
 ---@field limits? luactr.limits cgroup and supervisor limits
 ---@field env? table<string, string|number|boolean>|string[] variables; NAME = true inherits one, false leaves a default out
 ---@field cwd? string working directory

@@ -83,6 +83,18 @@ function Request:find(id)
   return require("luactr.oci.life").find(self:host(), id or self.arguments[1])
 end
 
+--- What is told of a container: its state and, as engines want to know that, too, when it was made.
+---@param container luactr.oci.container
+---@return table
+function Request:describe(container)
+  local state, created = container:state(), container.record.created
+  if created then
+    state.created = os.date("!%Y-%m-%dT%H:%M:%S", math.floor(created))
+      .. string.format(".%06dZ", math.floor(created % 1 * 1000000))
+  end
+  return state
+end
+
 --- Do something to the container that the first argument names; the exit status.
 ---@param act fun(container: luactr.oci.container): boolean?, luactr.error?
 ---@return integer? status

@@ -42,6 +42,21 @@ function Command:start(options)
   return container.start(self, options)
 end
 
+--- Start it and let go of it: it is a child of this process, and outlives it unless it is closed.
+---@param options? luactr.start_options
+---@return luactr.left?
+---@return luactr.error?
+function Command:leave(options)
+  options = options or {}
+  options.leave = true
+  local run, err = require("luactr.launch").start(self, options.host or self.of.host, options)
+  if not run then
+    return nil, err
+  end
+  run:close()
+  return run.left
+end
+
 --- Where it is to be started, as of now; nil and fields of an error when there is no such place.
 ---@return luactr.target.place?
 ---@return table?

@@ -183,15 +183,17 @@ local function open_cgroup(self, hierarchy, top, path)
 end
 
 --- True; or false, errno and what it was about, or "paused".
-local function look_at_cgroups(self, cgroup, host)
-  for _, place in ipairs(cgroup and cgroups_of(self.pid, host) or {}) do
-    local hierarchy, top = place.hierarchy, top_of(place.path, cgroup)
-    if top and is_frozen(hierarchy.mount .. top, hierarchy.version) then
+local function look_at_cgroups(self, place, host)
+  local cgroup, below = place.cgroup, place.below and "/" .. place.below
+  for _, own in ipairs(cgroup and cgroups_of(self.pid, host) or {}) do
+    local hierarchy, top = own.hierarchy, top_of(own.path, cgroup)
+    if top and not place.paused_too and is_frozen(hierarchy.mount .. top, hierarchy.version) then
       return false, sys.errno.EBUSY, "paused"
     end
     local opened, errno, what = not top, nil, nil
     if top then
-      opened, errno, what = open_cgroup(self, hierarchy, top, place.path)
+      opened, errno, what = open_cgroup(self, hierarchy, top .. (below or ""),
+        below and top .. below or own.path)
     end
     if not opened then
       return false, errno, what
@@ -206,6 +208,8 @@ end
 ---@field pid integer the host's, of PID 1
 ---@field pidfd luactr.fd a new one
 ---@field cgroup? string as `at` of luactr.cgroup.compiled
+---@field below? string a directory in it
+---@field paused_too? boolean it is entered even if its processes stand still
 
 local function look(self, place, base, host)
   local fine, errno, what = look_at_namespaces(self)
@@ -217,7 +221,7 @@ local function look(self, place, base, host)
   end
   if fine then
     look_at_users(self)
-    fine, errno, what = look_at_cgroups(self, place.cgroup, host)
+    fine, errno, what = look_at_cgroups(self, place, host)
   end
   return fine, errno, what
 end

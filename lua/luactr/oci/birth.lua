@@ -66,6 +66,11 @@ function Birth:publish(box, run, record)
 end
 
 --- By rename, so that a reader sees all of it or none.
+---@param path string
+---@param pid integer
+---@return boolean? done
+---@return string? message
+---@return integer? errno
 local function write_pid_file(path, pid)
   local temporary = path:match("^(.*/)[^/]*$") or ""
   temporary = string.format("%s.%s.%d", temporary, path:match("[^/]*$"), sys.getpid())
@@ -83,6 +88,8 @@ local function write_pid_file(path, pid)
   end
   return done, message, errno
 end
+
+M.write_pid_file = write_pid_file
 
 --- All is done but the program. Who knows of it by one file finds the other.
 function Birth:created(box, run)

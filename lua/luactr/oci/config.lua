@@ -220,6 +220,32 @@ function M.recipe(document, context)
   return b.raw, b.origins, b.warnings
 end
 
+local process_type -- made by the first
+
+--- What a command in a container takes, of an object like that at `process`.
+---@param value table of luactr.oci.json
+---@param context luactr.oci.context
+---@return table? raw nil, error code "ESPEC" with all problems
+---@return table<string, string>? origins
+---@return string[]? warnings
+function M.command(value, context)
+  process_type = process_type or T.object(rows_of_process)
+  local b = setmetatable({
+    context = context, warnings = {}, problems = check.problems(), origins = { env = "env" },
+    raw = { tty = false, no_new_privileges = false,
+      env = { PATH = false, HOSTNAME = false, TERM = false } },
+  }, Builder)
+  b.document = { process = b.problems:check(process_type, value, "") }
+  if #b.problems == 0 then
+    apply(b, M.sections[2])
+    descriptors(b)
+  end
+  if #b.problems > 0 then
+    return nil, refusal(b.problems)
+  end
+  return b.raw, b.origins, b.warnings
+end
+
 -- ---- the way back
 
 -- Fields of a recipe that the rows read, besides those that they name.

@@ -59,6 +59,25 @@ function Container:is_running()
   return word == "running" or word == "paused"
 end
 
+--- Stop all its processes where they are.
+---@return boolean? done
+---@return luactr.error?
+function Container:pause()
+  if word_of(self) == "paused" then
+    return refuse(self.id, "EALREADY", "pause", "it is paused already")
+  end
+  return found_module.methods.pause(self)
+end
+
+---@return boolean? done
+---@return luactr.error?
+function Container:resume()
+  if word_of(self) == "running" then
+    return refuse(self.id, "EALREADY", "resume", "it is not paused")
+  end
+  return found_module.methods.resume(self)
+end
+
 -- ---- recipes of the administrator
 
 --- Tell those that listen. What goes wrong in them changes nothing any more.

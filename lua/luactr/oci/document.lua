@@ -30,7 +30,13 @@ local function read_all(fd, path)
   return table.concat(parts)
 end
 
-local function text_of(path)
+local STDIN <const> = "-"
+
+--- A file, or where `path` may be - and is, all of luactr's standard input.
+local function text_of(path, may_be_stdin)
+  if may_be_stdin and path == STDIN then
+    return read_all(0, "the standard input")
+  end
   local fd <close>, _, errno = sys.open(path, READ)
   if not fd then
     return wrong(path, errno == sys.errno.ENOENT and "there is no such file" or nil, nil, errno)
@@ -42,18 +48,31 @@ local function text_of(path)
   return read_all(fd, path)
 end
 
+--- The value of a JSON file, unchecked.
+---@param path string
+---@param may_be_stdin? boolean whether - is the standard input
+---@return any value nil, error
+---@return luactr.error? error
+function M.value(path, may_be_stdin)
+  local text, err = text_of(path, may_be_stdin)
+  if not text then
+    return nil, err
+  end
+  local value, problem = require("luactr.oci.json").decode(text)
+  if value == nil then
+    return wrong(path, problem, "ESPEC")
+  end
+  return value
+end
+
 --- The document of a config.json, checked against the specification's schema.
 ---@param path string
 ---@return table? document
 ---@return luactr.error? error code "ESPEC" with all problems, or that of the file
 function M.read(path)
-  local text, err = text_of(path)
-  if not text then
+  local value, err = M.value(path)
+  if err then
     return nil, err
-  end
-  local value, problem = require("luactr.oci.json").decode(text)
-  if not value then
-    return wrong(path, problem, "ESPEC")
   end
   return require("luactr.oci.config").check(value,
     { file = path, subject = "config.json" })

@@ -6,7 +6,8 @@ local M = {}
 
 -- A command has these of its own, whatever the container's has.
 local OWN <const> = {
-  "command", "argv0", "stdin", "stdout", "stderr", "fds", "tty", "limits",
+  "command", "argv0", "stdin", "stdout", "stderr", "fds", "tty", "window",
+  "limits",
 }
 
 -- The others are inherited from the container's command.

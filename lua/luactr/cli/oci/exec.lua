@@ -40,7 +40,13 @@ function M.run(request)
     return nil, err
   end
   local words = table.move(request.arguments, 2, #request.arguments, 1, {})
-  return require("luactr.oci.exec").exec(container, request.options, words)
+  local result
+  result, err = require("luactr.oci.exec").exec(container, request.options, words,
+    function(message) request.log:write("warning", message) end)
+  if not result then
+    return nil, err
+  end
+  return result == true and 0 or require("luactr.cli.run").status_of_result(result)
 end
 
 return M

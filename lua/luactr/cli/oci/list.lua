@@ -16,7 +16,6 @@ local COLUMNS <const> = {
   { "STATUS", function(state) return state.status end },
   { "BUNDLE", function(state) return state.bundle end },
   { "CREATED", function(state) return state.created or "" end },
-  { "OWNER", function(state) return state.owner or "" end },
 }
 
 local function rows_of(states)
@@ -77,7 +76,7 @@ function M.run(request)
   end
   local states = {}
   for _, container in ipairs(containers) do
-    states[#states + 1] = container:state() -- nil: it is gone meanwhile
+    states[#states + 1] = request:describe(container)
   end
   local format = request.options.quiet and "quiet" or request.options.format or "table"
   return require("luactr.cli.output").print(FORMATS[format](states))

@@ -15,7 +15,7 @@ ps with the given options, that are about them.]],
 local function by_pid(processes)
   local known, list = {}, {}
   for i, process in ipairs(processes) do
-    known[process.pid], list[i] = true, process.pid
+    known[process.host_pid], list[i] = true, process.host_pid
   end
   table.sort(list)
   return known, list

@@ -2,15 +2,15 @@
 local M = {}
 
 local function matching(request)
-  local pattern = request.arguments[1]
-  local fits, err = require("luactr.oci.regex").compile(pattern)
-  if not fits then
-    return nil, err
+  local regex <close>, problem = require("luactr.core").regex.new(request.arguments[1])
+  if not regex then
+    return nil, require("luactr.error").new { code = "EUSAGE", op = "regex",
+      message = string.format("wrong regular expression %s: %s",
+        require("luactr.oci.options").show(request.arguments[1]), problem) }
   end
-  local found, containers = {}
-  containers, err = require("luactr.oci.life").list(request:host())
+  local found, containers, err = {}, require("luactr.oci.life").list(request:host())
   for _, container in ipairs(containers or {}) do
-    found[#found + 1] = fits(container.id) and container or nil
+    found[#found + 1] = regex:fits(container.id) and container or nil
   end
   return containers and found, err
 end

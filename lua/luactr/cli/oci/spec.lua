@@ -8,7 +8,7 @@ Write a config.json into the bundle's directory: one to begin with, or what a re
 must not be one already.]],
   options = {
     { "-b --bundle", argument = "DIR", help = "the bundle, in place of the working directory" },
-    { "-f --config", argument = "FILE", help = "the file to write, in place of config.json" },
+    { "-f --config", argument = "FILE", help = "the file to write, or -, in place of config.json" },
     { "--rootless", help = "for who is not root" },
   },
   most = math.huge, ordered = true,
@@ -67,7 +67,9 @@ function M.run(request)
   local make = request.arguments[1] and from_recipe or template
   local document, err = make(request)
   local done
-  if document then
+  if document and request.options.config == "-" then
+    return require("luactr.cli.output").print(require("luactr.cli.output").pretty(document))
+  elseif document then
     local path = request.options.config or (request.options.bundle or ".") .. "/" .. NAME
     done, err = write_new(path, require("luactr.cli.output").pretty(document))
   end

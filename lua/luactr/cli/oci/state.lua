@@ -10,14 +10,11 @@ local M = {
 
 function M.run(request)
   local container, err = request:find()
-  local state
-  if container then
-    state, err = container:state()
-  end
-  if not state then
+  if not container then
     return nil, err
   end
-  return require("luactr.cli.output").print(require("luactr.cli.output").pretty(state))
+  local output = require "luactr.cli.output"
+  return output.print(output.pretty(request:describe(container)))
 end
 
 return M

@@ -1,0 +1,249 @@
+-- The verbs of `luactr oci` on containers that run, as engines call them.
+
+local cjson = require("cjson")
+local process = require("support.process")
+local support = require("support")
+local sys = require("luactr.core").sys
+local world = require("support.world")
+
+local it = support.it(it, pending, "root")
+
+local PATIENCE <const> = 60
+local SCRIPT <const> = "while :; do sleep 1000; done"
+
+describe("luactr oci on a container #cli", function()
+  local dir
+
+  setup(world.adopt_orphans)
+
+  local function oci(...)
+    return support.luactr { "oci", "--root", dir .. "/state", ... }
+  end
+
+  local function must(...)
+    local result = oci(...)
+    assert.same({ 0, "" }, { result.code, result.stderr })
+    return result.stdout
+  end
+
+  local function fails(message, ...)
+    local result = oci(...)
+    assert.matches(message, result.stderr, 1, true)
+    assert.same({ 1, "" }, { result.code, result.stdout })
+  end
+
+  local function await(what, condition)
+    local deadline = sys.clock_gettime() + PATIENCE
+    while not condition() do
+      assert.is_true(sys.clock_gettime() < deadline, what)
+      sys.nanosleep(0.02)
+    end
+  end
+
+  -- A bundle of busybox and a script.
+  local function write_bundle(script)
+    local config = cjson.decode(must("spec", "-f", "-"))
+    config.process.terminal = false
+    config.process.args = { "/bin/sh", "-c", script }
+    config.root = { path = "rootfs", readonly = false }
+    dir:write("config.json", cjson.encode(config))
+  end
+
+  local function state_of(id) return cjson.decode(must("state", id)) end
+
+  -- Orphans are this process's children: nobody else reaps them.
+  local function reap(pid)
+    local deadline = sys.clock_gettime() + PATIENCE
+    while sys.clock_gettime() < deadline do
+      local done, _, errno = sys.waitid(pid, "nohang")
+      if done or errno == sys.errno.ECHILD then return end
+      sys.nanosleep(0.02)
+    end
+    error("process " .. pid .. " does not end")
+  end
+
+  before_each(function()
+    world.check()
+    dir = support.tmpdir()
+    dir:mkdir("rootfs/bin")
+    support.must { "cp", "/bin/busybox", dir .. "/rootfs/bin/busybox" }
+    for _, name in ipairs { "sh", "sleep", "cat", "id", "tty" } do
+      support.must { "ln", "-s", "busybox", dir .. "/rootfs/bin/" .. name }
+    end
+  end)
+
+  after_each(function()
+    for _, state in ipairs(cjson.decode(must("list", "--format", "json"))) do
+      must("delete", "--force", state.id)
+    end
+    dir:close()
+    world.check()
+  end)
+
+  local function start(id, script)
+    write_bundle(script or SCRIPT)
+    must("create", "--bundle", dir.path, "--pid-file", dir .. "/pid", id)
+    must("start", id)
+    return math.tointeger(tonumber(support.read(dir .. "/pid")))
+  end
+
+  it("is created, started, looked at, ended and removed", function()
+    local id <const> = support.name("oci-verbs")
+    write_bundle(SCRIPT)
+    must("create", "--bundle=" .. dir.path, "--pid-file", dir .. "/pid", id)
+    local pid = math.tointeger(tonumber(support.read(dir .. "/pid")))
+    local state = state_of(id)
+    assert.same({ "created", pid, dir.path }, { state.status, state.pid, state.bundle })
+    assert.matches("^%d+%-%d+%-%d+T%d+:%d+:%d+", state.created)
+    fails("exist", "create", "--bundle", dir.path, id)
+    must("start", id)
+    fails("already running", "start", id)
+    assert.equal(id .. "\n", must("list", "-q"))
+    assert.matches(" " .. pid .. " +running ", must("list"))
+    assert.equal(pid, cjson.decode(must("list", "--format=json"))[1].pid)
+    assert.equal(pid, cjson.decode(must("ps", "--format", "json", id))[1])
+    assert.matches("UID.*\n.*" .. pid, must("ps", id))
+    assert.matches("^ *PID\n *" .. pid .. "\n", must("ps", id, "-e", "-o", "pid"))
+    fails("is not stopped", "delete", id)
+    must("kill", id, "SIGKILL")
+    reap(pid)
+    assert.equal("stopped", state_of(id).status)
+    fails("container not running", "kill", "--all", id, "9")
+    must("delete", id)
+    fails("does not exist", "state", id)
+    fails("does not exist", "delete", id)
+    must("delete", "--force", id)
+  end)
+
+  it("takes signals by any of their names", function()
+    local id <const> = support.name("oci-signals")
+    start(id, "trap 'echo usr1 >/got' USR1; while :; do sleep 0.1; done")
+    for _, word in ipairs { "USR1", "SIGUSR1", "sigusr1", "10" } do
+      os.remove(dir .. "/rootfs/got")
+      await("nothing came", function() -- the trap may not be set yet
+        must("kill", id, "0")
+        must("kill", id, word == "10" and "10" or word)
+        sys.nanosleep(0.2)
+        return io.open(dir .. "/rootfs/got") ~= nil
+      end)
+    end
+    fails("unknown signal", "kill", id, "NOSUCH")
+    fails("signal", "kill", id, "4711")
+  end)
+
+  it("is paused and resumed", function()
+    local id <const> = support.name("oci-pause")
+    start(id)
+    must("pause", id)
+    assert.equal("paused", state_of(id).status)
+    fails("it is paused", "exec", id, "/bin/id")
+    must("resume", id)
+    assert.equal("running", state_of(id).status)
+    fails("not paused", "resume", id)
+  end)
+
+  it("runs a program in it, as options say, and ends with its status", function()
+    local id <const> = support.name("oci-exec")
+    start(id)
+    local script <const> = "echo $(id -u):$(id -g) $PWD $A; exit 7"
+    local result = oci("exec", "--user=5:6", "--cwd", "/bin", "-e", "A=1=2", id, "sh", "-c",
+      script)
+    assert.same({ 7, "5:6 /bin 1=2\n", "" }, { result.code, result.stdout, result.stderr })
+    fails("No such file or directory", "exec", "--detach", id, "/nosuch")
+    fails("Permission denied", "exec", "--detach", id, "/bin")
+    fails("which command?", "exec", id)
+    fails("--cgroup: a path below", "exec", "--cgroup", "../..", id, "/bin/id")
+    fails("needs --console-socket", "exec", "-d", "-t", id, "/bin/id")
+    assert.equal(0, oci("exec", "--tty", id, "tty").code)
+  end)
+
+  it("runs a program in it, as a process object says", function()
+    local id <const> = support.name("oci-process")
+    start(id)
+    local file = dir:write("process.json", cjson.encode {
+      args = { "/bin/sh", "-c", "echo $(id) $PWD $A" }, cwd = "/bin",
+      env = { "A=x y" }, user = { uid = 5, gid = 6, additionalGids = { 7 } },
+    })
+    assert.equal("uid=5 gid=6 groups=7 /bin x y\n", must("exec", "--process", file, id))
+    dir:write("process.json", cjson.encode { args = { "/bin/cat", "/proc/self/environ" },
+      cwd = "/", env = { "A=x y" } })
+    assert.equal("A=x y\0HOME=/\0", must("exec", "--process", file, id))
+    fails("either --process or a command", "exec", "--process", file, id, "/bin/id")
+    dir:write("process.json", '{"args":["/bin/id"],"cwd":"bin","user":{"uid":-1}}')
+    local result = oci("exec", "-p", file, id)
+    assert.equal(1, result.code)
+    assert.matches("user.uid: ", result.stderr, 1, true)
+    dir:write("process.json", "{")
+    assert.equal(1, oci("exec", "-p", file, id).code)
+    fails("cannot read", "exec", "-p", dir .. "/nosuch", id)
+  end)
+
+  it("leaves a detached program to its caller, with its pid", function()
+    local id <const> = support.name("oci-detached")
+    local pid = start(id)
+    must("exec", "--detach", "--pid-file", dir .. "/pid2", id, "sh", "-c", "exit 9")
+    local other = math.tointeger(tonumber(support.read(dir .. "/pid2")))
+    assert.equal(9, assert(sys.waitid(other)).code)
+    must("exec", "-d", "--pid-file", dir .. "/pid2", id, "sleep", "1000")
+    other = math.tointeger(tonumber(support.read(dir .. "/pid2")))
+    local list = cjson.decode(must("ps", "-f", "json", id))
+    assert.is_true(list[1] == pid and list[#list] == other or list[1] == other)
+    must("kill", id, "KILL")
+    reap(other)
+    reap(pid)
+    fails("cannot", "exec", id, "/bin/id")
+  end)
+
+  it("waits for it in the foreground and removes it", function()
+    local id <const> = support.name("oci-run")
+    write_bundle("echo out; exit 5")
+    local result = oci("run", "-b", dir.path, id)
+    assert.same({ 5, "out\n", "" }, { result.code, result.stdout, result.stderr })
+    assert.equal("", must("list", "-q"))
+    write_bundle("exit 5")
+    must("run", "--detach", "-b", dir.path, "--pid-file", dir .. "/pid", id)
+    reap(math.tointeger(tonumber(support.read(dir .. "/pid"))))
+    assert.equal("stopped", state_of(id).status)
+  end)
+
+  it("is killed and deleted with others whose names fit", function()
+    local ids, pids = {}, {}
+    for i = 1, 2 do
+      ids[i] = support.name("oci-regex-" .. i)
+      pids[i] = start(ids[i])
+    end
+    fails("regular expression", "kill", "--regex", "(", "KILL")
+    must("kill", "--regex", "oci-regex-[12]$", "KILL")
+    for _, pid in ipairs(pids) do reap(pid) end
+    must("delete", "--regex", "^" .. ids[1] .. "$")
+    assert.equal(ids[2] .. "\n", must("list", "-q"))
+    must("delete", "--regex", ".*")
+    assert.equal("", must("list", "-q"))
+  end)
+
+  local names = { "", "..", ".", "../x", "a/b", "/", "-x\n", ("x"):rep((1 << 17) - 1), "a b",
+    "\27[2J" }
+  for _, name in ipairs(names) do
+    it("makes nothing of the name " .. name:sub(1, 8):gsub("%c", "?"), function()
+      write_bundle(SCRIPT)
+      for _, verb in ipairs { "create", "state", "delete", "kill", "start" } do
+        local result = oci(verb, "--", name)
+        assert.equal(1, result.code)
+        assert.is_nil(result.stderr:find("[^\n -~]"))
+        assert.is_nil(result.stderr:find("internal", 1, true))
+      end
+      assert.equal("", must("list", "-q"))
+    end)
+  end
+
+  it("is there for who looks for containers", function()
+    local id <const> = support.name("oci-seen")
+    write_bundle(SCRIPT)
+    local one <close> = process.start { support.luactr_program, "oci", "run", "-b", dir.path, id }
+    await("it does not run", function()
+      return support.luactr({ "ps" }).stdout:find(id, 1, true) ~= nil
+    end)
+    assert.equal(0, support.luactr({ "oci", "kill", id, "KILL" }).code)
+    assert.same({ code = 137 }, { code = one:wait().code })
+  end)
+end)
