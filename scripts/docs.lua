@@ -139,6 +139,8 @@ local function recipes_page()
     health = record_table(require("luactr.spec.health").fields),
     scope = record_table(require("luactr.spec.scope").fields),
     on = record_table(require("luactr.spec.on").fields),
+    hooks = record_table(require("luactr.spec.hooks").fields),
+    hook = record_table(require("luactr.spec.hooks").hook_fields),
     pressure = record_table(require("luactr.spec.on").pressure_fields),
     masked = code_list(values.masked_paths), readonly = code_list(values.readonly_paths),
   }
@@ -320,9 +322,14 @@ local CUSTOM <const> = {
     "runtime?: string|number, deadline?: string|number, period?: string|number }",
   io_priority = "string|{ class: string, priority?: integer }",
   cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
+  exec_cpu_affinity = "string|integer[]|{ initial?: string|integer[], final?: string|integer[] }",
   memory_policy = "string|{ mode: string, nodes?: string|integer[], flags?: string[] }",
   stop_signal = "string|integer",
   on = "luactr.on",
+  hooks = "luactr.hooks",
+  create_container = "luactr.hook", start_container = "luactr.hook",
+  prestart = "luactr.hook|function", create_runtime = "luactr.hook|function",
+  poststart = "luactr.hook|function", poststop = "luactr.hook|function",
   health = "luactr.health_spec",
   cgroup = "string",
   scope = "true|luactr.scope_spec",
@@ -427,6 +434,8 @@ local function annotations()
   class_lines(lines, "luactr.health_spec", require("luactr.spec.health").fields)
   class_lines(lines, "luactr.scope_spec", require("luactr.spec.scope").fields)
   class_lines(lines, "luactr.on", require("luactr.spec.on").fields)
+  class_lines(lines, "luactr.hook", require("luactr.spec.hooks").hook_fields)
+  class_lines(lines, "luactr.hooks", require("luactr.spec.hooks").fields)
   class_lines(lines, "luactr.landlock", require("luactr.spec.landlock").fields)
   local fields = with_class(spec.fields, "limits", "luactr.limits")
   fields = with_class(fields, "mounts", "luactr.mount[]")

@@ -415,6 +415,9 @@ local function spawn(box, run, host)
       or sys_failure(box, message, errno, what or "clone")
   end
   run.process = run:own(process)
+  if box.spec.hooks and box.spec.hooks.poststop then
+    table.insert(run.resources, 1, require("luactr.oci.hooks").at_end(box, run))
+  end
   for _, fd in ipairs(run.passed) do
     fd:close()
   end
@@ -494,16 +497,21 @@ local function take_left(_, run, fd)
   return true
 end
 
+local function run_hooks(box, run, _, host)
+  return require("luactr.oci.hooks").before_root(box, run, host)
+end
+
 --- All is done but the exec.
-local function finish_start(box, run)
+local function finish_start(box, run, _, host)
   if not box.plan.gate then
-    return true
+    return require("luactr.oci.hooks").before_command(box, run, host)
   end
   run.created = true
   return run.options.life:created(box, run)
 end
 
 local MEETINGS <const> = { -- by the names of plan.h
+  hooks = { meet = run_hooks, answer = true },
   start = { meet = finish_start, answer = true },
   id_maps = { meet = write_id_maps, answer = true },
   console = { meet = take_console },
@@ -512,11 +520,11 @@ local MEETINGS <const> = { -- by the names of plan.h
   left = { meet = take_left },
 }
 
-local function meet(box, run, number, fd)
+local function meet(box, run, number, fd, host)
   for name, wanted in pairs(core.plan.rendezvous) do
     local row = wanted == number and MEETINGS[name]
     if row then
-      local fine, err = row.meet(box, run, fd)
+      local fine, err = row.meet(box, run, fd, host)
       if fine and row.answer then
         run.process:answer(number)
       end
@@ -526,7 +534,7 @@ local function meet(box, run, number, fd)
   return true
 end
 
-local function meet_until_end(box, run)
+local function meet_until_end(box, run, host)
   while true do
     if run.notify then
       run.notify:serve_launch(run.process)
@@ -539,7 +547,7 @@ local function meet_until_end(box, run)
     elseif event ~= "rendezvous" then
       return nil, sys_failure(box, a, b, "launch")
     end
-    local fine, err = meet(box, run, a, b)
+    local fine, err = meet(box, run, a, b, host)
     if not fine or run.created then
       return fine, err
     end
@@ -556,10 +564,12 @@ local function warn_of_skipped(box, run)
   end
 end
 
-local function launch(box, run)
-  local fine, err = meet_until_end(box, run)
+local function launch(box, run, host)
+  local fine, err = meet_until_end(box, run, host)
   if not fine and run.left then
     run.left:close()
+  elseif fine and box.spec.hooks and box.spec.hooks.poststart and not run.created then
+    require("luactr.oci.hooks").after_start(box, run)
   end
   warn_of_skipped(box, run)
   if trace.enabled then

@@ -98,6 +98,33 @@ local function sealed(own)
   return steps
 end
 
+-- File systems whose files SELinux labels by an option of the mount; the others have their own.
+local LABELLED <const> = { tmpfs = true, devpts = true, ramfs = true, overlay = true }
+
+local LABEL <const> = {
+  -- quoted, since a label has commas
+  mount = function(step, label)
+    step.data = (step.data and step.data .. "," or "") .. "context=\"" .. label .. "\""
+  end,
+  fsmount = function(step, label) step.options[#step.options + 1] = "context=" .. label end,
+}
+LABEL.tmpcopyup = LABEL.fsmount
+
+local function add_labels(steps, spec, host, problems)
+  local known, why = true, nil
+  if spec.mount_label then
+    known, why = host.lsm.selinux(spec.mount_label)
+  end
+  if not known then
+    problems[#problems + 1] = { path = "mount_label", message = why }
+  end
+  for _, step in ipairs(spec.mount_label and steps or {}) do
+    if LABEL[step.op] and LABELLED[step.type or "tmpfs"] then
+      LABEL[step.op](step, spec.mount_label)
+    end
+  end
+end
+
 --- Open the sources that stay connected with the host, before its mounts become private here.
 ---@param spec luactr.spec settled
 ---@param host luactr.host
@@ -147,6 +174,7 @@ function M.steps(spec, host, plan)
     append(steps, mount.steps)
   end
   append(steps, after)
+  add_labels(steps, spec, host, problems)
   if #problems > 0 then
     return nil, problems
   end

@@ -8,10 +8,15 @@ local M = {}
 local CHUNK <const> = 65536
 local LONGEST_OUTPUT <const> = 16 << 20
 local EXECUTE <const> = 73 -- 0111
+local STREAMS <const> = { "input", "output", "errors" }
 local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 ---@class luactr.program.options
 ---@field [integer] string the argument list; the first is the path of the program
+---@field path? string of the program, where the first is another name
+---@field input? string what it can read; nothing if not given
+---@field enter? luactr.target namespaces that it is in; the path is resolved there
+---@field leaves? boolean it has ended when its process has, whoever has its streams by then
 ---@field env? string[] "NAME=VALUE"; none if not given
 ---@field seconds? number it is killed after that time
 ---@field tick? fun(pid: integer) called again and again while it runs
@@ -59,15 +64,21 @@ end
 
 -- ---- starting
 
---- A plan without any namespace. The process dies with this one.
-local function plan_of(options)
+--- A plan without any namespace of its own. The process dies with this one.
+local function plan_of(options, slots)
   local argv = table.move(options, 1, #options, 1, {})
-  return core.plan.encode({
-    { op = "parent_death_signal", signal = sys.signals.KILL },
-    { op = "dup", fd = "input", number = 0 }, { op = "dup", fd = "output", number = 1 },
-    { op = "dup", fd = "errors", number = 2 },
-    { op = "exec", file = argv[1], argv = argv, env = options.env or {} },
-  }, { "input", "output", "errors" })
+  local steps = { { op = "parent_death_signal", signal = sys.signals.KILL } }
+  if options.enter then
+    local enter = require("luactr.namespaces").enter(nil, nil, { target = options.enter })
+    table.move(enter, 1, #enter, 2, steps)
+    steps[#steps + 1] = { op = "init" } -- who joins a pid namespace is in it with children only
+  end
+  for number, slot in ipairs(STREAMS) do
+    steps[#steps + 1] = { op = "dup", fd = slot, number = number - 1 }
+  end
+  steps[#steps + 1] = { op = "exec", file = options.path or argv[1], argv = argv,
+    env = options.env or {} }
+  return core.plan.encode(steps, slots)
 end
 
 local function close_all(fds)
@@ -93,9 +104,32 @@ local function pipes()
   return ours, theirs
 end
 
+--- What it reads is in memory: nobody has to feed it, and it need not read.
+local function open_input(options)
+  if not options.input then
+    return sys.open("/dev/null", sys.O_RDONLY)
+  end
+  local file, _, errno = sys.memfd_create("input")
+  local done
+  for at = 1, file and #options.input or 0, CHUNK do
+    done, _, errno = file:write(options.input:sub(at, at + CHUNK - 1))
+    if not done then
+      file:close()
+      return nil, _, errno
+    end
+  end
+  if file then
+    sys.lseek(file, 0)
+  end
+  return file, _, errno
+end
+
 local function launch(options, input, theirs)
-  local process, _, errno = core.spawn {
-    plan = plan_of(options), flags = 0, fds = { input, theirs.stdout, theirs.stderr } }
+  local slots, fds = { table.unpack(STREAMS) }, { input, theirs.stdout, theirs.stderr }
+  for slot, fd in pairs(options.enter and options.enter.fds or {}) do
+    slots[#slots + 1], fds[#fds + 1] = slot, fd
+  end
+  local process, _, errno = core.spawn { plan = plan_of(options, slots), flags = 0, fds = fds }
   if not process then
     return nil, errno
   end
@@ -114,8 +148,11 @@ local function start(options)
     return failure(options[1], theirs)
   end
   local given <close> = theirs
-  local input <close> = sys.open("/dev/null", sys.O_RDONLY)
-  local process, errno = launch(options, input, given)
+  local input <close>, _, errno = open_input(options)
+  local process
+  if input then
+    process, errno = launch(options, input, given)
+  end
   if not process then
     close_all(ours)
     return failure(options[1], errno)
@@ -148,6 +185,15 @@ local function take(state, name, options)
   end
 end
 
+--- Its process has ended: what the pipes hold, and no more.
+local function drain(state, options)
+  for name, fd in pairs(state.ends) do
+    while state.ends[name] and core.supervise.poll({ { fd = fd, events = "r" } }, 0) > 0 do
+      take(state, name, options)
+    end
+  end
+end
+
 local function rest_of(deadline)
   return deadline and math.max(deadline - sys.clock_gettime(), 0)
 end
@@ -159,20 +205,26 @@ local function patience(options, deadline)
 end
 
 --- Read what it prints until it has closed both streams. False when its time is over.
-local function collect(state, options, deadline, pid)
+local function collect(state, options, deadline, process)
   while next(state.ends) do
     local entries = {}
     for name, fd in pairs(state.ends) do
       entries[#entries + 1] = { fd = fd, events = "r", name = name }
     end
+    local ending = options.leaves and { fd = process:pidfd(), events = "r" }
+    entries[#entries + 1] = ending or nil
     core.supervise.poll(entries, patience(options, deadline))
     for _, entry in ipairs(entries) do
-      if entry.ready then
+      if entry.ready and entry.name then
         take(state, entry.name, options)
       end
     end
+    if ending and ending.ready then
+      drain(state, options)
+      return true
+    end
     if options.tick then
-      options.tick(pid)
+      options.tick(process:pid())
     end
     if deadline and sys.clock_gettime() >= deadline then
       return false
@@ -193,14 +245,15 @@ function M.run(options)
   end
   local guard <close> = ends
   local state = { ends = guard, stdout = {}, stderr = {}, size = 0 }
-  local in_time = collect(state, options, deadline, process:pid())
+  local in_time = collect(state, options, deadline, process)
   local ended = in_time and process:wait(rest_of(deadline))
-  if not ended then
+  local late = not ended
+  if late then
     process:signal(sys.signals.KILL)
     ended = process:wait() or {}
   end
   return {
-    code = ended.code, signal = ended.signal, late = not in_time,
+    code = ended.code, signal = ended.signal, late = late,
     stdout = table.concat(state.stdout), stderr = table.concat(state.stderr),
   }
 end

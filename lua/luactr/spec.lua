@@ -9,10 +9,7 @@ local values = require "luactr.spec.values"
 
 local M = {}
 
-local LATER <const> = "not supported yet"
-
 local boolean <const> = check.boolean()
-local any <const> = check.data()
 
 M.fields = {
   { name = "name", type = values.name, default_text = "made up", oci = "id",
@@ -94,6 +91,8 @@ M.fields = {
     help = "disk priority of ioprio_set(2)" },
   { name = "cpu_affinity", type = values.cpu_affinity,
     help = "CPUs of the command, which may change them; limits.cpus it may not" },
+  { name = "exec_cpu_affinity", type = values.cpu_affinity, default_text = "cpu_affinity",
+    oci = "process.execCPUAffinity", help = "CPUs of the commands that enter it" },
   { name = "memory_policy", type = values.memory_policy, oci = "linux.memoryPolicy",
     help = "memory nodes of set_mempolicy(2)" },
   { name = "core_scheduling", type = boolean, default = false,
@@ -137,8 +136,8 @@ M.fields = {
   { name = "health", type = values.health,
     help = "how to find out whether it does what it is for" },
   { name = "on", type = values.on, help = "functions to call when something happens to it" },
-  { name = "hooks", type = any, unsupported = LATER, oci = "hooks",
-    help = "callbacks of OCI's lifecycle" },
+  { name = "hooks", type = values.hooks, oci = "hooks",
+    help = "programs and functions that are run at moments of its life" },
   { name = "labels", type = values.labels, default = {}, oci = "annotations",
     help = "names for programs that list containers; `ps --label` asks for them" },
   { name = "steps", type = check["function"](),

@@ -244,14 +244,18 @@ end
 --- Remove a container's directory that nobody holds any more, kept or not.
 ---@param host luactr.host
 ---@param id string
+---@param finish? fun() called when none of its processes are left, before it is forgotten
 ---@return boolean? removed
-function M.remove(host, id)
+function M.remove(host, id, finish)
   local path = host.state_dir .. "/containers/" .. id
   local directory <close> = open_locked(path)
   if not directory then
     return nil
   end
   remove_cgroup(directory, id, host)
+  if finish then
+    finish()
+  end
   sys.unlink(STATE_FILE, directory) -- first: from here on it is removed, whoever finishes that
   empty(directory, sys.stat(directory).dev)
   return sys.rmdir(path)

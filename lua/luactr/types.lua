@@ -71,6 +71,20 @@
 ---@field health? fun(p: luactr.steps) `(box, event)`: its health is another: `event.state`, `event.from`, `event.message`
 ---@field pressure? function|{ call: function, memory?: string|number, cpu?: string|number, io?: string|number, window?: string|number, full?: boolean, level?: string, optional?: boolean } `(box, event)`: processes wait too much for `event.resource`
 
+---@class luactr.hook
+---@field path string the program, of the host; for start_container in the container
+---@field args? string[] all that it is told, its own name first
+---@field env? string[] "NAME=VALUE"; it has no other variables
+---@field timeout? string|number it is killed after that, and has failed
+
+---@class luactr.hooks
+---@field prestart? (luactr.hook|function)[] as create_runtime, before those
+---@field create_runtime? (luactr.hook|function)[] its namespaces and mounts are there, it is not in its root yet
+---@field create_container? luactr.hook[] then; the program is in its namespaces
+---@field start_container? luactr.hook[] in the container, right before its command
+---@field poststart? (luactr.hook|function)[] its command runs; a failure is a warning
+---@field poststop? (luactr.hook|function)[] it is gone, or could not be started; a failure is a warning
+
 ---@class luactr.landlock
 ---@field read? (string|{ path: string, optional?: boolean })[] read files and list directories there
 ---@field write? (string|{ path: string, optional?: boolean })[] change, make, move, remove files there (no device nodes), and read what is there
@@ -119,6 +133,7 @@
 ---@field nice? integer from -20, which others yield to, to 19
 ---@field io_priority? string|{ class: string, priority?: integer } disk priority of ioprio_set(2)
 ---@field cpu_affinity? string|integer[]|{ initial?: string|integer[], final?: string|integer[] } CPUs of the command, which may change them; limits.cpus it may not
+---@field exec_cpu_affinity? string|integer[]|{ initial?: string|integer[], final?: string|integer[] } CPUs of the commands that enter it
 ---@field memory_policy? string|{ mode: string, nodes?: string|integer[], flags?: string[] } memory nodes of set_mempolicy(2)
 ---@field core_scheduling? boolean no other container runs on the same core at the same time
 ---@field tsc? boolean false: to read the time stamp counter is SIGSEGV, and so is the vDSO's clock
@@ -141,6 +156,7 @@
 ---@field restart? "no"|"on-failure"|"always"|string start a detached container again that has ended
 ---@field health? luactr.health_spec how to find out whether it does what it is for
 ---@field on? luactr.on functions to call when something happens to it
+---@field hooks? luactr.hooks programs and functions that are run at moments of its life
 ---@field labels? table<string, string> names for programs that list containers; `ps --label` asks for them
 ---@field steps? fun(p: luactr.steps) function(p): steps of your own, after the mounts
 

@@ -43,7 +43,7 @@ local LAYERS <const> = {
     uses = { "core", "base", "sys", "spec", "cgroup" } },
   -- contributors: none requires another
   { name = "rootfs", modules = { "luactr.rootfs", "luactr.rootfs.*" }, -- an image is a root
-    uses = { "core", "base", "sys", "files", "spec", "host", "image" } },
+    uses = { "core", "base", "sys", "files", "spec", "host", "image", "documents of images" } },
   { name = "mount", modules = { "luactr.mount", "luactr.mount.*" } },
   { name = "cgroup", modules = { "luactr.cgroup", "luactr.cgroup.*" } },
   { name = "recipes of images", pure = true, uses = { "base", "recipes of images" },

@@ -239,6 +239,18 @@ describe("luactr.mount #unit", function()
       assert.are.equal("cpu,cpuacct", steps[2].data)
     end)
 
+    it("is the group's own directory where there is no cgroup namespace", function()
+      local spec = spec_with({ { type = "cgroup", target = "/c" } }, { cgroup = "host" })
+      local own_places = { { version = 1, mount = "/cg/memory", parent = "/p",
+        options = "memory" } }
+      local steps = assert(mount.steps(spec, facts(HYBRID),
+        { cgroup = { places = own_places, path = "luactr/x" } }))
+      local step = below(steps, "/c/memory")[1]
+      assert.are.equal("bind", step.op)
+      assert.are.equal("/cg/memory/p/luactr/x", step.source)
+      assert.are_not.equal(0, step.set & sys.MOUNT_ATTR_RDONLY)
+    end)
+
     it("is writable by word", function()
       local mounts = { { type = "cgroup", target = "/c", options = { "rw" } } }
       assert.are.equal(0, own(mounts, nil, UNIFIED)[1].flags & sys.MS_RDONLY)
@@ -249,6 +261,69 @@ describe("luactr.mount #unit", function()
       assert.are.same({ "mount /c", "mount /c/memory", "mount_setattr /c" },
         places(own(mounts, HYBRID, { PLACES[2] })))
       assert.are_not.equal(0, own(mounts)[1].flags & sys.MS_RDONLY)
+    end)
+  end)
+
+  describe("without the default mounts", function()
+    local function exact(mounts, fields)
+      for _, one in ipairs(mounts) do one.exact = true end
+      local spec = spec_with(mounts)
+      spec.default_mounts = false
+      for name, value in pairs(fields or {}) do spec[name] = value end
+      return steps_of(spec, facts { lsm = { selinux = function() return true end } })
+    end
+
+    it("mounts what is said in its order, and makes the devices after that", function()
+      local steps = exact { { type = "tmpfs", target = "/dev/shm/x" },
+        { type = "tmpfs", target = "/dev" } }
+      assert.are.same({ "mount /dev/shm/x", "mount /dev", "mknod /dev/null" },
+        { table.unpack(places(steps), 1, 3) })
+      assert.are.equal(0, steps[1].flags)
+    end)
+
+    it("leaves a /dev of the host alone", function()
+      assert.are.same({ "bind /dev" },
+        places(exact { { source = "/dev", target = "/dev", options = { "rbind" } } }))
+    end)
+
+    it("makes a tmpfs read-only when all is in it", function()
+      local steps = exact { { type = "tmpfs", target = "/dev", options = { "ro" } } }
+      assert.are.equal(0, steps[1].flags & sys.MS_RDONLY)
+      assert.are.equal("mount_setattr", steps[#steps].op)
+      assert.are.equal("/dev", steps[#steps].target)
+    end)
+
+    it("restricts the mount itself, and the tree by the options with an r", function()
+      local steps = exact { { source = "/a", target = "/b",
+        options = { "rbind", "ro", "rnosuid" } },
+        { source = "/dev", target = "/dev", options = { "bind" } } }
+      assert.are.equal(sys.MOUNT_ATTR_NOSUID, steps[1].set)
+      assert.are.equal(sys.MOUNT_ATTR_RDONLY, steps[2].set)
+      assert.is_nil(steps[2].recursive)
+    end)
+
+    it("passes options that nobody knows on to the file system", function()
+      local steps = exact { { type = "tmpfs", target = "/t", options = { "size=1k", "x=y" } } }
+      assert.are.equal("size=1024,x=y", steps[1].data)
+    end)
+
+    it("labels the file systems that take a label", function()
+      local steps = exact({ { type = "proc", target = "/proc" }, { type = "tmpfs", target = "/t",
+        options = { "mode=755" } }, { type = "tmpfs", target = "/u", options = { "tmpcopyup" } } },
+        { mount_label = "a:b:c:s0:c1,c2" })
+      assert.is_nil(steps[1].data)
+      assert.are.equal('mode=755,context="a:b:c:s0:c1,c2"', steps[2].data)
+      assert.are.same({ "context=a:b:c:s0:c1,c2" }, steps[3].options)
+    end)
+
+    it("refuses a label where no SELinux is", function()
+      local spec = spec_with {}
+      spec.mount_label = "a:b:c:s0"
+      local _, problems = steps_of(spec, facts { lsm = { selinux = function()
+        return nil, "this kernel runs without SELinux"
+      end } })
+      assert.are.same({ { path = "mount_label", message = "this kernel runs without SELinux" } },
+        problems)
     end)
   end)
 

@@ -231,6 +231,11 @@ describe("luactr.oci.config #unit", function()
         "linux.seccomp.defaultAction: unknown action" },
       { '{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x"}}}',
         "linux.seccomp.listenerMetadata: is for a listener" },
+      { '{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": '
+        .. '["chmod"], "action": "SCMP_ACT_KILL_PROCESS", "errnoRet": 1}]}}}',
+        "linux.seccomp.syscalls[0].errnoRet: goes with SCMP_ACT_ERRNO" },
+      { '{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 1}}}',
+        "linux.seccomp.defaultErrnoRet: goes with SCMP_ACT_ERRNO" },
       { '{"linux": {"memoryPolicy": {"mode": "MPOL_X"}}}', "linux.memoryPolicy.mode: unknown" },
       { '{"mounts": [{"source": "/a"}]}', "mounts[0].destination: is missing" },
       { '{"mounts": [{"destination": "/a", "source": "/b"}]}', "mounts[0].type: is missing" },

@@ -41,6 +41,7 @@ function M.of(plan, host)
     base[name], base.given[name] = spec[name], spec.given[name] or spec.added[name]
   end
   base.env = environment(spec.env, host)
+  base.cpu_affinity = spec.exec_cpu_affinity or spec.cpu_affinity
   base.hostname, base.bare, base.chroot = spec.hostname, spec.rootfs.bare, has_chroot(spec, host)
   return base
 end
@@ -118,6 +119,7 @@ function M.store(plan, host)
     end
   end
   stored.env = stored.env and environment(spec.env, host)
+  stored.cpu_affinity = spec.exec_cpu_affinity or stored.cpu_affinity
   stored.hostname, stored.bare = spec.given.hostname and spec.hostname or nil, spec.rootfs.bare
   stored.chroot = has_chroot(spec, host)
   if spec.rootfs.bare then

@@ -45,6 +45,8 @@ local function unfit(box)
   local spec, plan = box.spec, box.plan
   if type(spec.seccomp) == "table" and spec.seccomp.handlers and not spec.seccomp.listener then
     return "seccomp.handlers are functions of this program, which does not stay"
+  elseif spec.hooks then
+    return "its hooks are run by luactr, which does not stay: on = { ... } has its companion"
   elseif plan.spec.namespaces.pid ~= "new" and not (plan.cgroup and #plan.cgroup.places > 0) then
     return "without a pid namespace or a cgroup nobody could end all its processes"
   end

@@ -9,10 +9,21 @@ local function mount(type, target, flags, data)
   return { op = "mount", source = type, target = target, type = type, flags = flags, data = data }
 end
 
+-- Without a cgroup namespace a mount would show the whole tree, where the group's own directory is
+-- what a container expects.
+local function bind(target, place, path, parsed, flags)
+  local set = parsed.set | parsed.set_here | require("luactr.core").sys.MOUNT_ATTR_NOEXEC
+  if flags & require("luactr.core").sys.MS_RDONLY ~= 0 then
+    set = set | require("luactr.core").sys.MOUNT_ATTR_RDONLY
+  end
+  return { op = "bind", target = target, recursive = 0, clear = 0, set = set,
+    source = string.format("%s%s/%s", place.mount, place.parent, path) }
+end
+
 -- A directory for a v1 hierarchy, and for each of several controllers in one a link to it.
-local function mount_v1(steps, target, place, flags)
+local function mount_v1(steps, target, place, view)
   local name = place.mount:match("[^/]*$")
-  steps[#steps + 1] = mount("cgroup", target .. "/" .. name, flags, place.options)
+  steps[#steps + 1] = view(place, target .. "/" .. name, "cgroup", place.options)
   for controller in place.options:gmatch("[^,]+") do
     if controller ~= name then
       steps[#steps + 1] = { op = "symlink", link = name, path = target .. "/" .. controller }
@@ -25,22 +36,28 @@ end
 ---@param parsed luactr.mount.parsed its options
 ---@param layout table of luactr.core.cgroup.detect
 ---@param own table[] the container's places, as luactr.cgroup.compile lists them
+---@param path? string of the container's group, when it has no cgroup namespace of its own
 ---@return table[] steps
-function M.steps(target, parsed, layout, own)
+function M.steps(target, parsed, layout, own, path)
   local sys = require("luactr.core").sys
   local flags = parsed.flags | sys.MS_NOEXEC
-  if (parsed.clear | parsed.clear_all) & sys.MOUNT_ATTR_RDONLY == 0 or #own == 0 then
+  local writable = parsed.exact and parsed.flags & sys.MS_RDONLY == 0
+    or (parsed.clear | parsed.clear_all) & sys.MOUNT_ATTR_RDONLY ~= 0
+  if not writable or #own == 0 then
     flags = flags | sys.MS_RDONLY -- a view, unless the recipe says rw
   end
   if layout.kind == "v2" then
     return { mount("cgroup2", target, flags) }
   end
   local steps = { mount("tmpfs", target, flags & ~sys.MS_RDONLY, "mode=0755,size=65536") }
+  local function view(place, at, type, data)
+    return path and bind(at, place, path, parsed, flags) or mount(type, at, flags, data)
+  end
   for _, place in ipairs(own) do
     if place.version == 1 then
-      mount_v1(steps, target, place, flags)
+      mount_v1(steps, target, place, view)
     else
-      steps[#steps + 1] = mount("cgroup2", target .. "/unified", flags)
+      steps[#steps + 1] = view(place, target .. "/unified", "cgroup2")
     end
   end
   steps[#steps + 1] =

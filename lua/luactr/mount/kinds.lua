@@ -175,8 +175,9 @@ local MAKERS <const> = {
   end,
   cgroup = function(mount, parsed, context)
     local cgroup = context.plan.cgroup
+    local shared = context.spec.namespaces.cgroup == "host"
     return require("luactr.mount.cgroup").steps(mount.target, parsed, context.host.cgroup,
-      cgroup and cgroup.places or {})
+      cgroup and cgroup.places or {}, shared and cgroup and cgroup.path or nil)
   end,
   file = function(mount)
     return { { op = "file", path = mount.target, content = mount.content,

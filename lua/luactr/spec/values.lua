@@ -81,6 +81,8 @@ M.scope = check.lazy("true, or table of slice, name, properties, user", "luactr.
   "check")
 M.health = check.lazy("table of command or check, interval, timeout ...", "luactr.spec.health",
   "health")
+M.hooks = check.lazy("table of create_runtime, start_container, poststop ...", "luactr.spec.hooks",
+  "hooks")
 M.on = check.lazy("table of start, exit, oom, pressure = function", "luactr.spec.on", "on")
 M.log = check.lazy("{ size =, files = }", "luactr.spec.log", "log")
 M.restart = check.lazy("\"no\", \"on-failure\", \"on-failure:N\" or \"always\"",

@@ -26,14 +26,19 @@ end)
 local word = check.string { what = actions.WHAT, max = 32 }
 local errno = check.integer { min = 0, max = 0xffff }
 
-local argument = check.record {
+-- Of what it does not know the specification wants nothing said.
+local function open(fields)
+  return check.record(fields, { open = true })
+end
+
+local argument = open {
   { name = "index", type = check.integer { min = 0, max = 5 }, required = true },
   { name = "value", type = number, required = true },
   { name = "valueTwo", type = number },
   { name = "op", type = check.enum(check.sorted_keys(COMPARISONS)), required = true },
 }
 
-local syscall = check.record {
+local syscall = open {
   { name = "names", type = check.list(check.string { max = 64 }, { min = 1 }), required = true },
   { name = "action", type = word, required = true },
   { name = "errnoRet", type = errno },
@@ -46,7 +51,7 @@ local flag = check.enum(check.sorted_keys(FLAGS), {
 
 local path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
 
-local config = check.record {
+local config = open {
   { name = "defaultAction", type = word, required = true },
   { name = "defaultErrnoRet", type = errno },
   { name = "architectures", type = check.list(check.string { max = 32 }), default = {} },
@@ -85,8 +90,17 @@ local function condition_lists(args)
   return twice and each or { all }
 end
 
-local function add_syscall(rules, one, at)
-  local action = actions.OCI[one.action] or one.action
+--- An errno is for actions that tell one.
+local function check_errno(name, errno_of, at, problems)
+  local action = actions.OCI[name] or name
+  if errno_of and action ~= "errno" and action ~= "trace" then
+    problems:add(at, "goes with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with %s", name)
+  end
+  return action
+end
+
+local function add_syscall(rules, one, at, problems)
+  local action = check_errno(one.action, one.errnoRet, at .. ".errnoRet", problems)
   for _, list in ipairs(condition_lists(one.args)) do
     rules[#rules + 1] = {
       names = one.names, action = action, args = list, at = at,
@@ -110,8 +124,9 @@ function M.check(value, at, problems)
     return problems:add(at .. ".defaultAction", "%s", problem)
   end
   local rules = {}
+  check_errno(given.defaultAction, given.defaultErrnoRet, at .. ".defaultErrnoRet", problems)
   for i, one in ipairs(given.syscalls) do
-    add_syscall(rules, one, at .. ".syscalls[" .. i .. "]")
+    add_syscall(rules, one, at .. ".syscalls[" .. i .. "]", problems)
   end
   return {
     base = "none", default = default, foreign = actions.parse "kill_process",
