@@ -333,6 +333,7 @@ local CUSTOM <const> = {
   health = "luactr.health_spec",
   cgroup = "string",
   scope = "true|luactr.scope_spec",
+  net_devices = "table<string|integer, string|boolean|{ name?: string }>",
   pressure = "function|{ call: function, memory?: string|number, cpu?: string|number, " ..
     "io?: string|number, window?: string|number, full?: boolean, level?: string, " ..
     "optional?: boolean }",

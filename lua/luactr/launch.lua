@@ -497,6 +497,16 @@ local function take_left(_, run, fd)
   return true
 end
 
+local function move_devices(box, run)
+  local done, fields =
+    require("luactr.network.devices").move(box.plan.spec.net_devices, run.process:pid())
+  if done then
+    return true
+  end
+  fields.where = require("luactr.source").where(box.spec.where, fields.from)
+  return nil, failure(box, fields)
+end
+
 local function run_hooks(box, run, _, host)
   return require("luactr.oci.hooks").before_root(box, run, host)
 end
@@ -513,6 +523,7 @@ end
 local MEETINGS <const> = { -- by the names of plan.h
   hooks = { meet = run_hooks, answer = true },
   start = { meet = finish_start, answer = true },
+  network = { meet = move_devices, answer = true },
   id_maps = { meet = write_id_maps, answer = true },
   console = { meet = take_console },
   listener = { meet = take_listener },

@@ -225,6 +225,8 @@ local PHASES <const> = {
     call = "fork" },
   { name = "identity", title = "Take a name", module = "luactr.namespaces", call = "identity" },
   { name = "network", title = "Network", module = "luactr.namespaces", call = "loopback" },
+  { name = "network devices", title = "Wait for network devices", module = "luactr.network",
+    call = "wait_for_devices" },
   { name = "early sources", title = "Open what stays connected with the host",
     module = "luactr.mount", call = "early_sources" },
   { name = "propagation", title = "Keep mounts to ourselves", module = "luactr.namespaces",

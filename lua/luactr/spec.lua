@@ -112,6 +112,8 @@ M.fields = {
   { name = "scope", type = values.scope,
     help = "a scope of systemd's that has its cgroup in it; true for one of luactr's name" },
   { name = "network", type = values.network, default = "none", help = "\"none\" is lo alone" },
+  { name = "net_devices", type = values.net_devices, oci = "linux.netDevices",
+    help = "devices of the host that move in: device = its name inside, or true" },
   { name = "stdin", type = values.stdin, default = { kind = "inherit" },
     help = "where input comes from" },
   { name = "stdout", type = values.stdout, default = { kind = "inherit" },

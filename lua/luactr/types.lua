@@ -143,6 +143,7 @@
 ---@field cgroup? string its place in all hierarchies; a relative one is below luactr's parent
 ---@field scope? true|luactr.scope_spec a scope of systemd's that has its cgroup in it; true for one of luactr's name
 ---@field network? "none"|"host" "none" is lo alone
+---@field net_devices? table<string|integer, string|boolean|{ name?: string }> devices of the host that move in: device = its name inside, or true
 ---@field stdin? "inherit"|"null"|integer|luactr.fd|luactr.pipe|{ file: string }|string where input comes from
 ---@field stdout? "inherit"|"null"|"capture"|integer|luactr.fd|luactr.pipe|{ file: string, append?: boolean } where output goes
 ---@field stderr? "inherit"|"null"|"capture"|"stdout"|integer|luactr.fd|luactr.pipe|{ file: string, append?: boolean } where errors go

@@ -40,6 +40,8 @@ return {
   ["linux.timeOffsets"] = { config, "sets the clocks ahead" },
   ["linux.devices"] = { config, "has the default devices and links, those that are listed" },
   ["linux.cgroupsPath"] = { "spec/system/cgroup_place_spec.lua", "" },
+  ["linux.netDevices"] = { "spec/system/net_devices_spec.lua",
+    "keep their addresses of global scope, and are up under another name" },
   ["linux.resources"] = { resources, "become writes on cgroup v1 and v2" },
   ["linux.rootfsPropagation"] = { config, "hides and protects paths" },
   ["linux.seccomp"] = { config, "filters system calls, with arguments of 64 bits" },

@@ -122,8 +122,20 @@ local function two_places(spec)
   end
 end
 
+local function devices_without_network(spec)
+  local network = spec.namespaces and spec.namespaces.network
+  if not spec.net_devices or next(spec.net_devices) == nil then
+    return
+  elseif network and network ~= "new" and type(network) ~= "table" then
+    return "net_devices", "needs a network namespace other than the host's"
+  elseif spec.restart and spec.restart ~= "no" then
+    return "restart", "cannot be with net_devices: they went with the first life"
+  end
+end
+
 local RULES <const> = {
   two_places,
+  devices_without_network,
   nice_twice,
   mounts_on_the_host, maps_without_user_namespace,
   tty_without_place, names_without_uts, sysctl_of_the_host, output_without_capture,

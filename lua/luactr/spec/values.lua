@@ -76,6 +76,8 @@ local USER <const> = "luactr.spec.user"
 M.user = check.lazy("user number, \"name\", \"user:group\" or { uid =, gid = }", USER, "user")
 M.groups = check.lazy("list of group names and numbers, or \"keep\"", USER, "groups")
 
+M.net_devices =
+  check.lazy("table of device = name in the container", "luactr.spec.network", "devices")
 M.cgroup = check.lazy("path of a cgroup", "luactr.spec.cgroup", "place")
 M.scope = check.lazy("true, or table of slice, name, properties, user", "luactr.spec.scope",
   "check")

@@ -206,7 +206,7 @@ return {
     { name = "uid", type = T.uint32, field = "devices[].uid" },
     { name = "gid", type = T.uint32, field = "devices[].gid" },
   }) },
-  { name = "netDevices", type = T.object_as_is, field = "net_devices", to = later "net_devices" },
+  { name = "netDevices", type = T.object_as_is, field = "net_devices" },
   { name = "cgroupsPath", type = T.text, field = "cgroup", to = cgroup },
   { name = "resources", type = T.object_as_is, field = "limits", to = resources },
   { name = "rootfsPropagation", type = T.text, field = "propagation", to = propagation },
