@@ -470,7 +470,11 @@ end
 
 local function take_listener(box, run, fd)
   local profile, notify = box.spec.seccomp, require "luactr.notify"
-  if not profile.listener then
+  if not profile.listener and box.plan.gate then
+    local done, message, errno = require("luactr.notify.apart").begin(fd, profile.handlers,
+      run.entry.path .. "/callbacks.log")
+    return done, not done and sys_failure(box, message, errno, "fork")
+  elseif not profile.listener then
     run.notify = run:own(notify.new(fd, profile.handlers))
     return true
   end

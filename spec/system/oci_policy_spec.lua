@@ -118,6 +118,65 @@ describe("recipes for containers of bundles #system", function()
     assert.same({}, life.list(host))
   end)
 
+  describe("that ship", function()
+    local function install(name)
+      dir:mkdir("oci.d/allowed")
+      support.must { "cp", "lua/oci.d/" .. name, dir.path .. "/oci.d/" .. name }
+    end
+
+    --- What it writes to its memory.
+    local function output(script, annotations)
+      policy("90-out.lua", [[return function(spec)
+        spec.stdout = { file = "DIR/said", append = true }
+      end]])
+      finish(assert(create(script, annotations)))
+      local text = written "said"
+      os.remove(dir.path .. "/said")
+      return text
+    end
+
+    it("make roots read-only", function()
+      install "readonly.lua"
+      local script = "/busybox touch /x 2>/dev/null || echo refused; echo >/tmp/x && echo written"
+      dir:mkdir("bundle/rootfs/tmp")
+      dir:mkdir("bundle/rootfs/run")
+      assert.equal("refused\nwritten\n", output(script))
+      assert.equal("written\n", output(script, '{ "org.example.writable": "true" }'))
+    end)
+
+    it("limit memory by a label", function()
+      install "memory.lua"
+      local function limit(annotations)
+        local container = assert(create("exit 0", annotations))
+        local config = require("luactr.state.list").read(host, id, "config.json")
+        assert(container:delete { force = true })
+        return config.spec.limits.memory
+      end
+      assert.equal(256 << 20, limit())
+      assert.equal(1 << 30, limit '{ "org.example.tier": "silver" }')
+      local _, err = create("exit 0", '{ "org.example.tier": "tin" }')
+      assert.matches('refuses the container: there is no tier "tin"', err.message, 1, true)
+    end)
+
+    it("answer its system calls, by a process that ends with it", function()
+      install "allowed/uname.lua"
+      assert.equal("Linux container 6.0.0 #1 x86_64\n",
+        output("/busybox uname -snrvm", '{ "luactr.recipe": "uname" }'))
+    end)
+  end)
+
+  it("tell what is wrong with a handler in a file beside its state", function()
+    policy("10-wrong.lua", [[return function(spec)
+      spec.seccomp = { base = "none", default = "allow",
+        notify = { uname = function(call) error("lost for words") end } }
+    end]])
+    local container = assert(create("/busybox uname; exec /busybox sleep 1000"))
+    assert(container:start())
+    local log = ("root/containers/%s/callbacks.log"):format(id)
+    await("nothing is told", function() return written(log):find("uname: .*lost for words") end)
+    assert(container:delete { force = true })
+  end)
+
   it("are asked for by an annotation", function()
     policy("allowed/loud.lua", "return function(spec) spec.env.VOICE = 'LOUD' "
       .. "spec.mounts[2] = { type = 'bind', source = 'DIR', target = '/out' } end")

@@ -39,22 +39,6 @@ function M.is_wanted(box)
   return box.spec.on ~= nil or box.spec.health ~= nil
 end
 
---- In the fork, whose own fork is nobody's child.
-local function leave(serve)
-  sys.setsid()
-  local done, message = sys.clone({}, serve)
-  return done and 0 or nil, message
-end
-
-local function fork(serve)
-  local child <close>, message, errno = sys.clone({}, leave, serve)
-  if not child then
-    return nil, message, errno
-  end
-  child:wait()
-  return true
-end
-
 local function failure(box, message, errno)
   return nil, require("luactr.error").new {
     op = "fork", errno = errno, action = "start the process of its callbacks",
@@ -76,7 +60,7 @@ function M.begin(box, host)
   local told <close>, tell, tell_errno = sys.pipe()
   local done, message = told, nil
   if told then
-    done, message, errno = fork(function()
+    done, message, errno = require("luactr.container.apart").fork(function()
       require("luactr.container.serve").main(box, host, heard, tell)
       return 0
     end)

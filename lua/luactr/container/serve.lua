@@ -1,6 +1,7 @@
 --- The process of a detached container's callbacks: hears from the monitor what happens, calls the
 --- recipe's functions, makes the checks of its health. It owns nothing: killed, it is only missed.
 --- See luactr.container.companion.
+local apart = require "luactr.container.apart"
 local companion = require "luactr.container.companion"
 local core = require "luactr.core"
 local found_module = require "luactr.container.found"
@@ -16,31 +17,6 @@ local LOG <const> = companion.LOG
 local LONGEST_LOG <const> = 1 << 20
 local PRIVATE <const> = 384 -- 0600
 local MOST_ERRORS <const> = 100 -- that are kept
-
--- ---- apart from the process that this is a fork of
-
---- All descriptors but two mean /dev/null: what was a pipe or lock of others is so no more, and the
---- handles of the recipe and of luactr close nothing else by their numbers.
-local function let_go(...)
-  local kept = {}
-  for _, fd in ipairs { ... } do
-    kept[fd:fileno()] = true
-  end
-  local null <close> = assert(sys.open("/dev/null", sys.O_RDWR))
-  for _, entry in ipairs(assert(sys.readdir("/proc/self/fd"))) do
-    local number = math.tointeger(tonumber(entry.name))
-    if not kept[number] and number ~= null:fileno() then
-      sys.dup2(null, number)
-    end
-  end
-end
-
-local function settle_in()
-  sys.process_name("luactr-calls")
-  poll.guarded = false
-  require("luactr.loop").forget()
-  io.stdout:setvbuf("line")
-end
 
 -- ---- what the recipe knows as its containers
 
@@ -266,8 +242,8 @@ end
 ---@param ready luactr.fd to the process that forked: that this one is ready
 function M.main(box, host, news, ready)
   local serving = { box = box, host = host, news = news, rest = "" }
-  let_go(news, ready)
-  settle_in()
+  apart.let_go(news, ready)
+  apart.settle_in()
   ready:write(tostring(sys.getpid()))
   ready:close()
   watch(serving)

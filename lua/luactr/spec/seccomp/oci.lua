@@ -132,7 +132,7 @@ function M.check(value, at, problems)
     base = "none", default = default, foreign = actions.parse "kill_process",
     unknown = not actions.lets_pass(default) and actions.parse "ENOSYS" or nil,
     architectures = given.architectures, flags = given.flags, skip_unknown = true, rules = rules,
-    notify = {}, listener = given.listenerPath and
+    notify = given.notify, listener = given.listenerPath and
       { path = given.listenerPath, metadata = given.listenerMetadata },
   }
 end

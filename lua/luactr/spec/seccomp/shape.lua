@@ -71,7 +71,7 @@ M.rule = check.record {
 
 local handler = check["function"] { what = "function(call)" }
 
-local notify = check.map(check.string { max = 64 }, check.union({
+M.notify = check.map(check.string { max = 64 }, check.union({
   check["function"] { convert = function(value) return { handler = value, args = {} } end },
   check.record {
     { name = "handler", type = handler, required = true },
@@ -92,7 +92,7 @@ M.profile = check.record {
   { name = "skip_unknown", type = check.boolean(), default = false },
   { name = "flags", type = flags, default = {} },
   { name = "rules", type = check.list(M.rule), default = {} },
-  { name = "notify", type = notify, default = {} },
+  { name = "notify", type = M.notify, default = {} },
   { name = "bpf", type = check.string { what = "BPF program", binary = true } },
   { name = "bpf_file", type = host_path },
 }
