@@ -170,7 +170,7 @@ describe("config.json at random #unit #fuzz", function()
       end
       local tree, problem = json.decode(text)
       if tree then
-        -- of numbers the one knows digits, the other a double; a line break in a text is let pass
+        -- of numbers the one knows digits, the other a double; control characters are let pass
         local other = strict.decode(text, { unique = true })
         assert(not other or same(tree, other) or text:find(("%d"):rep(16)), text)
         use(tree)
