@@ -198,8 +198,17 @@ local function default_propagation(spec)
   return spec.propagation:find("slave$") and { flag = sys.MS_PRIVATE, recursive = true } or nil
 end
 
-local function add_propagation(steps, target, propagation)
-  if propagation then
+local MOUNTED_HERE <const> = { bind = true, mount = true, fsmount = true, tmpcopyup = true }
+
+--- What is mounted here is private, as all is by then, but for trees that others have opened.
+local function is_private_already(steps, propagation, spec)
+  local first = steps[1]
+  return propagation.flag == sys.MS_PRIVATE and not spec.propagation:find("slave$")
+    and first and MOUNTED_HERE[first.op] and not first.detached
+end
+
+local function add_propagation(steps, target, propagation, spec)
+  if propagation and not is_private_already(steps, propagation, spec) then
     steps[#steps + 1] = { op = "mount_setattr", target = target, set = 0, clear = 0,
       propagation = propagation.flag, recursive = propagation.recursive and 1 or 0 }
   end
@@ -219,7 +228,8 @@ function M.steps(mount, parsed, context, problem)
     return {}
   end
   local propagation = parsed.propagation or make == bind and default_propagation(context.spec)
-  return add_propagation(make(mount, parsed, context, problem), mount.target, propagation)
+  return add_propagation(make(mount, parsed, context, problem), mount.target, propagation,
+    context.spec)
 end
 
 return M

@@ -43,7 +43,8 @@ end
 
 -- ---- whether the fast reader lost something
 
-local find <const>, DOUBLE <const> = string.find, 1 << 53 -- from there on a double has no odd numbers
+local find <const> = string.find
+local DOUBLE <const> = 1 << 53 -- from there on it has no odd numbers
 
 local function colons(text)
   return select(2, text:gsub(":", ""))
