@@ -51,7 +51,7 @@ local flag = check.enum(check.sorted_keys(FLAGS), {
 
 local path = check.string { what = "absolute path", pattern = "^/", max = 4095 }
 
-local config = open {
+local fields <const> = {
   { name = "defaultAction", type = word, required = true },
   { name = "defaultErrnoRet", type = errno },
   { name = "architectures", type = check.list(check.string { max = 32 }), default = {} },
@@ -64,7 +64,11 @@ local config = open {
 --- The names that it knows, for `luactr oci features`.
 M.operators, M.flags = check.sorted_keys(COMPARISONS), check.sorted_keys(FLAGS)
 
-M.fields = config.fields
+M.fields = fields
+
+-- Handlers are not of OCI's: a recipe for containers of engines may add them to a filter of theirs.
+local config = open(table.move(fields, 1, #fields, 2,
+  { { name = "notify", type = require("luactr.spec.seccomp.shape").notify, default = {} } }))
 
 --- Whether a table has OCI's shape.
 function M.is(value)
