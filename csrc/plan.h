@@ -48,8 +48,9 @@
     X(SETNS, "setns", "ns:f flags:u")                                                              \
     X(TIME_NAMESPACE, "time_namespace", "offsets:S")                                               \
     /* into the pid namespace that was joined, or made after another was: the rest of the list */  \
-    /* is carried out by a child there, and the process outside ends as it does */                 \
-    X(FORK, "fork", "")                                                                            \
+    /* is carried out by a child there, and the process outside ends as it does; or it leaves, */  \
+    /* and the child is one of the parent's */                                                     \
+    X(FORK, "fork", "leave:U")                                                                     \
     X(PARENT_DEATH_SIGNAL, "parent_death_signal", "signal:u")                                      \
     X(OOM_SCORE_ADJ, "oom_score_adj", "value:i")                                                   \
     X(SETHOSTNAME, "sethostname", "name:s")                                                        \
@@ -189,7 +190,8 @@ struct plan_step {
     X(NAMESPACES, "namespaces", 7) /* the parent opens them: they are a pod's */                   \
     X(FUSE, "fuse", 8)   /* the init sends /dev/fuse, which the parent gives to a program */       \
     X(HOOKS, "hooks", 9) /* the root has its mounts, the process is not in it yet */               \
-    X(LEFT, "left", 10)  /* the init sends a pidfd of the parent's new child; nobody answers */
+    X(LEFT, "left", 10)  /* the init sends a pidfd of the parent's new child; nobody answers */    \
+    X(SUCCESSOR, "successor", 11) /* the init tells which child of the parent goes on */
 
 enum plan_rendezvous {
 #define X(id, name, number) MEET_##id = number,
@@ -199,7 +201,7 @@ enum plan_rendezvous {
 
 struct plan_message {
     uint32_t number; /* enum plan_rendezvous */
-    uint32_t reserved;
+    uint32_t pid;    /* of a successor, as the parent counts; 0 elsewhere */
 };
 
 /* What is said over a connection to the socket of a gate: the init, that it is there for whoever

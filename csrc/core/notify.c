@@ -1,9 +1,11 @@
 #include "core/notify.h"
 
 #include "core/fd.h"
+#include "core/local.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -118,11 +120,29 @@ static int send_with(int socket_fd, int listener, const void *message, size_t si
     return (size_t)sent == size ? 0 : -EMSGSIZE;
 }
 
-int lctr_notify_forward(int listener, const char *path, const void *message, size_t size) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
+/* A path that is too long for an address is one of its directory. */
+static int address_of(struct sockaddr_un *address, const char *path, int *directory) {
+    const char *slash = strrchr(path, '/');
+    char above[PATH_MAX];
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) < sizeof address->sun_path) {
+        strcpy(address->sun_path, path);
+        return 0;
+    }
+    if (!slash || (size_t)(slash - path) + 2 > sizeof above)
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
+    memcpy(above, path, (size_t)(slash - path) + 1);
+    above[slash - path + 1] = '\0';
+    *directory = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return *directory < 0 ? -errno : lctr_local_address(address, *directory, slash + 1);
+}
+
+int lctr_notify_forward(int listener, const char *path, const void *message, size_t size) {
+    struct sockaddr_un address;
+    cleanup_fd directory = -1;
+    int result = address_of(&address, path, &directory);
+    if (result < 0)
+        return result;
     cleanup_fd agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (agent < 0)
         return -errno;

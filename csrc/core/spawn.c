@@ -238,6 +238,17 @@ static ssize_t receive(int sync, struct plan_exit *message, int *fd) {
     return length;
 }
 
+/* The init has made another child of ours, and has ended: that is the process now. */
+static int take_successor(struct lctr_process *p, pid_t pid) {
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return -errno;
+    reap_failed(p->pid, &p->pidfd);
+    p->pid = pid;
+    p->pidfd = pidfd;
+    return 0;
+}
+
 /* 1 when there was an event, 0 when there is nothing (more) to read. */
 static int next_message(struct lctr_process *p, struct lctr_event *event) {
     struct plan_exit message;
@@ -259,6 +270,12 @@ static int next_message(struct lctr_process *p, struct lctr_event *event) {
         }
         if (length != sizeof message.head || !event)
             return -EPROTO;
+        if (message.head.number == MEET_SUCCESSOR) {
+            int result = take_successor(p, (pid_t)message.head.pid);
+            if (result < 0)
+                return result;
+            continue;
+        }
         *event = (struct lctr_event){
             .kind = LCTR_RENDEZVOUS, .number = message.head.number, .fd = take_fd(&fd)};
         return 1;

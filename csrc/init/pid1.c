@@ -249,7 +249,8 @@ static bool has_ended(int pidfd) {
 
 struct fork {
     struct init *in;
-    int outside; /* pidfd of the process that stays */
+    int outside; /* pidfd of the process that stays, unless that leaves */
+    bool leaves;
 };
 
 /* In memory of its own, with descriptors of its own. */
@@ -258,28 +259,39 @@ static void inside_main(void *argument) {
     struct init *in = fork->in;
     fds_close(&in->proc); /* of the pid namespace outside */
     in->apart = false;
-    if (process_arm(in) < 0 || has_ended(fork->outside))
+    if (process_arm(in) < 0 || (!fork->leaves && has_ended(fork->outside)))
         k_exit(EXIT_SETUP);
     k_close(fork->outside);
     steps_run(in, in->index + 1);
 }
 
+/* The parent has another child, which is all that it knows of from now on. */
+__attribute__((noreturn)) static void succeed(const struct init *in, int child) {
+    struct plan_message message = {.number = MEET_SUCCESSOR, .pid = (uint32_t)child};
+    struct iovec vector = {.iov_base = &message, .iov_len = sizeof message};
+    const struct k_msghdr header = {.iov = &vector, .iov_count = 1};
+    k_sendmsg(in->sync, &header, MSG_NOSIGNAL);
+    k_exit(0);
+}
+
 /* Who joins a pid namespace, or makes one with unshare, is in it with its children only. No vfork:
  * the child may be the one that stays. It is hidden as we are from those that it comes among. */
 int step_fork(struct init *in, const union plan_arg *a) {
-    (void)a;
     int pid = k_getpid();
     int parent = k_getppid();
-    struct fork fork = {.in = in, .outside = k_pidfd_open(pid)};
+    struct fork fork = {.in = in, .outside = k_pidfd_open(pid), .leaves = plan_u32(&a[0])};
     leave_session();
     if (fork.outside < 0)
         return at(in, AUX_SOURCE, fork.outside);
     int result = k_prctl(PR_SET_DUMPABLE, 0, 0, 0);
     if (result >= 0)
-        result = (int)k_clone_call(__NR_clone, SIGCHLD, 0, inside_main, &fork);
+        result = (int)k_clone_call(__NR_clone, (fork.leaves ? CLONE_PARENT : 0) | SIGCHLD, 0,
+                                   inside_main, &fork);
     k_close(fork.outside);
     if (result < 0)
         return result;
+    if (fork.leaves)
+        succeed(in, result);
     shed(in);
     idle(result, outlive_parent(in, parent), in->sync, false);
 }

@@ -232,7 +232,8 @@ local function compile(box, run, host)
   elseif box.encoded then
     return true
   end
-  box.spec.id, box.spec.gate = box.id, run.options.life and run.options.life.gate
+  local life = run.options.life
+  box.spec.id, box.spec.gate, box.spec.adopted = box.id, life and life.gate, life ~= nil
   local plan, err = require("luactr.plan").compile(box.spec, host)
   if not plan then
     return nil, require("luactr.source").annotate(err)
@@ -581,6 +582,10 @@ end
 
 local function launch(box, run, host)
   local fine, err = meet_until_end(box, run, host)
+  local life = fine and not run.created and run.options.life
+  if life then
+    fine, err = life:created(box, run)
+  end
   if not fine and run.left then
     run.left:close()
   elseif fine and box.spec.hooks and box.spec.hooks.poststart and not run.created then
@@ -643,7 +648,8 @@ function M.start(box, host, options)
       return nil, explain(box, host, err)
     end
   end
-  run.apart = require("luactr.namespaces").has_fork(box.plan.spec.namespaces)
+  run.apart = not run.options.life
+    and require("luactr.namespaces").has_fork(box.plan.spec.namespaces)
   run.loose = not run.cgroup and box.plan.spec.namespaces.pid ~= "new"
   run.started, run.started_at = sys.clock_gettime(), sys.clock_gettime("realtime")
   return run

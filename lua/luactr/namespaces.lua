@@ -79,9 +79,11 @@ function M.has_fork(namespaces)
     or type(namespaces.user) == "table" and namespaces.pid == "new"
 end
 
---- After all other namespaces, which the process outside shall have, too.
+--- After all other namespaces, which the process outside shall have, too. It does not stay where
+--- somebody else than luactr is to be the parent.
 function M.fork(spec)
-  return M.has_fork(spec.namespaces) and { { op = "fork", from = "namespaces.pid" } } or {}
+  return M.has_fork(spec.namespaces)
+    and { { op = "fork", leave = spec.adopted and 1 or nil, from = "namespaces.pid" } } or {}
 end
 
 --- Whether the root of the container's users has no rights over one of its namespaces.

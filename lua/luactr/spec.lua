@@ -171,6 +171,8 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 ---@field where? luactr.where
 ---@field given table<string, boolean> the fields that the recipe spoke of
 ---@field added table<string, boolean> those that its image did
+---@field gate? boolean set by who runs it: somebody else starts its command
+---@field adopted? boolean the same: its command is a child of who started luactr in the end
 ---@field id? string set by who runs it; part of the cgroup's path
 ---@field group? string of a pod's member: its name among the cgroups, as POD/MEMBER
 

@@ -252,8 +252,10 @@ function M.remove(host, id, finish)
   if not directory then
     return nil
   end
-  remove_cgroup(directory, id, host)
-  if finish then
+  local removed, _, errno = remove_cgroup(directory, id, host)
+  if finish and not removed and errno == sys.errno.EBUSY then
+    return nil -- what has just ended may be in there for a moment
+  elseif finish then
     finish()
   end
   sys.unlink(STATE_FILE, directory) -- first: from here on it is removed, whoever finishes that

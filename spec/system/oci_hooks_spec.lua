@@ -130,7 +130,8 @@ describe("hooks #system #layout", function()
   it("keep a container from starting that fail before it", function()
     for _, kind in ipairs { "prestart", "create_runtime", "create_container" } do
       local err = refused("exit status 7: it is; not well", create {
-        [kind] = { script "echo it is >&2; echo not well >&2; exit 7" }, poststop = { hook "end" } })
+        [kind] = { script "echo it is >&2; echo not well >&2; exit 7" },
+        poststop = { hook "end" } })
       assert.equal("EHOOK", err.code)
       assert.is_truthy(err.message:find(kind .. "[1] (/bin/sh)", 1, true))
     end

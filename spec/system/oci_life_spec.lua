@@ -23,7 +23,7 @@ describe("a container of a bundle #system #layout", function()
   end)
 
   after_each(function()
-    for _, left in ipairs(life.list(host)) do left:delete { force = true } end
+    for _, left in ipairs(life.list(host)) do assert(left:delete { force = true }) end
     dir:close()
     world.check()
   end)
@@ -91,7 +91,7 @@ describe("a container of a bundle #system #layout", function()
 
   it("is refused what does not fit how it is", function()
     local container = create "exec sleep 1000"
-    refused("EEXIST", "in use", life.create(request "exit"))
+    refused("EEXIST", "already exists", life.create(request "exit"))
     refused("EBUSY", "container is not stopped: created", container:delete())
     assert(container:start())
     refused("EINVAL", "cannot start an already running container", container:start())
@@ -100,7 +100,7 @@ describe("a container of a bundle #system #layout", function()
     await_status "stopped"
     refused("EINVAL", "cannot start a container that has stopped", container:start())
     refused("ESRCH", "container not running", container:kill "TERM")
-    refused("EEXIST", "in use", life.create(request "exit"))
+    refused("EEXIST", "already exists", life.create(request "exit"))
   end)
 
   it("is removed by force whatever it does", function()
@@ -127,5 +127,90 @@ describe("a container of a bundle #system #layout", function()
     asked.pid_file = dir.path .. "/pid"
     local container = assert(life.create(asked))
     assert.equal(tostring(container:state().pid), support.read(asked.pid_file))
+  end)
+
+  it("has its terminal from a socket, however long the path", function()
+    local far = dir:mkdir(("x"):rep(100))
+    local shown = dir.path .. "/shown"
+    local program = support.program "receive"
+    local receiver <close> = assert(sys.clone({}, function()
+      sys.chdir(far)
+      assert(sys.dup2(assert(sys.open(shown, sys.O_WRONLY | sys.O_CREAT, "0600")), 1))
+      return sys.exec(program, { "receive", "console" })
+    end))
+    await("nobody listens", function() return sys.stat(far .. "/console") end)
+    local asked = request("test -t 1 && echo hello", { tty = true, stdin = "inherit",
+      stdout = "inherit", stderr = "inherit" })
+    asked.console_socket = far .. "/console"
+    local container = assert(life.create(asked))
+    assert(container:start())
+    await("nothing is shown", function()
+      return support.read(shown):find("hello\r\n", 1, true)
+    end)
+    await_status "stopped"
+    assert.equal(0, receiver:wait().code)
+  end)
+
+  it("is a child of whoever adopts it, also in the pid namespace of another", function()
+    local first = create "exec sleep 1000"
+    assert(first:start())
+    local path = string.format("/proc/%d/ns/pid", first:state().pid)
+    local asked = request("echo $$; exec sleep 1000",
+      { namespaces = { pid = path } })
+    asked.id = id .. "-2"
+    local second = assert(life.create(asked))
+    local pid = second:state().pid
+    assert(second:start())
+    local status
+    await("it does not run", function()
+      status = support.read(string.format("/proc/%d/status", pid))
+      return status:match("Name:%s+(%S+)") == "sleep"
+    end)
+    assert.equal(sys.getpid(), tonumber(status:match("PPid:%s+(%d+)")))
+    assert.is_true(tonumber(support.read(dir.path .. "/out")) > 1)
+    assert(second:delete { force = true })
+    assert(sys.waitid(pid)) -- before that its PID 1 cannot end
+  end)
+
+  -- A luactr that asks for what a table says; `more` is Lua.
+  local function by_luactr(what, more)
+    return support.luactr { dir:write("ask.lua", string.format([[
+      local ctr, life = require "luactr", require "luactr.oci.life"
+      local done, err = life.%s { id = %q, bundle = ".",
+        host = require("luactr.oci.host").facts(%q), raw = {
+          rootfs = ctr.rootfs.host { "sh", "sleep" }, init = false, tty = false, %s } }
+      if err then print(err) end]], what, id, dir.path .. "/root", more)) }
+  end
+
+  it("leaves no luactr behind between its creation and its start", function()
+    by_luactr("create", [[command = { "sleep", "1000" }, stdin = "null", stdout = "null",
+      stderr = "null"]])
+    local container = assert(life.find(host, id))
+    local pid = container:state().pid
+    local status = support.read(string.format("/proc/%d/status", pid))
+    assert.equal(sys.getpid(), tonumber(status:match("PPid:%s+(%d+)")))
+    assert(container:start())
+    assert.equal("running", container:state().status)
+  end)
+
+  it("has streams that its user may open", function()
+    local result = by_luactr("run", [[user = 4711,
+      command = { "sh", "-c", "echo mine > /proc/self/fd/1" }]])
+    assert.equal("mine\n", result.stdout)
+  end)
+
+  it("has all its processes signalled, also after its first has ended", function()
+    local container = create("trap '' HUP TERM; sleep 1000 & sleep 1000",
+      { namespaces = { pid = "host" } })
+    assert(container:start())
+    local function processes() return #(container:processes() or {}) end
+    await("it has no processes", function() return processes() >= 3 end)
+    assert(container:kill "KILL")
+    await_status "stopped"
+    assert(container:kill("KILL", { all = true }))
+    await("some live on", function()
+      return not container:kill("KILL", { all = true })
+    end)
+    assert(container:delete())
   end)
 end)

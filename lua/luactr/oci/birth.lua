@@ -12,7 +12,6 @@ local M = {}
 ---@field gate boolean it waits until it is started
 ---@field hooks? table
 ---@field record? table of state.json, until it is written
----@field spawned? boolean there was a process
 local Birth = {}
 Birth.__index = Birth
 
@@ -34,6 +33,35 @@ local function failure(id, op, message, errno, path)
   }
 end
 
+-- ---- streams
+
+--- A user as the host counts it.
+local function outside(uid, maps)
+  for _, row in ipairs(maps and maps.uid or {}) do
+    if uid >= row.inside and uid < row.inside + row.count then
+      return row.outside + uid - row.inside
+    end
+  end
+  return not maps and uid or nil
+end
+
+local function is_null(stat)
+  return stat.type == "character" and stat.rdev == sys.makedev(1, 3)
+end
+
+--- The program's user can open what /dev/stdout leads to. Where that cannot be, it is as it was.
+local function give_streams(box, run)
+  local uid = outside(box.plan.spec.user.uid, run.id_maps)
+  for number, stream in ipairs { "stdin", "stdout", "stderr" } do
+    local stat = uid and box.spec[stream].kind == "inherit" and sys.stat(number - 1)
+    if stat and stat.uid ~= uid and not is_null(stat) then
+      sys.chown(number - 1, uid)
+    end
+  end
+end
+
+-- ---- what launch asks
+
 --- Before anything else is made: how to clean up after a luactr that was killed.
 function Birth:announce(box, run)
   local directory = run.entry.directory
@@ -48,6 +76,7 @@ function Birth:announce(box, run)
     gate, message, errno = core.gate.listen(directory)
     run.gate, done = gate and run:pass(gate), gate
   end
+  give_streams(box, run)
   return done, not done and failure(box.id, "write", message, errno, run.entry.path) or nil
 end
 
@@ -58,10 +87,7 @@ function Birth:publish(box, run, record)
   end
   record.freezer = require("luactr.container.detach")
     .freezer_file(run.cgroup and box.plan.cgroup)
-  self.record, self.spawned = record, true
-  if not self.gate then
-    return self:created(box, run)
-  end
+  self.record = record
   return true
 end
 
@@ -93,6 +119,8 @@ M.write_pid_file = write_pid_file
 
 --- All is done but the program. Who knows of it by one file finds the other.
 function Birth:created(box, run)
+  local pid = run.process:pid() -- in the namespace of others it is another than at first
+  self.record.pid, self.record.start = pid, require("luactr.state").start_time(pid)
   local done, message, errno = run.entry:write(self.record)
   if not done then
     return nil, failure(box.id, "write", message, errno, run.entry.path)
@@ -100,6 +128,10 @@ function Birth:created(box, run)
   local path = self.request.pid_file
   if path then
     done, message, errno = write_pid_file(path, run.process:pid())
+  end
+  if done and self.request.pidfd_socket then
+    path = self.request.pidfd_socket
+    done, message, errno = core.notify.forward(run.process:pidfd(), path, "pidfd")
   end
   return done, not done and failure(box.id, "write", message, errno, path) or nil
 end

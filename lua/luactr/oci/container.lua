@@ -217,6 +217,17 @@ end
 
 -- ---- signals
 
+--- Whether there was anybody: where it had no pid namespace, its processes may outlive the first.
+local function kill_all(container, number, has_ended)
+  local config = list.read(container.host, container.id, "config.json")
+  local cgroup <close> = config and config.cgroup
+    and require("luactr.cgroup").reopen(config.cgroup) or nil
+  if not cgroup or has_ended and #(cgroup:processes() or {}) == 0 then
+    return false
+  end
+  return cgroup:kill(number)
+end
+
 --- Send a signal to its program, or to all of its processes.
 ---@param signal? string|integer default "TERM"
 ---@param options? { all?: boolean }
@@ -226,15 +237,11 @@ function Container:kill(signal, options)
   local number = signal == 0 and 0
     or require("luactr.container").signal_number(signal or "TERM")
   local pidfd <close> = found_module.open_process(self.record)
-  if not pidfd or word_of(self) == "stopped" then
+  local has_ended = not pidfd or word_of(self) == "stopped"
+  if options and options.all and kill_all(self, number, has_ended) then
+    return true
+  elseif has_ended then
     return refuse(self.id, "ESRCH", "kill", NOT_RUNNING)
-  end
-  if options and options.all then
-    local cgroup <close> = found_module.cgroup(self, "kill")
-    if cgroup then
-      cgroup:kill(number)
-      return true
-    end
   end
   local done, message, errno = sys.pidfd_send_signal(pidfd, number)
   if not done then

@@ -18,6 +18,7 @@ local M = {}
 ---@field config? string in place of its config.json
 ---@field raw? table a recipe in place of both
 ---@field pid_file? string gets the host's pid
+---@field pidfd_socket? string that a descriptor of its process is sent to
 ---@field console_socket? string that the terminal's master is sent to
 ---@field preserve_fds? integer so many descriptors from 3 on are handed on
 ---@field no_pivot? boolean
@@ -149,6 +150,15 @@ local function prepare(request)
   return box, birth.new(request, oci), recipes
 end
 
+--- The words of the others for an id that is taken.
+local function in_use(err)
+  if err.code == "EEXIST" and err.op == "claim" then
+    err.message = err.message:gsub("^the name (.*) is in use$", "container %1 already exists")
+    err.remedy = err.remedy and err.remedy:gsub("luactr rm", "luactr oci delete")
+  end
+  return err
+end
+
 --- A recipe may still refuse it.
 local function tell_created(recipes, container)
   if not recipes then
@@ -168,7 +178,7 @@ function M.create(request)
   end
   local run, err = require("luactr.launch").start(box, request.host, { life = life })
   if not run then
-    return nil, err
+    return nil, in_use(err)
   end
   run:disown()
   local container = container_module.of(life.record, request.host)
@@ -228,7 +238,7 @@ function M.run(request)
     started, err = tell_created(recipes, container)
   end
   if not started then
-    return nil, err
+    return nil, in_use(err)
   end
   container:tell "started"
   if request.keep then
