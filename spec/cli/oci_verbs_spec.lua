@@ -9,6 +9,20 @@ local world = require("support.world")
 local it = support.it(it, pending, "root")
 
 local PATIENCE <const> = 60
+-- Takes what is sent to a socket, and prints what the terminal says.
+local CONSOLE <const> = [[
+import array, os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen(1)
+print("ready", flush=True)
+client, _ = server.accept()
+name, ancillary, _, _ = client.recvmsg(4096, 64)
+fd = array.array("i", ancillary[0][2])[0]
+os.write(fd, b"typed\n")
+while True:
+    print(os.read(fd, 4096).decode(), flush=True)
+]]
 local SCRIPT <const> = "while :; do sleep 1000; done"
 
 describe("luactr oci on a container #cli", function()
@@ -192,6 +206,35 @@ describe("luactr oci on a container #cli", function()
     reap(other)
     reap(pid)
     fails("cannot", "exec", id, "/bin/id")
+  end)
+
+  it("sends terminals to sockets", function()
+    support.needs("program:python3")
+    local id, socket = support.name("oci-console"), dir .. "/socket"
+    local function receive(...)
+      local words = { "oci", "--root", dir .. "/state", ... }
+      os.remove(socket)
+      local agent <close> = process.start { "python3", "-c", CONSOLE, socket }
+      agent:expect("ready")
+      local result = support.luactr(words)
+      assert.same({ 0, "", "" }, { result.code, result.stderr, result.stdout })
+      if words[4] == "create" then must("start", id) end
+      agent:expect("got typed on /dev/")
+      agent:signal("KILL")
+      return math.tointeger(tonumber(support.read(dir .. "/pid")))
+    end
+    write_bundle("read -r word; echo got $word on $(tty); exec sleep 1000")
+    local config = cjson.decode(support.read(dir .. "/config.json"))
+    config.process.terminal = true
+    dir:write("config.json", cjson.encode(config))
+    local pid = receive("create", "--bundle", dir.path, "--console-socket", socket, "--pid-file",
+      dir .. "/pid", id)
+    local other = receive("exec", "--detach", "--tty", "--console-socket", socket, "--pid-file",
+      dir .. "/pid", id, "sh", "-c", "read -r word; echo got $word on $(tty); exec sleep 1000")
+    must("kill", id, "KILL")
+    reap(other)
+    reap(pid)
+    fails("cannot create", "create", "--bundle", dir.path, "--console-socket", dir .. "/no", "x")
   end)
 
   it("waits for it in the foreground and removes it", function()

@@ -90,7 +90,7 @@ function Request:describe(container)
   local state, created = container:state(), container.record.created
   if created then
     state.created = os.date("!%Y-%m-%dT%H:%M:%S", math.floor(created))
-      .. string.format(".%06dZ", math.floor(created % 1 * 1000000))
+      .. string.format(".%06dZ", math.floor((created - math.floor(created)) * 1000000))
   end
   return state
 end
