@@ -494,10 +494,16 @@ local function images()
     has_program = has_program, race = race, turns = turns }
 end
 
+local function oci()
+  dofile(here .. "/oci.lua") { add = add, details = details, luactr = luactr, work = work,
+    rootfs = rootfs, rounds = START_ROUNDS, lines_of = lines_of, has_program = has_program,
+    race = race, bundle = bundle, peer_namespace = peer_namespace, read = read, write = write }
+end
+
 ---- the report
 
 local MEASURES <const> = { start = start, loop = loop, heap = heap, quota = quota, memory = memory,
-  scale = scale, rootless = rootless, exec = exec, images = images }
+  scale = scale, rootless = rootless, exec = exec, images = images, oci = oci }
 
 local function verdict(row)
   if not row.bar then return "" end
@@ -512,7 +518,8 @@ local function print_rows()
   end
 end
 
-local TIMED <const> = { "start", "loop", "heap", "scale" }
+local TIMED <const> = { "start", "loop", "heap", "scale", "oci_run", "oci_life",
+  "oci_podman run" }
 
 local function print_times()
   print("\nmilliseconds                     median      10 %      90 %   runs")
