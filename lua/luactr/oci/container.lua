@@ -44,6 +44,9 @@ end
 -- ---- looking
 
 local function word_of(container)
+  if container.record.creating then
+    return "creating"
+  end
   return list.state(container.host, container.record) or "stopped"
 end
 
@@ -51,6 +54,10 @@ end
 ---@return luactr.oci.state
 function Container:state()
   return oci_state.of(self.id, self.record.oci, word_of(self), self.record.pid)
+end
+
+local function open_process(container)
+  return container.record.pid and found_module.open_process(container.record) or nil
 end
 
 ---@return boolean
@@ -100,7 +107,7 @@ local PAUSE <const> = 0.005
 
 --- End it, frozen or not, and wait until it has.
 local function make_end(container)
-  local pidfd <close> = found_module.open_process(container.record)
+  local pidfd <close> = open_process(container)
   if not pidfd then
     return true
   end
@@ -151,7 +158,7 @@ end
 
 --- Where its process is, also while that waits to be started.
 function Container:place()
-  local pidfd = found_module.open_process(self.record)
+  local pidfd = open_process(self)
   if not pidfd then
     return nil, { errno = sys.errno.ESRCH, checked = true, cause = NOT_RUNNING }
   end
@@ -236,7 +243,7 @@ end
 function Container:kill(signal, options)
   local number = signal == 0 and 0
     or require("luactr.container").signal_number(signal or "TERM")
-  local pidfd <close> = found_module.open_process(self.record)
+  local pidfd <close> = open_process(self)
   local has_ended = not pidfd or word_of(self) == "stopped"
   if options and options.all and kill_all(self, number, has_ended) then
     return true

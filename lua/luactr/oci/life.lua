@@ -32,6 +32,18 @@ local M = {}
 
 -- ---- finding
 
+--- A directory without a record: it is just being made, or a killed luactr has left it, which is
+--- cleaned up. So is one that was in the foreground of such a luactr.
+local function settle(host, id, record)
+  if not list.is_name(id) or not sys.stat(host.state_dir .. "/containers/" .. id) then
+    return nil
+  elseif require("luactr.state").heal(host, id) == "removed" then
+    return nil
+  end
+  local config = not record and list.read(host, id, "config.json")
+  return record or config and config.oci and { id = id, oci = config.oci, creating = true } or nil
+end
+
 --- The container of exactly that id.
 ---@param host luactr.host
 ---@param id string
@@ -39,6 +51,9 @@ local M = {}
 ---@return luactr.error? code "ENOENT"
 function M.find(host, id)
   local record, err = list.exact(host, id)
+  if not err and (not record or record.oci and record.owner) then
+    record = settle(host, id, record)
+  end
   if record and record.oci then
     return container_module.of(record, host)
   end
@@ -50,6 +65,7 @@ end
 ---@return luactr.oci.container[]
 ---@return luactr.error? err when what is there cannot be trusted
 function M.list(host)
+  require("luactr.state").sweep(host)
   local found, records, err = {}, list.all(host)
   for _, record in ipairs(records) do
     found[#found + 1] = record.oci and container_module.of(record, host) or nil

@@ -193,6 +193,8 @@ local function is_name(text)
   return text ~= "" and not text:find("[/\0]") and not text:find("^%.%.?$")
 end
 
+M.is_name = is_name
+
 --- Whether there is a container of exactly that name.
 ---@param host luactr.host
 ---@param name string
