@@ -191,7 +191,8 @@ struct plan_step {
     X(FUSE, "fuse", 8)   /* the init sends /dev/fuse, which the parent gives to a program */       \
     X(HOOKS, "hooks", 9) /* the root has its mounts, the process is not in it yet */               \
     X(LEFT, "left", 10)  /* the init sends a pidfd of the parent's new child; nobody answers */    \
-    X(SUCCESSOR, "successor", 11) /* the init tells which child of the parent goes on */
+    X(SUCCESSOR, "successor", 11) /* the init tells which child of the parent goes on */           \
+    X(RESCTRL, "resctrl", 12)     /* the parent writes it into a group, before it has a child */
 
 enum plan_rendezvous {
 #define X(id, name, number) MEET_##id = number,

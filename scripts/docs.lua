@@ -332,6 +332,8 @@ local CUSTOM <const> = {
   poststart = "luactr.hook|function", poststop = "luactr.hook|function",
   health = "luactr.health_spec",
   cgroup = "string",
+  resctrl = "{ group?: string, l3?: string, bandwidth?: string, schemata?: string[], " ..
+    "monitoring?: boolean }",
   scope = "true|luactr.scope_spec",
   net_devices = "table<string|integer, string|boolean|{ name?: string }>",
   pressure = "function|{ call: function, memory?: string|number, cpu?: string|number, " ..

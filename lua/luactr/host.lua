@@ -77,6 +77,14 @@ local readers = {
   oci_recipes = function() return require("luactr.core").oci_recipes end,
   stage = function(facts) return facts.state_dir .. "/stage" end,
   cgroup = function() return require("luactr.cgroup").detect() end,
+  resctrl = function()
+    for line in io.lines("/proc/self/mounts") do
+      local target = line:match("^%S+ (%S+) resctrl ")
+      if target then
+        return target
+      end
+    end
+  end,
   stranger = function()
     local id, outside = (read_line("/proc/self/uid_map") or "0 0 1"):match("(%d+)%s+(%d+)")
     return id ~= "0" or outside ~= "0"
@@ -133,6 +141,7 @@ local readers = {
 ---@field cgroup table layout of luactr.cgroup.detect
 ---@field stranger boolean in a user namespace that the host's root is no part of
 ---@field systemd fun(user: boolean): luactr.systemd.facts?, luactr.error?
+---@field resctrl? string where the file system is mounted
 ---@field cwd string
 ---@field is_shared fun(path: string): boolean? whether the mount there propagates
 ---@field may_unshare fun(flag: integer, in_user_namespace: boolean): boolean, string?

@@ -357,6 +357,16 @@ local function open_cgroup(box, run)
   return true
 end
 
+local function open_resctrl(box, run, host)
+  if not box.plan.spec.resctrl then
+    return true
+  end
+  local group, fields = require("luactr.resctrl").open(box.plan.spec.resctrl, box.id, host.resctrl,
+    run.entry.directory)
+  run.resctrl = group and run:own(group)
+  return group, fields and failure(box, fields)
+end
+
 --- What the recipe has callbacks for.
 local function watch_events(box, run)
   if not box.spec.on then
@@ -502,6 +512,11 @@ local function take_left(_, run, fd)
   return true
 end
 
+local function enter_resctrl(box, run)
+  local done, fields = run.resctrl:enter(run.process:pid())
+  return done, fields and failure(box, fields)
+end
+
 local function move_devices(box, run)
   local done, fields =
     require("luactr.network.devices").move(box.plan.spec.net_devices, run.process:pid())
@@ -528,6 +543,7 @@ end
 local MEETINGS <const> = { -- by the names of plan.h
   hooks = { meet = run_hooks, answer = true },
   start = { meet = finish_start, answer = true },
+  resctrl = { meet = enter_resctrl, answer = true },
   network = { meet = move_devices, answer = true },
   id_maps = { meet = write_id_maps, answer = true },
   console = { meet = take_console },
@@ -602,7 +618,8 @@ end
 --- the plan, since a copied one decides its own place.
 local PHASES <const> = {
   hold_descriptors, claim, prepare_rootfs, prepare_filter, compile, set_quotas, take_ids,
-  announce, open_scope, open_cgroup, watch_events, take_signals, spawn, publish, launch,
+  announce, open_scope, open_cgroup,
+  open_resctrl, watch_events, take_signals, spawn, publish, launch,
 }
 
 --- Those of a command in a container that runs.

@@ -169,6 +169,21 @@ local function environment(spec, host)
   return list, defaults.PATH
 end
 
+--- What most containers do not have loads nothing.
+local function network_devices(spec, host)
+  if spec.net_devices then
+    return require("luactr.network").wait_for_devices(spec, host)
+  end
+  return {}
+end
+
+local function resctrl(spec, host)
+  if spec.resctrl then
+    return require("luactr.resctrl").wait(host)
+  end
+  return {}
+end
+
 local HOOKS_OF_THE_ROOT <const> = { "prestart", "create_runtime", "create_container" }
 
 --- The parent has programs run that want to see the container's mounts, by the paths of the host.
@@ -212,6 +227,7 @@ end
 local PHASES <const> = {
   { name = "initial cpus", title = "Choose the CPUs of the start", steps = initial_cpus },
   { name = "cgroup", title = "Enter the cgroup", steps = attach_cgroup },
+  { name = "resctrl", title = "Wait for a group of resctrl", steps = resctrl },
   { name = "join", title = "Join namespaces of others", module = "luactr.namespaces",
     call = "join" },
   { name = "identity maps", title = "Wait for the user and group maps",
@@ -225,8 +241,7 @@ local PHASES <const> = {
     call = "fork" },
   { name = "identity", title = "Take a name", module = "luactr.namespaces", call = "identity" },
   { name = "network", title = "Network", module = "luactr.namespaces", call = "loopback" },
-  { name = "network devices", title = "Wait for network devices", module = "luactr.network",
-    call = "wait_for_devices" },
+  { name = "network devices", title = "Wait for network devices", steps = network_devices },
   { name = "early sources", title = "Open what stays connected with the host",
     module = "luactr.mount", call = "early_sources" },
   { name = "propagation", title = "Keep mounts to ourselves", module = "luactr.namespaces",

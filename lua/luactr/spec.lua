@@ -109,6 +109,8 @@ M.fields = {
   { name = "cgroup", type = values.cgroup, default_text = "luactr/NAME",
     oci = "linux.cgroupsPath",
     help = "its place in all hierarchies; a relative one is below luactr's parent" },
+  { name = "resctrl", type = values.resctrl, oci = "linux.intelRdt",
+    help = "share of caches and memory bandwidth, where the CPU can share them" },
   { name = "scope", type = values.scope,
     help = "a scope of systemd's that has its cgroup in it; true for one of luactr's name" },
   { name = "network", type = values.network, default = "none", help = "\"none\" is lo alone" },

@@ -220,6 +220,12 @@ local function open_locked(path)
   return directory
 end
 
+local function remove_resctrl(directory)
+  if sys.readlink("resctrl.group", directory) or sys.readlink("resctrl.monitor", directory) then
+    require("luactr.resctrl").remove(directory)
+  end
+end
+
 local function remove_cgroup(directory, id, host)
   local name = require("luactr.state.kept").cgroup_name(directory, id)
   return require("luactr.cgroup").remove(host.cgroup, name)
@@ -237,6 +243,7 @@ local function clean(directory, id, host)
   if not removed and errno == sys.errno.EBUSY then
     return false, "busy"
   end
+  remove_resctrl(directory)
   empty(directory, sys.stat(directory).dev)
   return true
 end
@@ -255,7 +262,9 @@ function M.remove(host, id, finish)
   local removed, _, errno = remove_cgroup(directory, id, host)
   if finish and not removed and errno == sys.errno.EBUSY then
     return nil -- what has just ended may be in there for a moment
-  elseif finish then
+  end
+  remove_resctrl(directory)
+  if finish then
     finish()
   end
   sys.unlink(STATE_FILE, directory) -- first: from here on it is removed, whoever finishes that

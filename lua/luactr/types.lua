@@ -141,6 +141,7 @@
 ---@field keyring? "new"|"inherit" session keyring: "new" or "inherit"
 ---@field limits? luactr.limits cgroup and supervisor limits
 ---@field cgroup? string its place in all hierarchies; a relative one is below luactr's parent
+---@field resctrl? { group?: string, l3?: string, bandwidth?: string, schemata?: string[], monitoring?: boolean } share of caches and memory bandwidth, where the CPU can share them
 ---@field scope? true|luactr.scope_spec a scope of systemd's that has its cgroup in it; true for one of luactr's name
 ---@field network? "none"|"host" "none" is lo alone
 ---@field net_devices? table<string|integer, string|boolean|{ name?: string }> devices of the host that move in: device = its name inside, or true

@@ -42,6 +42,8 @@ return {
   ["linux.cgroupsPath"] = { "spec/system/cgroup_place_spec.lua", "" },
   ["linux.netDevices"] = { "spec/system/net_devices_spec.lua",
     "keep their addresses of global scope, and are up under another name" },
+  ["linux.intelRdt"] = { "spec/unit/resctrl_spec.lua",
+    "makes a group of the container's own, and removes it" },
   ["linux.resources"] = { resources, "become writes on cgroup v1 and v2" },
   ["linux.rootfsPropagation"] = { config, "hides and protects paths" },
   ["linux.seccomp"] = { config, "filters system calls, with arguments of 64 bits" },

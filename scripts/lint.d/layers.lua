@@ -45,7 +45,7 @@ local LAYERS <const> = {
   { name = "rootfs", modules = { "luactr.rootfs", "luactr.rootfs.*" }, -- an image is a root
     uses = { "core", "base", "sys", "files", "spec", "host", "image", "documents of images" } },
   { name = "mount", modules = { "luactr.mount", "luactr.mount.*" } },
-  { name = "cgroup", modules = { "luactr.cgroup", "luactr.cgroup.*" } },
+  { name = "cgroup", modules = { "luactr.cgroup", "luactr.cgroup.*", "luactr.resctrl" } },
   { name = "recipes of images", pure = true, uses = { "base", "recipes of images" },
     modules = { "luactr.image.dockerfile", "luactr.image.dockerfile.*", "luactr.image.ignore",
       "luactr.image.pattern" } },

@@ -201,4 +201,20 @@ describe("linux.resources #system #layout", function()
     assert.is_true(seen.oom)
     assert.is_true(sys.clock_gettime() < deadline)
   end)
+
+  needs()("put it into a group of resctrl, or say that there is none", function()
+    host.resctrl = false
+    local made, err = create({}, nil, { intelRdt = { closID = "pool" } })
+    assert.is_nil(made)
+    assert.matches("this host has no resctrl file system", tostring(err))
+    dir:mkdir("resctrl/pool")
+    host.resctrl = dir.path .. "/resctrl"
+    assert(create({}, nil, { intelRdt = { closID = "pool" } }))
+    assert.are.equal(container.record.pid .. "\n",
+      support.read(dir.path .. "/resctrl/pool/tasks"))
+    assert(container:delete { force = true })
+    made, err = create({}, nil, { intelRdt = { closID = "none" } })
+    assert.is_nil(made)
+    assert.matches("there is no such group", tostring(err))
+  end)
 end)

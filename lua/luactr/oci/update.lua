@@ -138,13 +138,27 @@ local function limits_of(container, config, given)
   return limits, origins
 end
 
-local function add_places(config, compiled)
-  for _, place in ipairs(compiled.places) do
-    local known = false
-    for _, other in ipairs(config.cgroup.places) do
-      known = known or other.mount == place.mount
+local function add_once(list, value)
+  for _, known in ipairs(list) do
+    if known == value then
+      return
     end
-    config.cgroup.places[#config.cgroup.places + 1] = not known and place or nil
+  end
+  list[#list + 1] = value
+end
+
+--- A directory more on cgroup v1, a controller more on v2.
+local function add_places(config, compiled)
+  local places, by_mount = config.cgroup.places, {}
+  for _, place in ipairs(places) do
+    by_mount[place.mount] = place
+  end
+  for _, place in ipairs(compiled.places) do
+    local known = by_mount[place.mount]
+    places[#places + 1] = not known and place or nil
+    for _, controller in ipairs(known and place.controllers or {}) do
+      add_once(known.controllers, controller)
+    end
   end
 end
 

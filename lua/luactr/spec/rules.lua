@@ -133,9 +133,15 @@ local function devices_without_network(spec)
   end
 end
 
+local function resctrl_again(spec)
+  if spec.resctrl and spec.restart and spec.restart ~= "no" then
+    return "restart", "cannot be with resctrl: nobody would put the next life in"
+  end
+end
+
 local RULES <const> = {
   two_places,
-  devices_without_network,
+  devices_without_network, resctrl_again,
   nice_twice,
   mounts_on_the_host, maps_without_user_namespace,
   tty_without_place, names_without_uts, sysctl_of_the_host, output_without_capture,

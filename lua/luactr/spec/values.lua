@@ -78,6 +78,8 @@ M.groups = check.lazy("list of group names and numbers, or \"keep\"", USER, "gro
 
 M.net_devices =
   check.lazy("table of device = name in the container", "luactr.spec.network", "devices")
+M.resctrl = check.lazy("table of group, l3, bandwidth, schemata, monitoring",
+  "luactr.spec.resctrl", "resctrl")
 M.cgroup = check.lazy("path of a cgroup", "luactr.spec.cgroup", "place")
 M.scope = check.lazy("true, or table of slice, name, properties, user", "luactr.spec.scope",
   "check")

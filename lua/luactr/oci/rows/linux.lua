@@ -170,14 +170,16 @@ local function sysctl(value, b, path)
   b:set("sysctl", value, path)
 end
 
---- A field of a recipe that is not built yet is refused by name.
-local function later(field)
-  return function(value, b, path)
-    if b:knows(field) then
-      return b:set(field, value, path)
-    end
-    b:problem(path, "not supported yet")
+local RDT <const> = { closID = "group", l3CacheSchema = "l3", memBwSchema = "bandwidth",
+  schemata = "schemata", enableMonitoring = "monitoring" }
+
+local function rdt(value, b, path)
+  local resctrl = {}
+  for theirs, ours in pairs(RDT) do
+    resctrl[ours] = value[theirs] ~= "" and value[theirs] or nil
+    b:origin("resctrl." .. ours, path .. "." .. theirs)
   end
+  b:set("resctrl", resctrl, path)
 end
 
 local offset <const> = T.object {
@@ -215,7 +217,13 @@ return {
   { name = "maskedPaths", type = T.texts, field = "masked_paths" },
   { name = "readonlyPaths", type = T.texts, field = "readonly_paths" },
   { name = "mountLabel", type = T.text, field = "mount_label" },
-  { name = "intelRdt", type = T.object_as_is, field = "resctrl", to = later "resctrl" },
+  { name = "intelRdt", field = "resctrl", to = rdt, type = T.object {
+    { name = "closID", type = T.text, field = "resctrl.group" },
+    { name = "l3CacheSchema", type = T.text, field = "resctrl.l3" },
+    { name = "memBwSchema", type = T.text, field = "resctrl.bandwidth" },
+    { name = "schemata", type = T.texts, field = "resctrl.schemata" },
+    { name = "enableMonitoring", type = T.boolean, field = "resctrl.monitoring" },
+  } },
   { name = "memoryPolicy", field = "memory_policy", to = memory_policy, type = T.object {
     { name = "mode", type = T.text, required = true, field = "memory_policy.mode" },
     { name = "nodes", type = T.text, field = "memory_policy.nodes" },
