@@ -34,6 +34,9 @@ for _, host in ipairs(hosts) do
     apparmor = function() return true end,
     selinux = function() return nil, "this kernel runs without SELinux" end,
   }
+  host.systemd = function()
+    return host.privileged and { control_group = "", version = 252 } or nil, "no systemd answers"
+  end
   host.environment, host.cgroup, host.stage = { TERM = "vt100" }, layout, "/run/luactr/stage"
 end
 
