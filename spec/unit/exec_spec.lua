@@ -95,6 +95,14 @@ describe("a command's spec #unit", function()
     assert.same({ 1 }, result.groups)
   end)
 
+  it("adds to capabilities of which none is missed", function()
+    local base = base_of { capabilities = { bounding = { "CHOWN" }, optional = true } }
+    local result = assert(exec.check({ command = { "id" }, capabilities = { add = { "kill" } } },
+      base)).capabilities
+    assert.is_true(result.optional)
+    assert.same({ "CAP_CHOWN", "CAP_KILL" }, result.bounding)
+  end)
+
   it("adds and drops capabilities of the container's command", function()
     local fields = { capabilities = { "chown", "kill" } }
     local change = { add = { "sys_admin", "kill" }, drop = { "chown" } }

@@ -163,6 +163,22 @@ describe("luactr.oci.config #unit", function()
     end)
   end)
 
+  describe("command()", function()
+    it("takes a process object, and its CPUs for itself", function()
+      local raw, origins = config.command(parse [[{"args": ["x"], "cwd": "/a", "env": ["A=1"],
+        "execCPUAffinity": {"initial": "", "final": "0"}}]], CONTEXT)
+      assert.are.same({ final = "0" }, raw.cpu_affinity)
+      assert.are.equal("1", raw.env.A)
+      assert.are.equal("cwd", config.path("cwd", origins))
+    end)
+
+    it("tells every problem by its place there", function()
+      local raw, err = config.command(parse '{"cwd": "a", "args": []}', CONTEXT)
+      assert.is_nil(raw)
+      assert.are.same({ "args", "cwd" }, { err.problems[1].path, err.problems[2].path })
+    end)
+  end)
+
   describe("problems", function()
     local cases <const> = {
       { without "ociVersion", "ociVersion: is missing" },

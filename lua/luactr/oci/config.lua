@@ -155,14 +155,14 @@ local function descriptors(b)
   b.raw.fds = count > 0 and fds or nil
 end
 
-local function apply(b, section)
+local function apply(b, section, prefix)
   local values = b.document
   if section.name ~= "" then
     values = values[section.name]
   end
   for _, row in ipairs(section.rows) do
     local value = values[row.name]
-    local path = section.name == "" and row.name or section.name .. "." .. row.name
+    local path = prefix .. row.name
     if value == nil then
       goto continue
     elseif row.to then
@@ -209,7 +209,7 @@ function M.recipe(document, context)
     problems = check.problems(), origins = { namespaces = "linux.namespaces", env = "process.env" },
   }, Builder)
   for _, section in ipairs(M.sections) do
-    apply(b, section)
+    apply(b, section, section.name == "" and "" or section.name .. ".")
   end
   names(b)
   scope(b)
@@ -231,13 +231,14 @@ local process_type -- made by the first
 function M.command(value, context)
   process_type = process_type or T.object(rows_of_process)
   local b = setmetatable({
-    context = context, warnings = {}, problems = check.problems(), origins = { env = "env" },
+    context = context, of_command = true, warnings = {}, problems = check.problems(),
+    origins = { env = "env" },
     raw = { tty = false, no_new_privileges = false,
       env = { PATH = false, HOSTNAME = false, TERM = false } },
   }, Builder)
   b.document = { process = b.problems:check(process_type, value, "") }
   if #b.problems == 0 then
-    apply(b, M.sections[2])
+    apply(b, M.sections[2], "")
     descriptors(b)
   end
   if #b.problems > 0 then

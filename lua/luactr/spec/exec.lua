@@ -53,10 +53,12 @@ end
 
 --- What is added is added to all sets. Of a user that is not root exec leaves but the ambient ones.
 local function changed_sets(base, change_of, user)
-  local is_root, result = user.uid == 0, {}
+  local is_root, result = user.uid == 0, { optional = base.optional }
   for set, list in pairs(base) do
-    local adds = not is_root or set ~= "inheritable" and set ~= "ambient"
-    result[set] = changed(list, change_of, adds)
+    if set ~= "optional" then
+      local adds = not is_root or set ~= "inheritable" and set ~= "ambient"
+      result[set] = changed(list, change_of, adds)
+    end
   end
   return result
 end

@@ -148,14 +148,14 @@ local function io_priority(value, b, path)
   b:set("io_priority", { class = value.class, priority = priority }, path)
 end
 
---- For commands that enter, not for this one.
+--- For commands that enter, not for the container's own.
 local function exec_affinity(value, b, path)
   local cpus = {
     initial = value.initial ~= "" and value.initial or nil,
     final = value.final ~= "" and value.final or nil,
   }
-  if next(cpus) and b:knows "exec_cpu_affinity" then
-    b:set("exec_cpu_affinity", cpus, path)
+  if next(cpus) then
+    b:set(b.of_command and "cpu_affinity" or "exec_cpu_affinity", cpus, path)
   end
 end
 
