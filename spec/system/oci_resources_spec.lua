@@ -125,6 +125,11 @@ describe("linux.resources #system #layout", function()
     assert(update.apply(container, { cpu = { quota = 20000 } }))
     assert.are.equal(is_v1("cpu") and "20000" or "20000 60000",
       read("cpu", "cpu.cfs_quota_us", "cpu.max"))
+    assert(update.apply(container, { cpu = { quota = 10000, period = 0, shares = 0, cpus = "" },
+      memory = { limit = 0, swap = 0 }, blockIO = { weight = 0 } })) -- as Docker says it
+    assert.are.equal(is_v1("cpu") and "10000" or "10000 60000",
+      read("cpu", "cpu.cfs_quota_us", "cpu.max"))
+    assert(update.apply(container, { cpu = { quota = 20000 } }))
     assert(update.apply(container, { memory = { limit = -1 } }))
     assert.are_not.equal(tostring(64 << 20), read("memory", "memory.limit_in_bytes", "memory.max"))
     assert.are.equal(is_v1("cpu") and "20000" or "20000 60000",

@@ -74,6 +74,26 @@ local function merged(current, changes)
   return result
 end
 
+-- Engines name all that there is: what they were not asked to change is 0 or empty.
+local NOTHING <const> = {
+  "memory.limit", "memory.reservation", "memory.swap", "memory.kernel", "memory.kernelTCP",
+  "cpu.shares", "cpu.quota", "cpu.period", "cpu.realtimeRuntime", "cpu.realtimePeriod",
+  "cpu.cpus", "cpu.mems", "blockIO.weight", "blockIO.leafWeight",
+}
+
+local function said(given)
+  local result = merged({}, given)
+  for _, path in ipairs(NOTHING) do
+    local section, name = path:match("^(%w+)%.(%w+)$")
+    local value = get(result, path)
+    if value == 0 or value == "" then
+      result[section] = merged({}, result[section])
+      result[section][name] = nil
+    end
+  end
+  return result
+end
+
 -- What is written again when one of them changes, since each depends on the others.
 local TOGETHER <const> = {
   { "memory", "swap", "memory_check" }, { "cpu", "cpu_period", "cpu_burst" },
@@ -174,7 +194,7 @@ function M.apply(container, given)
   if not handle then
     return nil, config
   end
-  given = completed(given)
+  given = completed(said(given))
   local limits, origins = limits_of(container, config, given)
   if not limits then
     return nil, origins
