@@ -111,6 +111,7 @@ describe("luactr.oci.config document() #unit", function()
   it("says what runs the same way in an engine", function()
     local document = config.document(checked { labels = { a = "b" }, stop_signal = "INT",
       window = { rows = 3, columns = 4 }, exec_cpu_affinity = "0-1", cgroup = "/a/b",
+      net_devices = { eth1 = "eth0" }, resctrl = { group = "g", bandwidth = "MB:0=50" },
       hooks = { poststop = { { path = "/bin/true", args = { "true" } } } } })
     assert.are.same({ a = "b", ["org.opencontainers.image.stopSignal"] = "2" },
       document.annotations)
@@ -118,7 +119,12 @@ describe("luactr.oci.config document() #unit", function()
     assert.are.same({ final = "0,1" }, document.process.execCPUAffinity)
     assert.are.equal("/a/b", document.linux.cgroupsPath)
     assert.are.equal("/bin/true", document.hooks.poststop[1].path)
+    assert.are.same({ eth1 = { name = "eth0" } }, document.linux.netDevices)
+    assert.are.same({ closID = "g", memBwSchema = "MB:0=50" }, document.linux.intelRdt)
     assert.is_string(cjson.encode(document))
+    local recipe = again(document)
+    assert.are.same({ eth1 = "eth0" }, recipe.net_devices)
+    assert.are.same({ group = "g", bandwidth = "MB:0=50" }, recipe.resctrl)
   end)
 
   local lost <const> = {

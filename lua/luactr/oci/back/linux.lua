@@ -60,7 +60,11 @@ function M.devices(spec)
 end
 
 function M.netDevices(spec)
-  return spec.net_devices
+  local devices = {}
+  for name, inside in pairs(spec.net_devices or {}) do
+    devices[name] = { name = inside }
+  end
+  return next(devices) and devices
 end
 
 function M.cgroupsPath(spec)
@@ -109,7 +113,9 @@ function M.mountLabel(spec)
 end
 
 function M.intelRdt(spec)
-  return spec.resctrl
+  local group = spec.resctrl
+  return group and { closID = group.group, l3CacheSchema = group.l3, memBwSchema = group.bandwidth,
+    schemata = group.schemata, enableMonitoring = group.monitoring }
 end
 
 local MODES <const> = { [0] = "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE",

@@ -208,7 +208,10 @@ return {
     { name = "uid", type = T.uint32, field = "devices[].uid" },
     { name = "gid", type = T.uint32, field = "devices[].gid" },
   }) },
-  { name = "netDevices", type = T.object_as_is, field = "net_devices" },
+  { name = "netDevices", field = "net_devices",
+    type = check.map(check.string { max = 255 }, T.object {
+      { name = "name", type = T.text, field = "net_devices.NAME" },
+    }) },
   { name = "cgroupsPath", type = T.text, field = "cgroup", to = cgroup },
   { name = "resources", type = T.object_as_is, field = "limits", to = resources },
   { name = "rootfsPropagation", type = T.text, field = "propagation", to = propagation },
