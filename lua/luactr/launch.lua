@@ -336,7 +336,7 @@ local function open_scope(box, run)
   return scope, err and err:wrap(string.format("cannot start %q", box.id))
 end
 
-local function open_cgroup(box, run)
+local function open_cgroup(box, run, host)
   run:warn(box.plan.warnings)
   if not box.plan.cgroup or #box.plan.cgroup.places == 0 then
     return true
@@ -354,6 +354,9 @@ local function open_cgroup(box, run)
   end
   run.cgroup = run:own(cgroup)
   run:warn(err) -- beside a handle: limits that the kernel refused
+  if run.id_maps and host.privileged then
+    require("luactr.cgroup.owner").give(cgroup, box.plan, run.id_maps)
+  end
   return true
 end
 

@@ -155,6 +155,21 @@ describe("a chosen cgroup #system #layout #root", function()
     assert.is_true(cgroup.remove(cgroup.detect(), TOP .. "/a"))
   end)
 
+  it("is its own root's where that may write there, and no other user's", function()
+    if not cgroup.detect().unified then return pending("no cgroup v2") end
+    local script = "cd /sys/fs/cgroup; [ ! -d unified ] || cd unified; mkdir below && echo made"
+    local function try(options)
+      local container <close> = box {
+        rootfs = ctr.rootfs.host { "sh", "mkdir" }, command = { "sh", "-c", script },
+        namespaces = {}, idmap = "range", stderr = "capture",
+        mounts = { { type = "cgroup", target = "/sys/fs/cgroup", options = options } },
+      }
+      return container:run().stdout
+    end
+    assert.are.equal("made\n", try { "rw" })
+    assert.are.equal("", try {})
+  end)
+
   it("of names that lead elsewhere there is none", function()
     for _, id in ipairs { "/", "./", "/a/../b", "/a//b", "/a/.", "./..", "/a\nb" } do
       assert.has_error(function() core.cgroup.create(id) end)
