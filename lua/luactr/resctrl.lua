@@ -163,6 +163,26 @@ function M.open(wanted, id, root, directory)
   return self
 end
 
+--- Give the group of a container that runs other lines.
+---@param resctrl table of its spec
+---@param changes { l3?: string, bandwidth?: string }
+---@param id string
+---@param root string
+---@return boolean? done
+---@return table? fields of an error
+function M.change(resctrl, changes, id, root)
+  local name = resctrl.group or id
+  local path = (name == "/" and root or root .. "/" .. name) .. "/schemata"
+  local done, err = true, nil
+  for _, field in ipairs { "l3", "bandwidth" } do
+    if done and changes[field] then
+      done, err = write(root, path, changes[field] .. "\n")
+    end
+    resctrl[field] = done and changes[field] or resctrl[field]
+  end
+  return done, err
+end
+
 --- Put a process in, and whoever it starts from then on.
 ---@param pid integer
 ---@return boolean? done

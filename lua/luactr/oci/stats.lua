@@ -168,7 +168,7 @@ local function with_hugepages(data, group, sizes)
     for _, row in ipairs(HUGE) do
       local text = row[2] and group:read("hugetlb", "hugetlb." .. size .. "." .. row[2])
         or group:read("hugetlb", "hugetlb." .. size .. "." .. row[3])
-      entry[row[1]] = text and (number(text) or flat(text).max)
+      entry[row[1]] = text and (flat(text).max or number(text))
     end
     if next(entry) then
       put(data, "hugetlb", data.hugetlb or {})

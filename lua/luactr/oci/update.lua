@@ -182,10 +182,31 @@ local function add_places(config, compiled)
   end
 end
 
+--- The share of caches, for one that is in a group of resctrl.
+local function change_resctrl(container, config, rdt)
+  local current, fields = config.spec.resctrl, nil
+  if not rdt then
+    return true
+  elseif not current or not container.host.resctrl then
+    fields = { code = "ENOTSUP", errno = sys.errno.ENOTSUP, op = "update", checked = true,
+      cause = "it is in no group of resctrl" }
+  else
+    local done
+    done, fields = require("luactr.resctrl").change(current,
+      { l3 = rdt.l3CacheSchema, bandwidth = rdt.memBwSchema }, container.id,
+      container.host.resctrl)
+    if done then
+      return true
+    end
+  end
+  fields.message = string.format("cannot update container %q", container.id)
+  return nil, require("luactr.error").new(fields)
+end
+
 --- Change limits; those that are not named stay. A controller that it did not need before takes its
 --- processes in.
 ---@param container luactr.oci.container
----@param given table as linux.resources of config.json
+---@param given table as linux.resources of config.json, with its linux.intelRdt as a member
 ---@return boolean? done
 ---@return luactr.error?
 function M.apply(container, given)
@@ -204,7 +225,10 @@ function M.apply(container, given)
   if not compiled then
     return refusal(container, problems, origins)
   end
-  local done, err = group.update(handle, compiled)
+  local done, err = change_resctrl(container, config, given.intelRdt)
+  if done then
+    done, err = group.update(handle, compiled)
+  end
   if not done then
     return nil, err
   end
