@@ -127,11 +127,70 @@ describe("luactr.oci.config document() #unit", function()
     assert.are.same({ group = "g", bandwidth = "MB:0=50" }, recipe.resctrl)
   end)
 
+  describe("of a filter", function()
+    local bpf = require "support.bpf"
+    local seccomp = require "luactr.security.seccomp"
+    local abi = require("luactr.spec.seccomp.syscalls").abis()[1]
+
+    local function program_of(recipe) return (assert(seccomp.compile(recipe.seccomp))) end
+
+    local function verdicts(program, calls)
+      local list = {}
+      for i, call in ipairs(calls) do
+        list[i] = bpf.verdict(program, { nr = abi.numbers[call[1]], arch = call.arch,
+          table.unpack(call, 2) })
+      end
+      return list
+    end
+
+    local ARCH <const> = ({ x86_64 = 0xc000003e, aarch64 = 0xc00000b7 })[abi.name]
+    local CALLS <const> = {
+      { "read" }, { "mount" }, { "clone3" }, { "bpf" }, { "clone", 17 }, { "clone", 0x10000000 },
+      { "socket", 1 }, { "socket", 16 }, { "socket", 17 }, { "socket", 0x100000001 },
+      { "ioctl", 0, 0x5412 }, { "ioctl", 0, 0x541c }, { "ioctl", 0, 0x5423 },
+      { "ioctl", 0, 0x5413 }, { "ioctl", 0, 0 }, { "ioctl", 0, 0x100005412 },
+      { "ioctl", 0, 0xffffffff }, { "personality", 8 }, { "personality", 9 }, { "setuid", 0 },
+    }
+    for _, call in ipairs(CALLS) do call.arch = ARCH end
+
+    for _, word in ipairs { "default", "strict" } do
+      it("answers as the profile does: " .. word, function()
+        local document, lost = config.document(checked { seccomp = word })
+        assert.are.equal("", names_of(lost))
+        local program = program_of(again(document))
+        assert.are.same(verdicts(require("luactr.core").seccomp.builtin(word), CALLS),
+          verdicts(program, CALLS))
+      end)
+    end
+
+    it("answers as rules of one's own do, with comparisons of all kinds", function()
+      local recipe = checked { seccomp = { default = "allow", rules = {
+        { names = { "socket" }, action = "EIO", args = { { index = 0, op = "<", value = 5 },
+          { index = 1, op = "not in", values = { 0, 3 } } } },
+        { names = { "ioctl" }, action = "trap", args = { { index = 1, op = "~=", value = 0 } } },
+        { names = { "clone" }, action = "ENOSPC",
+          args = { { index = 0, op = ">=", value = -1 } } },
+      } } }
+      local document, lost = config.document(recipe)
+      assert.are.equal("", names_of(lost))
+      local calls = { { "socket", 1, 0 }, { "socket", 1, 1 }, { "socket", 5, 1 },
+        { "socket", 4, 3 }, { "socket", 4, -1 }, { "ioctl", 0, 0 }, { "ioctl", 0, 7 },
+        { "clone", -1 }, { "clone", 1 }, { "read" } }
+      for _, call in ipairs(calls) do call.arch = ARCH end
+      assert.are.same(verdicts(program_of(recipe), calls),
+        verdicts(program_of(again(document)), calls))
+    end)
+  end)
+
   local lost <const> = {
     { { rootfs = ctr.rootfs.empty() }, "rootfs" }, { { rootfs = "/srv/root" }, "rootfs" },
     { { readonly = "recursive" }, "readonly" }, { { env = { A = true } }, "env.A" },
     { { user = "bob" }, "user" }, { { groups = { "audio", 5 } }, "groups[1]" },
-    { { seccomp = "default" }, "seccomp" }, { { landlock = { read = { "/" } } }, "landlock" },
+    { { seccomp = { base = "default", notify = { uname = print } } }, "seccomp" },
+    { { seccomp = { default = "EPERM", rules = { { names = { "read" }, action = "EIO",
+      args = { { index = 0, op = "==", value = 1 } } },
+      { names = { "read" }, action = "allow" } } } }, "seccomp.read" },
+    { { landlock = { read = { "/" } } }, "landlock" },
     { { mounts = { ctr.file("/f", "x"), ctr.bind("/a", "/b") } }, "mounts[1]" },
     { { namespaces = { network = "container:x" } }, "namespaces.network" },
     { { idmap = "range" }, "idmap" }, { { limits = { wall_time = "1s" } }, "limits.wall_time" },

@@ -44,6 +44,9 @@ local function with_base(profile)
   }, { __index = profile })
 end
 
+--- A checked profile with the rules and answers of its base.
+M.whole = with_base
+
 -- ---- rules by number
 
 --- Conditions as the back end takes them. Registers of a narrow ABI come with zeros above: there -1

@@ -89,11 +89,8 @@ function M.rootfsPropagation(spec)
   return word ~= "private" and spec.propagation or nil
 end
 
---- A profile of luactr's is a list in which the first match decides; a filter of OCI has no order.
 function M.seccomp(spec, b)
-  if spec.seccomp ~= "unconfined" then
-    b:lose("seccomp", "an order of rules, which filters do not have there")
-  end
+  return spec.seccomp ~= "unconfined" and require("luactr.oci.back.seccomp").of(spec, b) or nil
 end
 
 function M.sysctl(spec)
