@@ -173,7 +173,7 @@ static int encode_keyed_file(const char *file, const struct cgroup_value *value,
         snprintf(name, sizeof name, "%.*s%s%s", before, file, value->key, file + before + 1);
     if (length < 0 || (size_t)length >= sizeof name || strchr(value->key, '/'))
         return -EINVAL;
-    if (value->integer < 0 && strcmp(file + before + 1, ".max") == 0)
+    if (value->integer < 0 && strcmp(file + strlen(file) - 4, ".max") == 0)
         return lctr_cgroup_append(writes, false, name, "max");
     return lctr_cgroup_append(writes, false, name, "%" PRId64, value->integer);
 }
@@ -379,6 +379,12 @@ const struct cgroup_setting lctr_cgroup_settings[] = {
      true,
      {"hugetlb.*.limit_in_bytes", encode_keyed_file},
      {"hugetlb.*.max", encode_keyed_file}},
+    {"hugepages_reserved",
+     CGROUP_HUGETLB,
+     INTEGER,
+     true,
+     {"hugetlb.*.rsvd.limit_in_bytes", encode_keyed_file},
+     {"hugetlb.*.rsvd.max", encode_keyed_file}},
     {"devices",
      CGROUP_DEVICES,
      TEXT,

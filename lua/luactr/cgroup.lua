@@ -107,6 +107,8 @@ local function write(handle, row)
   local instead = row.instead
   if not fine and instead and core.sys.errname(errno) == "ENOENT" then
     fine = handle:write(row.controller, instead.file, instead.text)
+  elseif not fine and row.spare and core.sys.errname(errno) == "ENOENT" then
+    return true
   end
   return fine, message, errno, path
 end

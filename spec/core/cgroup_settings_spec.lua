@@ -64,6 +64,8 @@ local CASES <const> = {
   { "io.read_iops", 9, "8:0", "blkio.throttle.read_iops_device=8:0 9", "io.max=8:0 riops=9" },
   { "io.write_iops", 9, "8:0", "blkio.throttle.write_iops_device=8:0 9", "io.max=8:0 wiops=9" },
   { "hugepages", 4096, "2MB", "hugetlb.2MB.limit_in_bytes=4096", "hugetlb.2MB.max=4096" },
+  { "hugepages_reserved", -1, "2MB", "hugetlb.2MB.rsvd.limit_in_bytes=-1",
+    "hugetlb.2MB.rsvd.max=max" },
   { "hugepages", -1, "2MB", "hugetlb.2MB.limit_in_bytes=-1", "hugetlb.2MB.max=max" },
   { "rdma", "hca_handle=3", "mlx5_1", "rdma.max=mlx5_1 hca_handle=3",
     "rdma.max=mlx5_1 hca_handle=3" },

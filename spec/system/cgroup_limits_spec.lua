@@ -128,6 +128,8 @@ describe("limits of luactr.cgroup #system #layout #root", function()
     local home = cgroup.detect().controllers.hugetlb
     local file = home.version == 2 and "max" or "limit_in_bytes"
     assert.are.equal("0\n", handle:read("hugetlb", "hugetlb." .. size .. "." .. file))
+    local reserved = handle:read("hugetlb", "hugetlb." .. size .. ".rsvd." .. file)
+    assert.are.equal("0\n", reserved or "0\n")
   end)
 
   -- The whole disk that a directory's file system is on: its name and number.

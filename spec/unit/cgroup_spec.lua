@@ -177,8 +177,11 @@ describe("luactr.cgroup.compile() #unit", function()
     local limits = { hugepages = { [2 << 20] = 4, [1 << 30] = 5, [64 << 10] = 6 } }
     assert.are.same({
       'limits.hugepages["64KB"]: hugetlb.64KB.max = 6',
+      'limits.hugepages["64KB"]: hugetlb.64KB.rsvd.max = 6',
       'limits.hugepages["2MB"]: hugetlb.2MB.max = 4',
+      'limits.hugepages["2MB"]: hugetlb.2MB.rsvd.max = 4',
       'limits.hugepages["1GB"]: hugetlb.1GB.max = 5',
+      'limits.hugepages["1GB"]: hugetlb.1GB.rsvd.max = 5',
     }, writes(limits, v2()))
   end)
 

@@ -94,7 +94,8 @@ local WRITES <const> = {
     "blkio.throttle.read_bps_device=8:0 600; blkio.throttle.write_iops_device=8:16 300",
     "io.max=8:0 rbps=600; io.max=8:16 wiops=300" },
   { '{"hugepageLimits":[{"pageSize":"2MB","limit":209715200}]}',
-    "hugetlb.2MB.limit_in_bytes=209715200", "hugetlb.2MB.max=209715200" },
+    "hugetlb.2MB.limit_in_bytes=209715200; hugetlb.2MB.rsvd.limit_in_bytes=209715200",
+    "hugetlb.2MB.max=209715200; hugetlb.2MB.rsvd.max=209715200" },
   { '{"network":{"classID":1048577,"priorities":[{"name":"eth0","priority":500}]}}',
     "net_cls.classid=1048577; net_prio.ifpriomap=eth0 500",
     "limits.net_class: this host has no net_cls controller (not in the kernel, or its hierarchy is "

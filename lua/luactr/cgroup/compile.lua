@@ -175,7 +175,7 @@ end
 ---  meters }
 ---@field freezer? table the place that is only made to freeze
 ---@field attach string[] slots of the v1 directories, "cgroup:<name>"
----@field writes table[] { controller, version, file, text, instead?, from }
+---@field writes table[] { controller, version, file, text, instead?, spare?, from }
 ---@field least? integer an update is refused while more memory is in use
 ---@field optional boolean writes that fail are warnings
 ---@field warnings string[]

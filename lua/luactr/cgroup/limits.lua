@@ -171,6 +171,11 @@ local function hugepages(self, path, value)
         .. table.concat(check.sorted_keys(sizes), ", "))
     else
       self:set(at, "hugepages", value[bytes], "hugetlb", size)
+      local before = #self.writes
+      self:set(at, "hugepages_reserved", value[bytes], "hugetlb", size)
+      for i = before + 1, #self.writes do
+        self.writes[i].spare = true -- since Linux 5.7
+      end
     end
   end
 end
