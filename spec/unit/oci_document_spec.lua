@@ -127,6 +127,14 @@ describe("luactr.oci.config document() #unit", function()
     assert.are.same({ group = "g", bandwidth = "MB:0=50" }, recipe.resctrl)
   end)
 
+  it("is of the oldest version that has its fields, since there are engines that insist", function()
+    local function version(fields) return config.document(checked(fields)).ociVersion end
+    assert.are.equal("1.0.2", version {})
+    assert.are.equal("1.1.0", version { domainname = "x" })
+    assert.are.equal("1.2.0", version { exec_cpu_affinity = "0", domainname = "x" })
+    assert.are.equal("1.3.0", version { net_devices = { "eth1" } })
+  end)
+
   describe("of a filter", function()
     local bpf = require "support.bpf"
     local seccomp = require "luactr.security.seccomp"

@@ -1,7 +1,8 @@
 --- From the document of a config.json to the table that ctr.container takes. Pure.
 --
 -- luactr.oci.rows.* has a row for each field of the specification's schema: its name, type, whether
--- it is required, the recipe's field, and `to(value, builder, path)` where that is no plain copy.
+-- it is required, the recipe's field, and `to(value, builder, path)` where that is no plain copy;
+-- `since` is the minor version that it came with, if that is not 1.0.
 local T = require "luactr.oci.types"
 local check = require "luactr.check"
 local rows_of_process = require "luactr.oci.rows.process"
@@ -298,6 +299,7 @@ end
 ---@return table document
 ---@return luactr.problem[] lost what it cannot say
 function M.document(spec)
+  local newest = 0
   local b = setmetatable({ lost = {}, named = {}, hostname = name_in(spec) }, Writer)
   local document = { process = {}, linux = {} }
   for _, section in ipairs(M.sections) do
@@ -306,8 +308,10 @@ function M.document(spec)
     for _, row in ipairs(section.rows) do
       local from = back[row.name]
       place[row.name] = from and from(spec, b) or nil
+      newest = place[row.name] and row.since and math.max(newest, row.since) or newest
     end
   end
+  document.ociVersion = newest == 0 and "1.0.2" or string.format("1.%d.0", newest)
   lose_the_others(b, spec)
   return document, b.lost
 end

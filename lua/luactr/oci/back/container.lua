@@ -1,10 +1,6 @@
 --- From a checked recipe back to what is outside of process and linux in config.json. Pure.
 local M = {}
 
-function M.ociVersion()
-  return "1.3.0"
-end
-
 function M.root(spec, b)
   local path = spec.rootfs.path
   if not path or spec.rootfs.bare then

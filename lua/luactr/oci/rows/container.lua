@@ -98,7 +98,7 @@ return {
   } },
   { name = "hostname", type = T.text, field = "hostname",
     to = function(value, b, path) b.hostname, b.hostname_path = value, path end },
-  { name = "domainname", type = T.text, field = "domainname",
+  { name = "domainname", type = T.text, field = "domainname", since = 1,
     to = function(value, b, path) b.domainname, b.domainname_path = value, path end },
   { name = "mounts", type = require("luactr.oci.rows.mounts").type, field = "mounts",
     to = require("luactr.oci.rows.mounts").to },

@@ -195,7 +195,7 @@ return {
   }) },
   { name = "uidMappings", type = T.mappings, field = "idmap.uid", to = mappings "uid" },
   { name = "gidMappings", type = T.mappings, field = "idmap.gid", to = mappings "gid" },
-  { name = "timeOffsets", field = "clock", to = offsets, type = T.object {
+  { name = "timeOffsets", field = "clock", since = 1, to = offsets, type = T.object {
     { name = "monotonic", type = offset, field = "clock.monotonic" },
     { name = "boottime", type = offset, field = "clock.boottime" },
   } },
@@ -208,7 +208,7 @@ return {
     { name = "uid", type = T.uint32, field = "devices[].uid" },
     { name = "gid", type = T.uint32, field = "devices[].gid" },
   }) },
-  { name = "netDevices", field = "net_devices",
+  { name = "netDevices", field = "net_devices", since = 3,
     type = check.map(check.string { max = 255 }, T.object {
       { name = "name", type = T.text, field = "net_devices.NAME" },
     }) },
@@ -227,7 +227,7 @@ return {
     { name = "schemata", type = T.texts, field = "resctrl.schemata" },
     { name = "enableMonitoring", type = T.boolean, field = "resctrl.monitoring" },
   } },
-  { name = "memoryPolicy", field = "memory_policy", to = memory_policy, type = T.object {
+  { name = "memoryPolicy", field = "memory_policy", since = 3, to = memory_policy, type = T.object {
     { name = "mode", type = T.text, required = true, field = "memory_policy.mode" },
     { name = "nodes", type = T.text, field = "memory_policy.nodes" },
     { name = "flags", type = T.texts, field = "memory_policy.flags" },

@@ -191,7 +191,7 @@ return {
   { name = "apparmorProfile", type = T.text, field = "apparmor" },
   { name = "selinuxLabel", type = T.text, field = "selinux" },
   { name = "oomScoreAdj", type = T.int64, field = "oom_score_adj" },
-  { name = "scheduler", field = "scheduler", to = scheduler, type = T.object {
+  { name = "scheduler", field = "scheduler", since = 1, to = scheduler, type = T.object {
     { name = "policy", type = T.text, required = true, field = "scheduler.policy" },
     { name = "nice", type = T.int32, field = "scheduler.nice" },
     { name = "priority", type = T.int32, field = "scheduler.priority" },
@@ -200,12 +200,13 @@ return {
     { name = "deadline", type = T.uint64, field = "scheduler.deadline" },
     { name = "period", type = T.uint64, field = "scheduler.period" },
   } },
-  { name = "ioPriority", field = "io_priority", to = io_priority, type = T.object {
+  { name = "ioPriority", field = "io_priority", since = 1, to = io_priority, type = T.object {
     { name = "class", type = T.text, required = true, field = "io_priority.class" },
     { name = "priority", type = T.int32, field = "io_priority.priority" },
   } },
-  { name = "execCPUAffinity", field = "exec_cpu_affinity", to = exec_affinity, type = T.object {
-    { name = "initial", type = T.text, field = "exec_cpu_affinity.initial" },
-    { name = "final", type = T.text, field = "exec_cpu_affinity.final" },
-  } },
+  { name = "execCPUAffinity", field = "exec_cpu_affinity", since = 2, to = exec_affinity,
+    type = T.object {
+      { name = "initial", type = T.text, field = "exec_cpu_affinity.initial" },
+      { name = "final", type = T.text, field = "exec_cpu_affinity.final" },
+    } },
 }
