@@ -237,6 +237,29 @@ describe("luactr oci on a container #cli", function()
     fails("cannot create", "create", "--bundle", dir.path, "--console-socket", dir .. "/no", "x")
   end)
 
+  it("has CRIU save its processes, and says what that says", function()
+    local id <const> = support.name("oci-criu")
+    local program = dir:write("criu", '#!/bin/sh\necho "$@" >"$(dirname "$0")/words"\n', "755")
+    local function checkpoint(...)
+      return oci("--criu", program, "checkpoint", "--image-path", dir .. "/images", ...)
+    end
+    start(id)
+    assert.equal(0, checkpoint("--leave-running", "--tcp-established", id).code)
+    local words = support.read(dir .. "/words")
+    assert.matches("^dump %-%-tree %d+ %-%-images%-dir " .. dir.path:gsub("%-", "%%-")
+      .. "/images ", words)
+    assert.matches("--leave-running --tcp-established", words, 1, true)
+    dir:write("criu", '#!/bin/sh\necho "(00.1) Error (criu/x.c:1): no luck" >"$7/dump.log"\nexit 1',
+      "755")
+    assert.matches("criu: no luck", checkpoint(id).stderr, 1, true)
+    assert.matches("--lazy-pages is not supported", checkpoint("--lazy-pages", id).stderr, 1, true)
+    local result = support.luactr { "oci", "--root", dir .. "/state", "checkpoint", id,
+      env = { PATH = dir.path .. "/nowhere" } }
+    assert.same({ 1, true }, { result.code,
+      result.stderr:find("there is no program criu", 1, true) ~= nil })
+    fails("does not adopt", "restore", "--bundle", dir.path, "other")
+  end)
+
   it("waits for it in the foreground and removes it", function()
     local id <const> = support.name("oci-run")
     write_bundle("echo out; exit 5")

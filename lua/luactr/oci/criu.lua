@@ -1,18 +1,249 @@
---- checkpoint and restore, which are CRIU's work.
+--- Checkpoints of containers, which are CRIU's work: it is run by argv, and what it cannot do it
+--- says in its log.
+local core = require "luactr.core"
+local program = require "luactr.program"
+
+local sys <const> = core.sys
+
 local M = {}
 
-local function missing(op)
-  return nil, require("luactr.error").new { code = "ENOTSUP", op = op, checked = true,
-    message = "cannot " .. op .. " a container", cause = "there is no program criu on this host",
-    remedy = "install CRIU" }
+local PROGRAM <const> = "criu"
+local DIRECTORY <const> = "checkpoint" -- in the working directory, as in other runtimes
+local PRIVATE <const> = 448 -- 0700
+local LOG <const> = "dump.log"
+local LONGEST_LOG <const> = 1 << 20
+
+---@class luactr.oci.checkpoint_options
+---@field image_path? string
+---@field work_path? string
+---@field parent_path? string images of an earlier pre_dump, below image_path
+---@field leave_running? boolean
+---@field pre_dump? boolean
+---@field manage_cgroups_mode? string
+---@field page_server? string "ADDRESS:PORT"
+---@field empty_ns? string
+
+-- Options that are CRIU's own, by their names here.
+local FLAGS <const> = {
+  tcp_established = "--tcp-established", tcp_close = "--tcp-close",
+  tcp_skip_in_flight = "--skip-in-flight", ext_unix_sk = "--ext-unix-sk",
+  shell_job = "--shell-job", file_locks = "--file-locks", link_remap = "--link-remap",
+  auto_dedup = "--auto-dedup", leave_running = "--leave-running",
+}
+
+local VALUES <const> = {
+  manage_cgroups_mode = "--manage-cgroups", network_lock = "--network-lock",
+}
+
+-- Those that would take more than one process to serve.
+local REFUSED <const> = {
+  lazy_pages = "--lazy-pages", status_fd = "--status-fd", lsm_profile = "--lsm-profile",
+  lsm_mount_context = "--lsm-mount-context",
+}
+
+-- File systems that it saves itself, if the container has their root.
+local SAVED <const> = { proc = true, sysfs = true, tmpfs = true, devpts = true, mqueue = true,
+  cgroup = true, cgroup2 = true }
+
+-- ---- what is mounted from outside
+
+local function unescape(text)
+  return (text:gsub("\\(%d%d%d)", function(digits) return string.char(tonumber(digits, 8)) end))
 end
 
-function M.checkpoint()
-  return missing "checkpoint"
+--- The mounts of a mountinfo(5): device, root, target and type.
+local function mounts_of(text)
+  local list = {}
+  for line in text:gmatch("[^\n]+") do
+    local device, root, target, kind = line:match("^%d+ %d+ (%S+) (%S+) (%S+) .- %- (%S+)")
+    list[#list + 1] = device and { device = device, root = unescape(root),
+      target = unescape(target), kind = kind } or nil
+  end
+  return list
 end
 
-function M.restore()
-  return missing "restore"
+--- Where something of the host is mounted: a file system that CRIU does not save, or a part of one
+--- that is not in the container as a whole. Pure.
+---@param mountinfo string of a process in the container
+---@return string[] targets
+function M.external(mountinfo)
+  local mounts, whole, list = mounts_of(mountinfo), {}, {}
+  for _, mount in ipairs(mounts) do
+    if mount.root == "/" then
+      whole[mount.device] = true
+    end
+  end
+  for _, mount in ipairs(mounts) do
+    local is_saved = SAVED[mount.kind]
+      and (whole[mount.device] or mount.kind == "proc" or mount.kind == "sysfs")
+    if mount.target ~= "/" and not is_saved then
+      list[#list + 1] = mount.target
+    end
+  end
+  return list
+end
+
+-- ---- the command
+
+local function by_name(set)
+  return require("luactr.check").sorted_keys(set)
+end
+
+local function failure(op, id, cause, remedy, code)
+  return nil, require("luactr.error").new {
+    code = code or "ENOTSUP", op = op, checked = true, cause = cause, remedy = remedy,
+    message = string.format("cannot %s container %q", op, id),
+  }
+end
+
+local function add(words, ...)
+  table.move({ ... }, 1, select("#", ...), #words + 1, words)
+end
+
+local function add_options(words, options)
+  for _, name in ipairs(by_name(FLAGS)) do
+    if options[name] then
+      add(words, FLAGS[name])
+    end
+  end
+  for _, name in ipairs(by_name(VALUES)) do
+    if options[name] then
+      add(words, VALUES[name] .. "=" .. options[name])
+    end
+  end
+  if options.parent_path then
+    add(words, "--track-mem", "--prev-images-dir", options.parent_path)
+  elseif options.pre_dump then
+    add(words, "--track-mem")
+  end
+  if options.empty_ns == "network" then
+    add(words, "--empty-ns", "net")
+  end
+  local address, port = (options.page_server or ""):match("^(.*):(%d+)$")
+  if address then
+    add(words, "--page-server", "--address", address, "--port", port)
+  end
+end
+
+--- The words that CRIU is run with. Pure.
+---@param pid integer
+---@param options luactr.oci.checkpoint_options
+---@param external string[] targets of mounts from outside
+---@return string[]
+function M.dump_words(pid, options, external)
+  local words = { options.pre_dump and "pre-dump" or "dump", "--tree", tostring(pid),
+    "--images-dir", options.image_path, "--work-dir", options.work_path, "--log-file", LOG, "-v3" }
+  add_options(words, options)
+  for _, target in ipairs(external) do
+    add(words, "--external", string.format("mnt[%s]:%s", target, target))
+  end
+  return words
+end
+
+-- ---- running it
+
+--- The first error in its log: the others follow from that.
+local function complaint(directory)
+  local file <close> = io.open(directory .. "/" .. LOG)
+  return (file and file:read(LONGEST_LOG) or ""):match("Error %(.-%): ([^\n]*)")
+end
+
+--- True, or nil and an error, for an option that is not passed on.
+local function check_options(op, id, options)
+  for _, name in ipairs(by_name(REFUSED)) do
+    if options[name] then
+      return failure(op, id, REFUSED[name] .. " is not supported")
+    end
+  end
+  if options.page_server and not options.page_server:find("^.*:%d+$") then
+    return failure(op, id, "--page-server: ADDRESS:PORT expected", nil, "EUSAGE")
+  elseif options.empty_ns and options.empty_ns ~= "network" then
+    return failure(op, id, "--empty-ns: network expected", nil, "EUSAGE")
+  end
+  return true
+end
+
+local function find_program(op, id, named)
+  local path = named or program.find(PROGRAM)
+  if not path then
+    return failure(op, id, "there is no program criu on this host", "install CRIU")
+  end
+  return path
+end
+
+local function make_directory(op, id, path)
+  local done, message, errno = sys.mkdir(path, PRIVATE)
+  if done or errno == sys.errno.EEXIST then
+    return true
+  end
+  return failure(op, id, message, nil, sys.errname(errno))
+end
+
+--- Options with the directories, absolute since CRIU runs elsewhere.
+local function with_directories(options)
+  local cwd = sys.getcwd()
+  local function absolute(path)
+    return path:sub(1, 1) == "/" and path or cwd .. "/" .. path
+  end
+  local image = absolute(options.image_path or DIRECTORY)
+  return setmetatable({ image_path = image,
+    work_path = options.work_path and absolute(options.work_path) or image },
+    { __index = options })
+end
+
+local function read_mounts(pid)
+  local file <close> = io.open(string.format("/proc/%d/mountinfo", pid))
+  return file and file:read("a") or ""
+end
+
+--- Save the processes of a container; they end thereby unless that is asked for otherwise.
+---@param container luactr.oci.container
+---@param options luactr.oci.checkpoint_options
+---@param named? string path of the program
+---@return boolean? done
+---@return luactr.error? code "ENOTSUP" without CRIU, "ECRIU" when it refuses
+function M.checkpoint(container, options, named)
+  local id, word = container.id, container:state().status
+  local path, err = find_program("checkpoint", id, named)
+  local fine = path
+  if fine then
+    fine, err = check_options("checkpoint", id, options)
+  end
+  if fine and word ~= "running" then
+    fine, err = failure("checkpoint", id, "it is " .. word .. ", not running", nil, "EINVAL")
+  end
+  local all = with_directories(options)
+  for _, directory in ipairs { all.image_path, all.work_path } do
+    if fine then
+      fine, err = make_directory("checkpoint", id, directory)
+    end
+  end
+  if not fine then
+    return nil, err
+  end
+  local pid = container.record.pid
+  local command = M.dump_words(pid, all, M.external(read_mounts(pid)))
+  table.insert(command, 1, path)
+  command.env = program.environment { "PATH" }
+  local ending
+  ending, err = program.run(command)
+  if not ending then
+    return nil, err
+  elseif ending.code ~= 0 then
+    return failure("checkpoint", id, "criu: " .. (complaint(all.work_path)
+      or ending.stderr:match("Error %(.-%): ([^\n]*)") or "status " .. tostring(ending.code)),
+      all.work_path .. "/" .. LOG .. " tells more", "ECRIU")
+  end
+  return true
+end
+
+--- Not yet: what it would take to adopt the processes that CRIU makes is not here.
+---@param request luactr.oci.creation
+---@return nil
+---@return luactr.error
+function M.restore(request)
+  return failure("restore", request.id, "luactr does not adopt what CRIU restores yet",
+    "criu restore --restore-detached by hand")
 end
 
 return M

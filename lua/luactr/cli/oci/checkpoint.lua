@@ -9,8 +9,7 @@ They end thereby, unless --leave-running is said.]],
   least = 1,
 }
 
-M.options = table.move(require "luactr.cli.oci.criu", 1, #require "luactr.cli.oci.criu", 1, {
-})
+M.options = table.move(require "luactr.cli.oci.criu", 1, #require "luactr.cli.oci.criu", 1, {})
 for _, row in ipairs {
   { "--parent-path", argument = "DIR", help = "images of an earlier --pre-dump" },
   { "--leave-running", help = "let them go on" },
@@ -25,7 +24,7 @@ end
 
 function M.run(request)
   return request:with(function(container)
-    return require("luactr.oci.criu").checkpoint(container, request.options)
+    return require("luactr.oci.criu").checkpoint(container, request.options, request.global.criu)
   end)
 end
 

@@ -10,8 +10,7 @@ local M = {
 }
 
 M.options = creation.options(table.move(require "luactr.cli.oci.criu", 1,
-  #require "luactr.cli.oci.criu", 1, {
-  }))
+  #require "luactr.cli.oci.criu", 1, {}))
 for _, row in ipairs {
   { "-d --detach", help = "return as soon as they run" },
   { "--lsm-profile", argument = "TYPE:NAME", help = "another label of the security module" },
