@@ -475,8 +475,9 @@ end
 
 local function take_console(_, run, fd)
   local life = run.options.life
-  if life and life.request.console_socket then
-    return life:send_console(fd)
+  local console = run.options.console or life and life.request.console_socket and life
+  if console then
+    return console:send_console(fd)
   end
   run.relay = run:own(require("luactr.terminal").relay(fd))
   return true
@@ -647,6 +648,8 @@ end
 ---@field pod? luactr.pod.membership for a member, which its pod starts
 ---@field companion? luactr.companion of a detached one with callbacks
 ---@field host? luactr.host facts in place of those that luactr knows
+---@field console? { send_console: fun(self, master: luactr.fd): boolean?, luactr.error? } who takes
+---  the terminal of a command
 ---@field leave? boolean of a command: nobody of luactr's waits for it, see luactr.left
 ---@field life? luactr.oci.birth of one that nobody watches over
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs

@@ -135,7 +135,6 @@ end
 --- Sends the master of its terminal to a socket.
 local function console(container, path)
   return {
-    request = { console_socket = path },
     send_console = function(_, master)
       local done, message, errno = core.notify.forward(master, path, "/dev/pts/ptmx")
       master:close()
@@ -188,7 +187,7 @@ end
 
 local function detached(container, command, request)
   local left <close>, err = command:leave { host = container.host,
-    life = request.console_socket and console(container, request.console_socket) or nil }
+    console = request.console_socket and console(container, request.console_socket) or nil }
   if not left then
     return nil, err
   end
