@@ -162,8 +162,7 @@ function M.steps(spec, host, plan)
   end)
   local before, after = {}, {}
   if spec.default_mounts == false then
-    after = default.device_directory(spec, host, own)
-    append(after, devices)
+    after = default.device_directory(spec, host, own, devices)
     append(after, sealed(own))
   else
     before = default_mounts(spec, host, own)

@@ -282,8 +282,11 @@ describe("luactr.mount #unit", function()
     end)
 
     it("leaves a /dev of the host alone", function()
-      assert.are.same({ "bind /dev" },
-        places(exact { { source = "/dev", target = "/dev", options = { "rbind" } } }))
+      assert.are.same({ "bind /dev", "mknod /null" },
+        places(exact({ { source = "/dev", target = "/dev", options = { "rbind" } } },
+          { rootfs = { devices = true }, devices = {
+            { path = "/dev/x", type = "c", major = 1, minor = 3, mode = 438, uid = 5, gid = 5 },
+            { path = "/null", type = "c", major = 1, minor = 3, mode = 438 } } })))
     end)
 
     it("makes a tmpfs read-only when all is in it", function()

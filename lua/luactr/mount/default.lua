@@ -81,18 +81,31 @@ local function dev(spec, host)
   })
 end
 
---- What has to be in a /dev that is none of the default mounts. One of the host has its own.
+local function is_of_the_host(own)
+  for _, one in ipairs(own) do
+    if one.target == "/dev" and one.bind then
+      return true
+    end
+  end
+  return false
+end
+
+--- What has to be in a /dev that is none of the default mounts, and the recipe's devices. In one of
+--- the host, which has its own, nothing is made or given another owner.
 ---@param spec luactr.spec settled
 ---@param host luactr.host
 ---@param own { target: string, bind?: boolean }[] the recipe's mounts
+---@param devices table[] steps of M.devices
 ---@return table[] steps
-function M.device_directory(spec, host, own)
-  for _, one in ipairs(own) do
-    if one.target == "/dev" and one.bind then
-      return {}
+function M.device_directory(spec, host, own, devices)
+  local of_the_host = is_of_the_host(own)
+  local steps = of_the_host and {} or nodes_and_links(spec, host, {})
+  for _, step in ipairs(devices) do
+    if not of_the_host or not step.path:find("^/+dev/") then
+      steps[#steps + 1] = step
     end
   end
-  return nodes_and_links(spec, host, {})
+  return steps
 end
 
 local function pts(spec)
