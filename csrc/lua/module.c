@@ -2,8 +2,9 @@
 #include "l_util.h"
 
 #include <stddef.h>
+#include <string.h>
 
-/* Functions of a concern with a name go into core.<name>; without one into core itself. */
+/* Functions of a concern with a name go into core.<name>; without one into core itself, at once. */
 struct concern {
     const char *name;
     lua_CFunction open; /* pushes its table and returns 1, or only registers and returns 0 */
@@ -29,19 +30,36 @@ static void merge(lua_State *L, int into) {
     lua_pop(L, 1);
 }
 
+/* __index of core: a concern is opened when it is asked for, since a start wants half of them. */
+static int l_index(lua_State *L) {
+    const char *name = lua_tostring(L, 2);
+    for (size_t i = 0; i < sizeof concerns / sizeof concerns[0]; i++) {
+        if (!name || !concerns[i].name || strcmp(concerns[i].name, name) != 0)
+            continue;
+        concerns[i].open(L);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, 1, name);
+        return 1;
+    }
+    return 0;
+}
+
+static void open_nameless(lua_State *L, int core) {
+    for (size_t i = 0; i < sizeof concerns / sizeof concerns[0]; i++)
+        if (!concerns[i].name && concerns[i].open(L))
+            merge(L, core);
+}
+
 int luaopen_luactr_core(lua_State *L);
 
 __attribute__((visibility("default"))) int luaopen_luactr_core(lua_State *L) {
     lua_newtable(L);
     int core = lua_gettop(L);
-    for (size_t i = 0; i < sizeof concerns / sizeof concerns[0]; i++) {
-        if (!concerns[i].open(L))
-            continue;
-        if (concerns[i].name)
-            lua_setfield(L, core, concerns[i].name);
-        else
-            merge(L, core);
-    }
+    open_nameless(L, core);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, l_index);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, core);
     lua_pushliteral(L, LUACTR_VERSION);
     lua_setfield(L, core, "version");
     lua_pushliteral(L, LUACTR_OCI_RECIPES);
