@@ -1,6 +1,10 @@
 --- `luactr exec`: run a command in a container that runs.
 local cli = require "luactr.cli"
-local output = require "luactr.cli.output"
+
+--- Most commands have nothing to say.
+local function output()
+  return require "luactr.cli.output"
+end
 
 local M = {
   name = "exec",
@@ -40,18 +44,18 @@ end
 local function command_of(request)
   local name = table.remove(request.arguments, 1)
   if not name or #request.arguments == 0 then
-    return nil, output.usage(name and "which command?" or "which container?", M)
+    return nil, output().usage(name and "which command?" or "which container?", M)
   end
   local host = require("luactr.host").facts()
   require("luactr.state").sweep(host)
   local found, err = require("luactr.container.found").find(name, host)
   if not found or found.members then
-    output.complain(err or require("luactr.cli.containers").refusal(found, M))
+    output().complain(err or require("luactr.cli.containers").refusal(found, M))
     return nil, cli.FAILED
   end
   local fine, command = pcall(found.command, found, fields_of(request.options, request.arguments))
   if not fine then
-    output.complain(command)
+    output().complain(command)
     return nil, cli.USAGE
   end
   return command
@@ -63,7 +67,7 @@ function M.run(request)
   local run = require "luactr.cli.run"
   local sink, problem = run.open_report(request.options.json)
   if not sink then
-    return output.usage(problem, M)
+    return output().usage(problem, M)
   end
   local command <close>, status = command_of(request)
   if command then
