@@ -35,9 +35,22 @@ local function failure(box, what, message, errno)
   }
 end
 
+local function path_at(place, compiled)
+  return string.format("%s%s/%s", place.mount, place.parent, compiled.path)
+end
+
 local function freezer_path(compiled)
   local place = compiled and compiled.freezer
-  return place and string.format("%s%s/%s", place.mount, place.parent, compiled.path)
+  return place and path_at(place, compiled)
+end
+
+local function has_freezer(place)
+  for _, controller in ipairs(place.controllers) do
+    if controller == "freezer" then
+      return true
+    end
+  end
+  return false
 end
 
 --- What only this process could do, as long as the container lives.
@@ -147,13 +160,16 @@ end
 ---@param compiled? luactr.cgroup.compiled
 ---@return string? path
 function M.freezer_file(compiled)
+  local path
   for _, place in ipairs(compiled and compiled.places or {}) do
-    if place.version == 2 then
-      return string.format("%s%s/%s/cgroup.freeze", place.mount, place.parent, compiled.path)
+    if place.version == 1 and has_freezer(place) then -- a host may have both
+      return path_at(place, compiled) .. "/freezer.state"
+    elseif place.version == 2 then
+      path = path_at(place, compiled) .. "/cgroup.freeze"
     end
   end
-  local path = freezer_path(compiled)
-  return path and path .. "/freezer.state"
+  local made = freezer_path(compiled)
+  return path or made and made .. "/freezer.state"
 end
 
 local function write_file(run, name, value)
