@@ -327,8 +327,8 @@ describe("a runtime of OCI bundles #engines", function()
       local pid = other:state().pid
       local expected = room:must { "sh", "-c",
         ("cd /proc/%d/ns; readlink net; readlink uts"):format(pid) }
-      prints(expected .. "\nconformance\n", "cd /proc/self/ns; readlink net; readlink uts; hostname",
-        function(config)
+      prints(expected .. "\nconformance\n",
+        "cd /proc/self/ns; readlink net; readlink uts; hostname", function(config)
           config.hostname = nil
           config.linux.namespaces[2].path = ("/proc/%d/ns/net"):format(pid)
           config.linux.namespaces[4].path = ("/proc/%d/ns/uts"):format(pid)
@@ -402,7 +402,7 @@ describe("a runtime of OCI bundles #engines", function()
     end)
 
     it("freezes all, and lets them go on", function()
-      local box = running()
+      local box = running(function(config) config.linux.cgroupsPath = "/conformance/frozen" end)
       assert.equal(0, box:call("pause", box.id).code)
       assert.equal("paused", box:state().status)
       assert.equal(0, box:call("resume", box.id).code)

@@ -76,14 +76,7 @@ function engines.make_root(dir, name)
   return root
 end
 
--- The name by which the executable knows that it is a runtime.
-local function runtime_path(dir)
-  local other = os.getenv("LUACTR_ENGINES_RUNTIME")
-  if other then return other end
-  local path = dir.path .. "/luactr-oci"
-  assert(lfs.link(support.luactr_program, path, true))
-  return path
-end
+local RUNTIME <const> = os.getenv("LUACTR_ENGINES_RUNTIME") or support.build .. "/luactr-oci"
 
 local function child_of(pid)
   local children = support.read(("/proc/%d/task/%d/children"):format(pid, pid))
@@ -103,7 +96,7 @@ end
 function engines.room(init)
   local dir = support.tmpdir()
   local self = setmetatable({ dir = dir, name = support.name("room-" .. dir.path:match("(%w+)$")),
-    runtime = runtime_path(dir), archive = dir.path .. "/root.tar", daemons = {} }, Room)
+    runtime = RUNTIME, archive = dir.path .. "/root.tar", daemons = {} }, Room)
   local root = engines.make_root(dir, "root")
   support.must { "tar", "-C", root, "-cf", self.archive, "." }
   self.holder = process.start { ROOM, "hold", self.name, init }
