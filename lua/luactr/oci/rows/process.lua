@@ -67,16 +67,17 @@ local NEEDS <const> = {
 
 local function without_unfit(sets, b, path)
   for _, needs in ipairs(NEEDS) do
-    local set, kept, other = sets[needs[1]], {}, {}
+    local set, kept, left, other = sets[needs[1]], {}, {}, {}
     for _, name in ipairs(sets[needs[2]]) do
       other[name] = true
     end
     for _, name in ipairs(set) do
-      if other[name] then
-        kept[#kept + 1] = name
-      else
-        b:warn("%s.%s: %s is not %s, and left out", path, needs[1], name, needs[2])
-      end
+      local list = other[name] and kept or left
+      list[#list + 1] = name
+    end
+    if #left > 0 then
+      b:warn("%s.%s: left out, since not %s: %s", path, needs[1], needs[2],
+        table.concat(left, ", "))
     end
     sets[needs[1]] = kept
   end
