@@ -353,6 +353,9 @@ local function open_cgroup(box, run, host)
     return nil, err
   end
   run.cgroup = run:own(cgroup)
+  if run.scope then
+    run.scope:hold(cgroup)
+  end
   run:warn(err) -- beside a handle: limits that the kernel refused
   if run.id_maps and host.privileged then
     require("luactr.cgroup.owner").give(cgroup, box.plan, run.id_maps)

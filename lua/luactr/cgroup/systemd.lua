@@ -226,6 +226,17 @@ local function step_aside(self)
   return done, message, errno
 end
 
+--- systemd removes what is empty below a scope, in hierarchies of cgroup v1 that it does not use for
+--- it: so the one who waits goes there. Of the limit for processes he takes no part.
+---@param cgroup luactr.cgroup
+function Scope:hold(cgroup)
+  for _, place in ipairs(cgroup:paths()) do
+    if place.version == 1 and not place.name:find("pids", 1, true) then
+      enter(place.path, self.waiting.child:pid())
+    end
+  end
+end
+
 --- The fd by which a process that writes "0" is counted among the scope's on cgroup v1, where that
 --- is a hierarchy of systemd's own.
 ---@return luactr.fd?
