@@ -415,7 +415,8 @@ local function take_signals(box, run)
 end
 
 local function spawner(run)
-  return run.options.detach and require("luactr.container.detach").spawn or core.spawn
+  return run.options.spawn or run.options.detach and require("luactr.container.detach").spawn
+    or core.spawn
 end
 
 local function spawn(box, run, host)
@@ -651,6 +652,7 @@ end
 ---@field pod? luactr.pod.membership for a member, which its pod starts
 ---@field companion? luactr.companion of a detached one with callbacks
 ---@field host? luactr.host facts in place of those that luactr knows
+---@field spawn? function who makes the process, in place of core.spawn: see luactr.oci.restore
 ---@field console? { send_console: fun(self, master: luactr.fd): boolean?, luactr.error? } who takes
 ---  the terminal of a command
 ---@field leave? boolean of a command: nobody of luactr's waits for it, see luactr.left

@@ -257,7 +257,37 @@ describe("luactr oci on a container #cli", function()
       env = { PATH = dir.path .. "/nowhere" } }
     assert.same({ 1, true }, { result.code,
       result.stderr:find("there is no program criu", 1, true) ~= nil })
-    fails("does not adopt", "restore", "--bundle", dir.path, "other")
+  end)
+
+  it("has CRIU restore processes, and adopts them", function()
+    local id <const> = support.name("oci-restore")
+    local function restore(...)
+      return oci("--criu", dir .. "/criu", "restore", "--image-path", dir .. "/images",
+        "--bundle", dir.path, "--detach", "--pid-file", dir .. "/pid", ...)
+    end
+    write_bundle(SCRIPT)
+    dir:write("criu", '#!/bin/sh\necho "$@" >"$(dirname "$0")/words"\n'
+      .. 'while [ "$1" != --pidfile ]; do shift; done\nsleep 1000 &\necho $! >"$2"\n', "755")
+    assert.matches("luactr.json: No such file", restore(id).stderr, 1, true)
+    dir:write("images/luactr.json", '{"external":["/proc/kcore"],"streams":["pipe:[7]","",""]}')
+    local result = restore(id)
+    assert.same({ 0, "" }, { result.code, result.stderr })
+    local words = support.read(dir .. "/words")
+    assert.matches("--external mnt[/proc/kcore]:/dev/null --inherit-fd fd[0]:pipe:[7]", words, 1,
+      true)
+    local pid = math.tointeger(tonumber(support.read(dir .. "/pid")))
+    local state = state_of(id)
+    assert.same({ "running", pid }, { state.status, state.pid })
+    assert.matches("/luactr/" .. id, support.read("/proc/" .. pid .. "/cgroup"), 1, true)
+    must("kill", id, "KILL")
+    reap(pid)
+    must("delete", id)
+    dir:write("images/luactr.json", '{"external":["/nosuch"],"streams":[]}')
+    assert.matches("nothing of the bundle is mounted at /nosuch", restore(id).stderr, 1, true)
+    dir:write("images/luactr.json", '{"external":[],"streams":[]}')
+    dir:write("criu", "#!/bin/sh\nexit 1\n", "755")
+    assert.matches("criu: status 1", restore(id).stderr, 1, true)
+    assert.equal("", must("list", "-q"))
   end)
 
   it("waits for it in the foreground and removes it", function()

@@ -11,6 +11,9 @@ local PROGRAM <const> = "criu"
 local DIRECTORY <const> = "checkpoint" -- in the working directory, as in other runtimes
 local PRIVATE <const> = 448 -- 0700
 local LOG <const> = "dump.log"
+local SAVED_FILE <const> = "luactr.json" -- beside the images: what is not in them
+
+M.NETWORK = "luactr-network" -- what a network of others is called in the images
 local LONGEST_LOG <const> = 1 << 20
 
 ---@class luactr.oci.checkpoint_options
@@ -140,11 +143,54 @@ function M.dump_words(pid, options, external)
   return words
 end
 
+M.add_options = add_options
+
+-- ---- what is not in the images
+
+--- What the standard streams lead to.
+local function streams_of(pid)
+  local list = {}
+  for number = 0, 2 do
+    list[number + 1] = sys.readlink(string.format("/proc/%d/fd/%d", pid, number)) or ""
+  end
+  return list
+end
+
+--- The number of a network namespace that others have made.
+local function network_of(container)
+  local config = require("luactr.state.list").read(container.host, container.id, "config.json")
+  local where = config and config.spec and config.spec.namespaces
+    and config.spec.namespaces.network
+  if type(where) ~= "table" then
+    return nil
+  end
+  return (sys.readlink(string.format("/proc/%d/ns/net", container.record.pid)) or "")
+    :match("%d+")
+end
+
+local function write_saved(directory, saved)
+  local file <close>, message = io.open(directory .. "/" .. SAVED_FILE, "w")
+  return file and file:write(require("luactr.state").json(saved)), message
+end
+
+--- What a checkpoint has written beside the images.
+---@param directory string
+---@return { external: string[], streams: string[], network?: string }?
+---@return string? problem
+function M.read_saved(directory)
+  local file <close>, message = io.open(directory .. "/" .. SAVED_FILE)
+  local saved = file and require("luactr.state.list").decode(file:read(LONGEST_LOG) or "")
+  if saved and type(saved.external) == "table" and type(saved.streams) == "table" then
+    return saved
+  end
+  return nil, message or directory .. "/" .. SAVED_FILE .. " is not what luactr writes"
+end
+
 -- ---- running it
 
 --- The first error in its log: the others follow from that.
-local function complaint(directory)
-  local file <close> = io.open(directory .. "/" .. LOG)
+local function complaint(directory, log)
+  local file <close> = io.open(directory .. "/" .. log)
   return (file and file:read(LONGEST_LOG) or ""):match("Error %(.-%): ([^\n]*)")
 end
 
@@ -171,6 +217,8 @@ local function find_program(op, id, named)
   return path
 end
 
+M.failure, M.complaint = failure, complaint
+
 local function make_directory(op, id, path)
   local done, message, errno = sys.mkdir(path, PRIVATE)
   if done or errno == sys.errno.EEXIST then
@@ -191,6 +239,30 @@ local function with_directories(options)
     { __index = options })
 end
 
+--- The program, and the options with directories that there are.
+---@param op "checkpoint"|"restore"
+---@param id string
+---@param options luactr.oci.checkpoint_options
+---@param named? string path of the program
+---@return string? path
+---@return table|luactr.error options
+function M.prepare(op, id, options, named)
+  local path, err = find_program(op, id, named)
+  local fine, all = path, nil
+  if fine then
+    fine, err = check_options(op, id, options)
+  end
+  if fine then
+    all = with_directories(options)
+  end
+  for _, directory in ipairs(fine and { all.image_path, all.work_path } or {}) do
+    if fine then
+      fine, err = make_directory(op, id, directory)
+    end
+  end
+  return fine and path, fine and all or err
+end
+
 local function read_mounts(pid)
   local file <close> = io.open(string.format("/proc/%d/mountinfo", pid))
   return file and file:read("a") or ""
@@ -204,46 +276,35 @@ end
 ---@return luactr.error? code "ENOTSUP" without CRIU, "ECRIU" when it refuses
 function M.checkpoint(container, options, named)
   local id, word = container.id, container:state().status
-  local path, err = find_program("checkpoint", id, named)
-  local fine = path
-  if fine then
-    fine, err = check_options("checkpoint", id, options)
+  if word ~= "running" then
+    return failure("checkpoint", id, "it is " .. word .. ", not running", nil, "EINVAL")
   end
-  if fine and word ~= "running" then
-    fine, err = failure("checkpoint", id, "it is " .. word .. ", not running", nil, "EINVAL")
+  local path, all = M.prepare("checkpoint", id, options, named)
+  if not path then
+    return nil, all
   end
-  local all = with_directories(options)
-  for _, directory in ipairs { all.image_path, all.work_path } do
-    if fine then
-      fine, err = make_directory("checkpoint", id, directory)
-    end
-  end
-  if not fine then
-    return nil, err
-  end
-  local pid = container.record.pid
-  local command = M.dump_words(pid, all, M.external(read_mounts(pid)))
+  local pid, network = container.record.pid, network_of(container)
+  local saved = { external = M.external(read_mounts(pid)), streams = streams_of(pid),
+    network = network }
+  local command = M.dump_words(pid, all, saved.external)
   table.insert(command, 1, path)
+  if network then
+    add(command, "--external", string.format("net[%s]:%s", network, M.NETWORK))
+  end
   command.env = program.environment { "PATH" }
-  local ending
-  ending, err = program.run(command)
+  local ending, err = program.run(command)
   if not ending then
     return nil, err
   elseif ending.code ~= 0 then
-    return failure("checkpoint", id, "criu: " .. (complaint(all.work_path)
+    return failure("checkpoint", id, "criu: " .. (complaint(all.work_path, LOG)
       or ending.stderr:match("Error %(.-%): ([^\n]*)") or "status " .. tostring(ending.code)),
       all.work_path .. "/" .. LOG .. " tells more", "ECRIU")
   end
+  local done, message = write_saved(all.image_path, saved)
+  if not done then
+    return failure("checkpoint", id, message, nil, "EIO")
+  end
   return true
-end
-
---- Not yet: what it would take to adopt the processes that CRIU makes is not here.
----@param request luactr.oci.creation
----@return nil
----@return luactr.error
-function M.restore(request)
-  return failure("restore", request.id, "luactr does not adopt what CRIU restores yet",
-    "criu restore --restore-detached by hand")
 end
 
 return M

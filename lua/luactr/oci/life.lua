@@ -28,6 +28,7 @@ local M = {}
 ---@field detach? boolean
 ---@field foreground? boolean luactr waits for its end
 ---@field keep? boolean
+---@field spawn? function who makes its process, see luactr.oci.restore
 ---@field warn? fun(message: string) told what goes wrong and ends nothing
 
 -- ---- finding
@@ -192,7 +193,8 @@ function M.create(request)
   if not box then
     return nil, life
   end
-  local run, err = require("luactr.launch").start(box, request.host, { life = life })
+  local run, err = require("luactr.launch").start(box, request.host,
+    { life = life, spawn = request.spawn })
   if not run then
     return nil, in_use(err)
   end

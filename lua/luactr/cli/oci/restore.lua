@@ -21,7 +21,8 @@ end
 
 function M.run(request)
   local made = creation.of(request)
-  local result, err = require("luactr.oci.criu").restore(made, request.options)
+  local result, err = require("luactr.oci.restore").restore(made, request.options,
+    request.global.criu)
   if not result then
     return nil, err
   elseif request.options.detach then
