@@ -92,6 +92,14 @@ local function new_case(err, plan, host, eyes)
   return case
 end
 
+--- The fields of a recipe that a text names, as whoever wrote a config.json calls them.
+local function in_its_words(text)
+  return text and (text:gsub("`([%w_.]+)`", function(field)
+    local row = require("luactr.spec").field(field)
+    return row and row.oci and "`" .. row.oci .. "`"
+  end))
+end
+
 --- Write cause, remedy and checked into an error, unless it knows its cause already.
 ---@param err luactr.error with `op`
 ---@param plan? luactr.plan that it failed in
@@ -105,8 +113,11 @@ function M.explain(err, plan, host, eyes)
   local case = new_case(err, plan, host, eyes)
   for _, row in ipairs(rows_of(err.op)) do
     if try(row, case) then
-      return err
+      break
     end
+  end
+  if err.where and err.where.subject == "config.json" then
+    err.cause, err.remedy = in_its_words(err.cause), in_its_words(err.remedy)
   end
   return err
 end

@@ -342,6 +342,7 @@ describe("config.json #system", function()
     assert.is_nil(result)
     assert.are.equal("ENOENT", err.code)
     assert.is_truthy(tostring(err):find("nowhere", 1, true), tostring(err))
+    assert.are.equal("correct the path in `root.path`", err.remedy)
   end)
 
   it("refuses files that are no config.json, whatever they are", function()
