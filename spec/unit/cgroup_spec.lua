@@ -206,6 +206,13 @@ describe("luactr.cgroup.compile() #unit", function()
       "limits.devices: devices.allow = c 1:3 r" }, lines)
   end)
 
+  it("writes each line of a raw key by itself", function()
+    assert.are.same({
+      'limits.unified["io.max"]: io.max = 259:0 rbps=2097152',
+      'limits.unified["io.max"]: io.max = 253:0 wiops=120',
+    }, writes({ unified = { ["io.max"] = "259:0 rbps=2097152\n253:0 wiops=120" } }, v2()))
+  end)
+
   it("marks packets on v1", function()
     assert.are.same({
       "limits.net_class: net_cls.classid = 65537",

@@ -113,6 +113,15 @@ local function cpu_burst(self, path, value, limits)
   self:set(path, "cpu_burst", value, "cpu")
 end
 
+--- A setting whose file the kernel need not have.
+local function set_spare(self, ...)
+  local before = #self.writes
+  self:set(...)
+  for i = before + 1, #self.writes do
+    self.writes[i].spare = true
+  end
+end
+
 local function swap(self, path, value, limits)
   local home = self.layout.controllers.memory
   if home and home.version == 1 and value >= 0 then
@@ -121,7 +130,8 @@ local function swap(self, path, value, limits)
     end
     value = limits.memory + value
   end
-  self:set(path, "swap", value, "memory")
+  local set = value < 0 and set_spare or self.set -- what is not counted is not limited
+  set(self, path, "swap", value, "memory")
 end
 
 --- On v2 it is always there, which is what true wants.
@@ -171,11 +181,7 @@ local function hugepages(self, path, value)
         .. table.concat(check.sorted_keys(sizes), ", "))
     else
       self:set(at, "hugepages", value[bytes], "hugetlb", size)
-      local before = #self.writes
-      self:set(at, "hugepages_reserved", value[bytes], "hugetlb", size)
-      for i = before + 1, #self.writes do
-        self.writes[i].spare = true -- since Linux 5.7
-      end
+      set_spare(self, at, "hugepages_reserved", value[bytes], "hugetlb", size) -- since Linux 5.7
     end
   end
 end
@@ -244,7 +250,9 @@ local function unified(self, path, value)
     elseif not controller then
       self:problem(at, "a file of cgroup v2 is named as \"memory.high\"")
     else
-      self:set(at, "unified", value[file], controller, file)
+      for line in value[file]:gmatch("[^\n]+") do -- each is a write: io.max takes one disk
+        self:set(at, "unified", line, controller, file)
+      end
     end
   end
 end
