@@ -175,6 +175,11 @@ describe("hooks #system #layout", function()
     assert.same({}, life.list(host))
   end)
 
+  it("are not for a container that is left to a monitor", function()
+    refused("its hooks are run by luactr, which does not stay",
+      ctr.container(recipe { poststop = { script "exit" } }):start { detach = true })
+  end)
+
   it("that are functions fail by raising, with the stack", function()
     local err = refused("not today", ctr.run(recipe { create_runtime = {
       function() error("not today") end } }))
