@@ -11,7 +11,7 @@ local it = support.it(it, pending, "root")
 
 -- Applets of the only program.
 local APPLETS <const> = { "sh", "cat", "id", "ls", "readlink", "uname", "env", "pwd", "hostname",
-  "stat", "mkdir", "awk", "ionice", "chmod", "echo", "test", "dd", "mount", "wc", "grep", "mkfifo" }
+  "stat", "mkdir", "awk", "ionice", "chmod", "echo", "test", "sleep", "mount", "wc", "grep" }
 
 local function mount(type, target, options, source)
   return { type = type, destination = target, source = source or type, options = options }
@@ -176,6 +176,31 @@ describe("config.json #system", function()
     } }, [[hostname; cat /proc/sys/kernel/domainname /proc/sys/net/ipv4/ip_forward \
       /proc/sys/kernel/msgmax]])
     assert.are.equal("slart\nfar.test\n1\n8193\n", text)
+  end)
+
+  it("sets parameters of a network namespace that has a name, unless it is the host's", function()
+    local function in_namespace(of, script)
+      return support.run { "unshare", "-m", "sh", "-c", string.format(
+        "touch %s/net && mount --bind %s %s/net && exec %s run %s", dir.path, of, dir.path,
+        support.luactr_program, script) }
+    end
+    bundle { process = { args = { "cat", "/proc/sys/net/ipv4/ip_forward" } }, linux = {
+      namespaces = { { type = "mount" }, { type = "network", path = dir.path .. "/net" } },
+      sysctl = { ["net.ipv4.ip_forward"] = "1" },
+    } }
+    local recipe = dir:write("box.lua", string.format("return require('luactr').oci.bundle(%q)",
+      dir.path))
+    local other <close> = ctr.container { rootfs = dir.path .. "/rootfs", stdin = "null",
+      command = { "sh", "-c", "while :; do sleep 1; done" } }
+    assert(other:start())
+    local ns = "/proc/" .. other.life.process:pid() .. "/ns/net"
+    local result = in_namespace(ns, recipe)
+    assert.are.equal("1\n", result.stdout, result.stderr)
+    result = in_namespace("/proc/self/ns/net", recipe)
+    assert.are_not.equal(0, result.code)
+    has(result.stderr, "it is luactr's own, and sysctl would change the host")
+    other:kill "KILL"
+    other:wait()
   end)
 
   it("keeps the host's name in a new namespace where none is said", function()

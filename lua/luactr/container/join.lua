@@ -54,6 +54,11 @@ local OPEN <const> = {
   pod = function(run, join) return run.options.pod.namespaces[join.kind] end,
 }
 
+local function is_own(fd, flag)
+  local one, own = sys.stat(fd), sys.stat("/proc/self/ns/" .. file_of(flag))
+  return one and own and one.dev == own.dev and one.ino == own.ino
+end
+
 --- Why a descriptor is not the namespace that is wanted; nil when it is.
 local function wrong(fd, join)
   local flag, _, errno = sys.ns_get_nstype(fd)
@@ -63,6 +68,9 @@ local function wrong(fd, join)
   elseif flag ~= join.flag then
     return { errno = sys.errno.EINVAL, checked = true, cause = string.format(
       "it is a namespace of another kind: %s, not %s", file_of(flag) or "?", file_of(join.flag)) }
+  elseif join.others and is_own(fd, flag) then
+    return { errno = sys.errno.EINVAL, checked = true,
+      cause = "it is luactr's own, and sysctl would change the host" }
   end
 end
 

@@ -22,6 +22,7 @@ end
 ---@field flag integer its CLONE_NEW*
 ---@field slot string the fd's name in the plan, and in messages
 ---@field to table as luactr.spec.namespaces normalizes it
+---@field others? boolean it must not be luactr's own: kernel parameters are set in it
 
 --- What a namespace to join is called.
 ---@param kind string
@@ -32,6 +33,14 @@ function M.slot(kind, to)
   return string.format("%s namespace of " .. TITLES[to.join], kind, which)
 end
 
+local function has_parameters(spec, kind)
+  for key in pairs(spec.sysctl or {}) do
+    if require("luactr.spec.rules").sysctl_home(key) == kind then
+      return true
+    end
+  end
+end
+
 --- The namespaces to join, in order.
 ---@param spec luactr.spec settled
 ---@return luactr.namespaces.join[]
@@ -40,7 +49,8 @@ function M.list(spec)
   for _, row in ipairs(ORDER) do
     local kind, to = row[1], spec.namespaces[row[1]]
     if type(to) == "table" then
-      joins[#joins + 1] = { kind = kind, flag = sys()[row[2]], slot = M.slot(kind, to), to = to }
+      joins[#joins + 1] = { kind = kind, flag = sys()[row[2]], slot = M.slot(kind, to), to = to,
+        others = has_parameters(spec, kind) }
     end
   end
   return joins

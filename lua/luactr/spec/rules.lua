@@ -63,6 +63,12 @@ function M.sysctl_home(key)
   end
 end
 
+-- One that somebody made for whoever joins it. Whether it is luactr's own is looked at when it is
+-- opened.
+local function has_a_name(namespace)
+  return namespace.join == "path" and not namespace.path:find("^/+proc/")
+end
+
 local function sysctl_of_the_host(spec)
   for key in pairs(spec.sysctl or {}) do
     local home = M.sysctl_home(key)
@@ -74,7 +80,7 @@ local function sysctl_of_the_host(spec)
       return "sysctl." .. key, "needs namespaces.user = \"new\", or it is the host's"
     elseif of == "host" or of == "try" then
       return "sysctl." .. key, string.format("needs a namespace of its own: %s is the host's", home)
-    elseif type(of) == "table" and of.join ~= "path" then
+    elseif type(of) == "table" and not has_a_name(of) then
       return "sysctl." .. key, string.format("needs a namespace of its own: %s is another's", home)
     end
   end
