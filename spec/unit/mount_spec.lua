@@ -239,6 +239,17 @@ describe("luactr.mount #unit", function()
       assert.are.equal("cpu,cpuacct", steps[2].data)
     end)
 
+    it("has a place for what else is mounted in it", function()
+      local steps = own({ { type = "cgroup", target = "/c" },
+        { type = "bind", source = "/s", target = "/c/systemd" },
+        { type = "bind", source = "/s", target = "/c/memory" } }, HYBRID, PLACES)
+      local made = {}
+      for _, step in ipairs(steps) do
+        if step.op == "mkdir" then made[#made + 1] = step.path end
+      end
+      assert.are.same({ "/c/systemd" }, made)
+    end)
+
     it("is the group's own directory where there is no cgroup namespace", function()
       local spec = spec_with({ { type = "cgroup", target = "/c" } }, { cgroup = "host" })
       local own_places = { { version = 1, mount = "/cg/memory", parent = "/p",

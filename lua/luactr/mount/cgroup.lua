@@ -31,14 +31,31 @@ local function mount_v1(steps, target, place, view)
   end
 end
 
+-- The list is read-only when further mounts come: their places in it (podman has systemd's
+-- hierarchy for a systemd in the container) are made before.
+local function make_places(steps, target, inner)
+  local known = {}
+  for _, step in ipairs(steps) do
+    known[step.target or step.path] = true
+  end
+  for _, name in ipairs(inner) do
+    local path = target .. "/" .. name
+    if not known[path] then
+      known[path] = true
+      steps[#steps + 1] = { op = "mkdir", path = path, mode = 493 } -- 0755
+    end
+  end
+end
+
 --- The steps of a mount of type cgroup.
 ---@param target string
 ---@param parsed luactr.mount.parsed its options
 ---@param layout table of luactr.core.cgroup.detect
 ---@param own table[] the container's places, as luactr.cgroup.compile lists them
+---@param inner string[] names in it that other mounts go to
 ---@param path? string of the container's group, when it has no cgroup namespace of its own
 ---@return table[] steps
-function M.steps(target, parsed, layout, own, path)
+function M.steps(target, parsed, layout, own, inner, path)
   local sys = require("luactr.core").sys
   local flags = parsed.flags | sys.MS_NOEXEC
   local writable = parsed.exact and parsed.flags & sys.MS_RDONLY == 0
@@ -60,6 +77,7 @@ function M.steps(target, parsed, layout, own, path)
       steps[#steps + 1] = view(place, target .. "/unified", "cgroup2")
     end
   end
+  make_places(steps, target, inner)
   steps[#steps + 1] =
     { op = "mount_setattr", target = target, set = sys.MOUNT_ATTR_RDONLY, clear = 0 }
   return steps

@@ -166,6 +166,17 @@ local function owner(mount)
   return (mount.uid or mount.gid) and 1 or nil
 end
 
+-- The names in a directory that the recipe's mounts go to.
+local function names_in(directory, mounts)
+  local names = {}
+  for _, one in ipairs(mounts) do
+    if one.target:sub(1, #directory + 1) == directory .. "/" then
+      names[#names + 1] = one.target:match("[^/]+", #directory + 2)
+    end
+  end
+  return names
+end
+
 -- Types that are not a file system's name, and what makes them. The rest goes to mount(2).
 local MAKERS <const> = {
   bind = bind,
@@ -177,7 +188,8 @@ local MAKERS <const> = {
     local cgroup = context.plan.cgroup
     local shared = context.spec.namespaces.cgroup == "host"
     return require("luactr.mount.cgroup").steps(mount.target, parsed, context.host.cgroup,
-      cgroup and cgroup.places or {}, shared and cgroup and cgroup.path or nil)
+      cgroup and cgroup.places or {}, names_in(mount.target, context.spec.mounts),
+      shared and cgroup and cgroup.path or nil)
   end,
   file = function(mount)
     return { { op = "file", path = mount.target, content = mount.content,
