@@ -136,6 +136,9 @@ describe("podman #engines", function()
     local limit, pids = must("stats", "--no-stream", "--format", "{{.MemLimit}} {{.PIDS}}",
       "meters"):match("(%d+)%S* (%d+)")
     assert.same({ 67108864, "1" }, { tonumber(limit), pids })
+    must("update", "--memory=32m", "meters")
+    assert.truthy(must("exec", "meters", "sh", "-c", "cd /sys/fs/cgroup; "
+      .. "cat memory.max memory/memory.limit_in_bytes 2>&1; true"):find("33554432", 1, true))
     must("rm", "-f", "-t", "0", "meters")
   end)
 
