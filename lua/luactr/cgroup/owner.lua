@@ -1,6 +1,6 @@
---- Who owns a container's cgroup. Where its own users may write there, the one that runs the command
---- gets the directory of cgroup v2, and the files in it by which cgroups below are made and filled.
---- v1 is left alone: what is written there is not confined to what is below.
+--- Who owns a container's cgroup. Where its own users may write there, the one that runs the
+--- command gets the directory of cgroup v2, and the files in it by which cgroups below are made and
+--- filled. v1 is left alone: what is written there is not confined to what is below.
 local core = require "luactr.core"
 
 local sys <const> = core.sys

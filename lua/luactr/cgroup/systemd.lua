@@ -226,8 +226,8 @@ local function step_aside(self)
   return done, message, errno
 end
 
---- systemd removes what is empty below a scope, in hierarchies of cgroup v1 that it does not use for
---- it: so the one who waits goes there. Of the limit for processes he takes no part.
+--- systemd removes what is empty below a scope, in hierarchies of cgroup v1 that it does not use
+--- for it: so the one who waits goes there. Of the limit for processes he takes no part.
 ---@param cgroup luactr.cgroup
 function Scope:hold(cgroup)
   for _, place in ipairs(cgroup:paths()) do

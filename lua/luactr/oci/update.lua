@@ -184,23 +184,21 @@ end
 
 --- The share of caches, for one that is in a group of resctrl.
 local function change_resctrl(container, config, rdt)
-  local current, fields = config.spec.resctrl, nil
+  local current, root = config.spec.resctrl, container.host.resctrl
   if not rdt then
     return true
-  elseif not current or not container.host.resctrl then
-    fields = { code = "ENOTSUP", errno = sys.errno.ENOTSUP, op = "update", checked = true,
-      cause = "it is in no group of resctrl" }
-  else
-    local done
-    done, fields = require("luactr.resctrl").change(current,
-      { l3 = rdt.l3CacheSchema, bandwidth = rdt.memBwSchema }, container.id,
-      container.host.resctrl)
-    if done then
-      return true
-    end
   end
-  fields.message = string.format("cannot update container %q", container.id)
-  return nil, require("luactr.error").new(fields)
+  local done, fields = nil, { code = "ENOTSUP", errno = sys.errno.ENOTSUP, op = "update",
+    checked = true, cause = "it is in no group of resctrl" }
+  if current and root then
+    done, fields = require("luactr.resctrl").change(current,
+      { l3 = rdt.l3CacheSchema, bandwidth = rdt.memBwSchema }, container.id, root)
+  end
+  if not done then
+    fields.message = string.format("cannot update container %q", container.id)
+    return nil, require("luactr.error").new(fields)
+  end
+  return true
 end
 
 --- Change limits; those that are not named stay. A controller that it did not need before takes its
