@@ -418,7 +418,11 @@ local function compile_cgroup(plan, spec, host)
   if not id then
     return nil, err
   end
-  local compiled, problems = require("luactr.cgroup").compile(spec.limits, host.cgroup, id,
+  local layout = host.cgroup
+  if plan.scope then
+    layout = require("luactr.cgroup.scope").layout(layout, plan.scope)
+  end
+  local compiled, problems = require("luactr.cgroup").compile(spec.limits, layout, id,
     spec.on and spec.on.pressure ~= nil)
   if not compiled then
     return nil, failure(spec, "cgroup", problems)

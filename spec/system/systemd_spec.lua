@@ -108,6 +108,44 @@ describe("a scope of systemd's #system #systemd", function()
     end)
   end)
 
+  describe("of a user's own", function()
+    local START <const> = [[
+      umount /proc/sys # where it is covered, a user namespace has no proc
+      mkdir -m 700 /run/own && chown 65534 /run/own
+      exec systemd-run --quiet --uid=65534 -p Delegate=yes -p DefaultDependencies=no --unit=own \
+        --setenv=XDG_RUNTIME_DIR=/run/own --setenv=container=luactr \
+        --setenv=SYSTEMD_UNIT_PATH=/run/own/systemd/transient:/run/.units \
+        /lib/systemd/systemd --user --unit=room.target --log-target=null
+    ]]
+
+    -- Without the system's bus a user's systemd moves processes only below its own cgroup.
+    local RUN <const> = [[
+      for point in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+        own=$point/system.slice/own.service
+        [ ! -e $own ] || { mkdir -p $own/work && echo $$ > $own/work/cgroup.procs; }
+      done
+      exec setpriv --reuid 65534 --regid 65534 --clear-groups \
+        env HOME=/tmp XDG_RUNTIME_DIR=/run/own "$@"
+    ]]
+
+    it("is there for who is not root, with what that has been given #layout", function()
+      support.needs "stranger"
+      room:must { "sh", "-c", START }
+      engines.await("the user's systemd", function()
+        return room:run({ "test", "-S", "/run/own/systemd/private" }).code == 0
+      end)
+      support.must { "chmod", "0755", room.dir.path }
+      local path = room.dir:write("own.lua", ([[
+        local ctr = require "luactr"
+        return ctr.container { name = "own", rootfs = ctr.rootfs.host { "cat" },
+          namespaces = { cgroup = "host" }, scope = { name = "own.scope" }, %s
+          command = { "cat", "/proc/self/cgroup" } }
+      ]]):format(support.layout() == "v2" and "limits = { pids = 40 }," or ""), "0644")
+      local cgroups = room:must { "sh", "-c", RUN, "sh", support.luactr_program, path }
+      assert.matches("/system.slice/own.service/app.slice/own.scope/container", cgroups, 1, true)
+    end)
+  end)
+
   describe("of a bundle", function()
     local function bundle(name, cgroups_path)
       room.dir:write(name .. "/config.json", CONFIG:format(cgroups_path))

@@ -160,6 +160,23 @@ describe("luactr.cgroup.scope #unit", function()
     assert.same({}, plan_of.properties({ wall_time = 5, io = {} }, 252))
   end)
 
+  it("has a user's processes where his systemd may have them", function()
+    local v1 = { version = 1, parent = "/v1" }
+    local v2 = { version = 2, mount = "/cg", granted = {} }
+    local layout = { controllers = { cpu = v1, memory = v2, core = v2 }, hierarchies = { v1, v2 },
+      cpus = "0-3" }
+    assert.equal(layout, plan_of.layout(layout, {}))
+    local changed = plan_of.layout(layout, { delegated = "cpu memory\n", top = "/user" })
+    local home = changed.controllers.memory
+    assert.same({ "/user", "/cg", true, true, nil },
+      { home.parent, home.mount, home.granted.memory, home.granted.core, home.granted.io })
+    assert.equal(home, changed.controllers.core)
+    assert.equal(home, changed.hierarchies[2])
+    assert.same({ v1, v1, "0-3" },
+      { changed.controllers.cpu, changed.hierarchies[1], changed.cpus })
+    assert.is_nil(v2.parent)
+  end)
+
   it("leaves out what an old systemd does not know", function()
     assert.same({ { "TasksMax", { "t", 9 } } },
       plan_of.properties({ cpus = "0", pids = 9 }, 243))

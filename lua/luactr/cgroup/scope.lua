@@ -33,7 +33,9 @@ end
 ---@field slice string
 ---@field user boolean whose systemd
 ---@field path string its cgroup, from the top of the hierarchies
----@field named? string as of luactr.systemd.facts
+---@field named? string as of luactr.systemd.facts, and so are
+---@field delegated? string
+---@field top string
 ---@field properties { [1]: string, [2]: table }[] that the recipe adds
 
 ---@param scope luactr.scope
@@ -53,8 +55,41 @@ function M.unit(scope, id, host)
   local name = scope.name or "luactr-" .. escape(id) .. ".scope"
   local slice = scope.slice or (user and "app.slice" or "system.slice")
   return { name = name, slice = slice, user = user, properties = scope.properties,
-    named = facts.named,
+    named = facts.named, delegated = facts.delegated, top = facts.control_group,
     path = string.format("%s%s/%s", facts.control_group, slice_path(slice), name) }
+end
+
+-- What cgroup v2 has everywhere, without a word in cgroup.controllers.
+local IMPLICIT <const> = "cpuacct devices freezer core"
+
+--- Where a user's processes may be is another question in a scope than where luactr is: what his
+--- systemd has, it hands on.
+---@param layout table of luactr.cgroup.detect
+---@param unit luactr.scope.unit
+---@return table layout
+function M.layout(layout, unit)
+  if not unit.delegated then
+    return layout
+  end
+  local granted, replaced = {}, {}
+  for name in (unit.delegated .. " " .. IMPLICIT):gmatch("%l[%l_]*") do
+    granted[name] = true
+  end
+  local function home(old)
+    if old.version == 2 and not replaced[old] then
+      replaced[old] = setmetatable({ parent = unit.top, granted = granted }, { __index = old })
+    end
+    return replaced[old] or old
+  end
+  local controllers, hierarchies = {}, {}
+  for name, old in pairs(layout.controllers) do
+    controllers[name] = home(old)
+  end
+  for i, old in ipairs(layout.hierarchies) do
+    hierarchies[i] = home(old)
+  end
+  return setmetatable({ controllers = controllers, hierarchies = hierarchies },
+    { __index = layout })
 end
 
 -- ---- limits

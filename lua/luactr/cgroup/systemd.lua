@@ -107,10 +107,17 @@ local function own_hierarchies()
   return named, unified
 end
 
+-- The controllers of cgroup v2 that a user's systemd has got; nothing where it has none.
+local function controllers_of(unified, group)
+  local file <close> = unified and io.open(unified .. group .. "/cgroup.controllers")
+  return file and file:read("a")
+end
+
 ---@class luactr.systemd.facts
 ---@field control_group string what its slices are in; "" for the top
 ---@field version integer
 ---@field named? string where its own hierarchy of cgroup v1 is mounted
+---@field delegated? string controllers of cgroup v2 that a user's may hand on
 
 ---@return luactr.systemd.facts?
 ---@return luactr.error?
@@ -123,8 +130,10 @@ function Systemd:facts()
   if not version then
     return failure(message, errno, self.user)
   end
-  return { control_group = group == "/" and "" or group,
-    version = math.tointeger(tonumber(version:match("%d+"))) or 0, named = (own_hierarchies()) }
+  group = group == "/" and "" or group
+  local named, unified = own_hierarchies()
+  return { control_group = group, version = math.tointeger(tonumber(version:match("%d+"))) or 0,
+    named = named, delegated = self.user and controllers_of(unified, group) or nil }
 end
 
 --- Make a call that starts a job, and wait for its end.
@@ -226,8 +235,8 @@ local function step_aside(self)
   return done, message, errno
 end
 
---- systemd removes what is empty below a scope, in hierarchies of cgroup v1 that it does not use
---- for it: so the one who waits goes there. Of the limit for processes he takes no part.
+--- systemd removes what is empty below a scope, in hierarchies of cgroup v1 that it has no use for:
+--- so the one who waits goes there. Of the limit for processes he takes no part.
 ---@param cgroup luactr.cgroup
 function Scope:hold(cgroup)
   for _, place in ipairs(cgroup:paths()) do
