@@ -63,6 +63,17 @@ describe("a container of a bundle #system #layout", function()
     assert.is_truthy(tostring(err):find(text, 1, true), tostring(err))
   end
 
+  it("leaves the old root mounted, if nobody is to pivot", function()
+    for _, no_pivot in ipairs { false, true } do
+      local wanted = request "exec sleep 1000"
+      wanted.no_pivot = no_pivot
+      local container = assert(life.create(wanted))
+      local root = sys.readlink("/proc/" .. container.record.pid .. "/root")
+      assert.equal(no_pivot, root ~= "/", root)
+      container:delete { force = true }
+    end
+  end)
+
   it("is created without its program, runs when it is started, and is stopped", function()
     local container = create "echo ran; exec sleep 1000"
     local state = container:state()

@@ -160,6 +160,9 @@ end
 --- The box and what luactr.launch asks of it.
 local function prepare(request)
   request.bundle = absolute(request.bundle or ".")
+  if request.no_pivot then -- as on an initramfs, where nobody can
+    request.host = setmetatable({ initramfs = true }, { __index = request.host })
+  end
   local box, oci, recipes = box_of(request)
   if not box then
     return nil, oci
