@@ -88,6 +88,10 @@ peers.list = {
   { name = "bwrap", how = "bwrap", argv = bwrap, outside = "/oldroot" },
 }
 
+--- luactr as a runtime of bundles, put to the same.
+---@type peers.Peer
+peers.own = { name = "luactr-oci", how = "oci", argv = oci(support.build .. "/luactr-oci") }
+
 --- The version of an installed peer, such as "1.1.5"; nil if there is none. crun mounts a copy of
 --- itself whatever it is to do: not in the sight of others.
 function peers.version(peer)

@@ -4,6 +4,7 @@
 --
 -- An attack is tried through both front doors, as root and as somebody else, again without the
 -- newer system calls, and as root with users of the container's own. Its benign twin must run.
+-- What can be said in a bundle is put to `luactr oci` as well.
 -- docs/security.md has a row for each attack, and what a spec finds has to be what that row says:
 -- "held" (the container ran, and all that the attacker did stayed inside) or "refused" (it did not
 -- start, and nothing was touched).
@@ -136,6 +137,19 @@ local function peer_spec(busted, attack, peer)
   end)
 end
 
+-- As an engine puts it, once: what a bundle says is not what a recipe does, so that it may be
+-- refused where that is held, or the other way round.
+local function bundle_spec(busted, attack)
+  if not attack.oci then return end
+  busted.it(("%s (luactr oci, root)"):format(attack.attack), function()
+    local lacking = gallery.lacks(attack, {})
+    if lacking then return busted.pending("this host lacks " .. lacking) end
+    local found = run.attempt(attack, {}, peers.own)
+    assert(found.result == "held" or found.result == "refused",
+      ("%s: %s\n%s"):format(found.result, found.harm, found.output))
+  end)
+end
+
 -- The way that is known to be open.
 local function control(busted, attack)
   busted.it(attack.attack .. " (control: succeeds where a recipe lets it)", function()
@@ -167,6 +181,7 @@ function gallery.specs(attack)
     local one = with(attack, (attack.variants or {})[1] or {})
     if one[peer.how] then peer_spec(busted, one, peer) end
   end
+  bundle_spec(busted, with(attack, (attack.variants or {})[1] or {}))
   for i, variant in ipairs(attack.variants or { {} }) do
     local one = with(attack, variant)
     if i > 1 and not variant.twin then one.twin = false end
