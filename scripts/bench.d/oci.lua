@@ -95,6 +95,10 @@ local function podman(bench)
       podman_words(bench, path))
   end
   measure(bench, "podman run", list)
+end
+
+-- Last of all: podman's own clean-up goes on when its run has returned.
+local function clean_up(bench)
   bench.lines_of { "sh", "-c", CLEAN_UP, bench.work .. "/podman" }
 end
 
@@ -147,4 +151,5 @@ return function(bench)
   life(bench, bench.bundle())
   podman(bench)
   memory(bench, bench.bundle())
+  clean_up(bench)
 end
