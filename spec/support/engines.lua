@@ -103,9 +103,13 @@ function engines.room(init)
   self.holder:expect("ready\n")
   self.pid = first_process(self.holder:pid())
   if init then
-    engines.await("systemd", function()
+    local fine, problem = pcall(engines.await, "systemd", function()
       return self:run({ "test", "-S", "/run/systemd/private" }).code == 0
     end)
+    if not fine then
+      self:close()
+      error(problem, 2)
+    end
   end
   return self
 end
