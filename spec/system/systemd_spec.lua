@@ -3,8 +3,9 @@
 local engines = require("support.engines")
 local support = require("support")
 
-local it = support.it(it, pending, "root", "program:systemctl", "file:/lib/systemd/systemd",
-  "program:busybox")
+-- On cgroup v1 systemd may still remove a directory in the moment between its making and its use.
+local it = support.it(it, pending, "root", "layout:v2", "program:systemctl",
+  "file:/lib/systemd/systemd", "program:busybox")
 
 local CONFIG <const> = [[{
   "ociVersion": "1.2.0",
@@ -21,7 +22,7 @@ describe("a scope of systemd's #system #systemd", function()
   local room, top
 
   setup(function()
-    if not support.lacks("root", "program:systemctl", "file:/lib/systemd/systemd") then
+    if not support.lacks("root", "layout:v2", "program:systemctl", "file:/lib/systemd/systemd") then
       room = engines.room "systemd"
       top = room:must { "systemctl", "show", "--property=ControlGroup", "--value" }
     end
