@@ -19,6 +19,7 @@ declare -A packages=(
   [test]="lua-busted lua-filesystem busybox-static util-linux iproute2 procps uidmap tmux zsh fish squashfs-tools
           erofs-utils fuse-overlayfs skopeo umoci zstd xz-utils bzip2"
   [registry]="docker-registry" # its package starts a service, which nobody asked for on a desk
+  [podman]="podman netavark aardvark-dns iptables"
   [engines]="podman netavark aardvark-dns docker.io containerd iptables runc crun" # these, too
   [lint]="lua-check clang-format clang-tidy"
   [sanitize]="libasan8 libubsan1 valgrind libc6-dbg"
