@@ -30,6 +30,18 @@ static int check_open_options(lua_State *L, int arg, struct open_how *how) {
     return dir;
 }
 
+#define ATTEMPTS 128
+
+/* -1 with EAGAIN is "..", while somebody somewhere renamed or mounted something. */
+static int open_resolved(int dir, const char *path, const struct open_how *how) {
+    int fd;
+    int attempts = ATTEMPTS;
+    do
+        fd = (int)syscall(SYS_openat2, dir, path, how, sizeof *how);
+    while (fd < 0 && (errno == EINTR || (errno == EAGAIN && --attempts)));
+    return fd;
+}
+
 static int l_open(lua_State *L) {
     const char *path = l_checkcstring(L, 1);
     int flags = l_checkintflags(L, 2, l_open_names) | O_CLOEXEC;
@@ -43,7 +55,7 @@ static int l_open(lua_State *L) {
     int dir = check_open_options(L, 4, &how);
     int *fd = l_newfd(L);
     if (how.resolve)
-        *fd = (int)TEMP_FAILURE_RETRY(syscall(SYS_openat2, dir, path, &how, sizeof how));
+        *fd = open_resolved(dir, path, &how);
     else
         *fd = (int)TEMP_FAILURE_RETRY(openat(dir, path, flags, mode));
     return l_pushfd(L, fd, errno, "open", path);
