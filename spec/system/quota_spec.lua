@@ -203,7 +203,7 @@ run({ rootfs = ctr.rootfs.dir(root("a"), { quota = "2M" }) }, "echo it ran")]])
 
     it("if rootfs.dir does not understand them", function()
       assert.has_error(function() ctr.rootfs.dir("/", { quotas = "1M" }) end,
-        "rootfs.dir: unknown option quotas: idmap, quota")
+        "rootfs.dir: unknown option quotas: idmap, quota, devices")
     end)
   end)
 
