@@ -7,7 +7,7 @@ local core = require("luactr.core")
 
 local it = support.it(it, pending, "root")
 
-describe("the step leave #core", function()
+describe("the step leave #core #spawn", function()
   -- Start steps up to the event after the meeting; the pidfd of what was left and that event.
   local function leave(steps, options)
     local process <close> = assert(launch.start(launch.join({
