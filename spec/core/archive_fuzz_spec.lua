@@ -50,6 +50,7 @@ local function with_checksum(block)
 end
 
 local function mutate(text)
+  if #text < BLOCK then return text end -- it was cut already
   local at = BLOCK * random(0, #text // BLOCK - 1)
   local block = text:sub(at + 1, at + BLOCK)
   for _ = 1, random(1, 4) do
