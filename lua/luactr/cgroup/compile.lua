@@ -72,6 +72,7 @@ function Compiler:place(home)
   return place
 end
 
+--- Add what is not in a list yet.
 local function add_once(list, value)
   for _, known in ipairs(list) do
     if known == value then
@@ -80,6 +81,8 @@ local function add_once(list, value)
   end
   list[#list + 1] = value
 end
+
+M.add_once = add_once
 
 -- What an encoder's errno means.
 local REFUSALS <const> = {

@@ -229,10 +229,7 @@ end
 
 --- Options with the directories, absolute since CRIU runs elsewhere.
 local function with_directories(options)
-  local cwd = sys.getcwd()
-  local function absolute(path)
-    return path:sub(1, 1) == "/" and path or cwd .. "/" .. path
-  end
+  local absolute = require("luactr.oci.bundle").absolute
   local image = absolute(options.image_path or DIRECTORY)
   return setmetatable({ image_path = image,
     work_path = options.work_path and absolute(options.work_path) or image },

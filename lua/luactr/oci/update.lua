@@ -158,17 +158,9 @@ local function limits_of(container, config, given)
   return limits, origins
 end
 
-local function add_once(list, value)
-  for _, known in ipairs(list) do
-    if known == value then
-      return
-    end
-  end
-  list[#list + 1] = value
-end
-
 --- A directory more on cgroup v1, a controller more on v2.
 local function add_places(config, compiled)
+  local add_once = require("luactr.cgroup.compile").add_once
   local places, by_mount = config.cgroup.places, {}
   for _, place in ipairs(places) do
     by_mount[place.mount] = place

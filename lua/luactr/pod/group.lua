@@ -1,16 +1,8 @@
 --- A pod's cgroup: the one that its members' are in, with limits of its own.
 local cgroup = require "luactr.cgroup"
+local add_once = require("luactr.cgroup.compile").add_once
 
 local M = {}
-
-local function add_once(list, value)
-  for _, known in ipairs(list) do
-    if known == value then
-      return
-    end
-  end
-  list[#list + 1] = value
-end
 
 local function place_like(places, wanted)
   for _, place in ipairs(places) do
