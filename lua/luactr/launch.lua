@@ -673,6 +673,9 @@ function M.start(box, host, options)
   for _, phase in ipairs(box.base and ENTERING or PHASES) do
     local fine, err = phase(box, run, host)
     if not fine then
+      if box.base then
+        box:not_started(run, err)
+      end
       return nil, explain(box, host, err)
     end
   end

@@ -298,6 +298,20 @@ describe("a command in a container #system #layout", function()
     assert.equal("up\n", both "echo up")
   end)
 
+  it("does not start in a container that has just ended, and says so", function()
+    start()
+    local function failure(spawn)
+      local one <close> = box:command { command = { "sh", "-c", "exit 0" } }
+      return select(2, one:start { spawn = spawn, fail = { step = 1, errno = sys.errno.ENOMEM } })
+    end
+    assert.equal("ENOMEM", failure(nil).code)
+    local err = failure(function(launch)
+      assert(box:kill("KILL"))
+      return require("luactr.core").spawn(launch)
+    end)
+    assert.same({ "ESRCH", "the container has just ended" }, { err.code, err.cause })
+  end)
+
   it("is in a box that runs", function()
     local idle <close> = ctr.container { rootfs = rootfs, command = { "sleep", "1" } }
     assert.has.errors(function() idle:exec { command = { "id" } } end)

@@ -77,6 +77,21 @@ function Command:ended(run, result)
   end
 end
 
+-- What the end of a container does to a process that is just entering it: its pid namespace has no
+-- numbers left, or the kernel kills the process.
+local BY_THE_END <const> = { ENOMEM = true, EOWNERDEAD = true }
+local END_PATIENCE <const> = 2 -- PID 1 is the last to go
+
+--- Told of a start that failed: whether that was the end of the container.
+---@param run luactr.run
+---@param err luactr.error
+function Command:not_started(run, err)
+  if BY_THE_END[err.code] and run.target and run.target:has_ended(END_PATIENCE) then
+    err.code, err.errno = "ESRCH", sys.errno.ESRCH
+    err.cause, err.checked = "the container has just ended", true
+  end
+end
+
 --- The event of its start, for those that a monitor watches over.
 ---@param host luactr.host
 function Command:started(host)
