@@ -15,7 +15,7 @@ static int make(void) {
 
 int lctr_attach_listen(int directory) {
     struct sockaddr_un address;
-    lctr_local_address(&address, directory, ATTACH_SOCKET);
+    lctr_local_address(&address, directory, ATTACH_UNBORN);
     cleanup_fd fd = make();
     if (fd < 0)
         return fd;

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ATTACH_SOCKET    "attach" /* its name */
+#define ATTACH_SOCKET    "attach"     /* its name, once the container has started */
+#define ATTACH_UNBORN    "attach.new" /* until then */
 #define ATTACH_INPUT_MAX 4096     /* of one message */
 
 /* ORDER ATTACH: luactr.container.attach, luactr.container.attach.session */
@@ -28,8 +29,8 @@ struct attach_size {
     uint16_t columns;
 };
 
-/* Make a socket and listen in a directory, or connect to one there: the descriptor or -errno. It
- * does not block. */
+/* Make a socket and listen in a directory, under its first name, or connect to one there: the
+ * descriptor or -errno. It does not block. */
 int lctr_attach_listen(int directory);
 int lctr_attach_connect(int directory);
 

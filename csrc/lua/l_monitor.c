@@ -260,6 +260,8 @@ static const luaL_Reg functions[] = {{"start", l_start},   {"notify", l_notify},
 int l_open_monitor(lua_State *L) {
     l_newclass(L, CLASS, methods, meta);
     luaL_newlib(L, functions);
+    lua_pushliteral(L, ATTACH_SOCKET);
+    lua_setfield(L, -2, "SOCKET");
     lua_pushinteger(L, MONITOR_LAST_LIFE);
     lua_setfield(L, -2, "LAST_LIFE");
     return 1;

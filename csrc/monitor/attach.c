@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -22,9 +23,13 @@ void attach_init(struct attach *attach) {
 }
 
 int attach_open(struct attach *attach, int state) {
-    unlinkat(state, ATTACH_SOCKET, 0); /* of a start that failed; the directory is ours */
+    unlinkat(state, ATTACH_UNBORN, 0); /* of a start that failed; the directory is ours */
     attach->socket = lctr_attach_listen(state);
     return attach->socket < 0 ? attach->socket : 0;
+}
+
+int attach_publish(int state) {
+    return renameat(state, ATTACH_UNBORN, state, ATTACH_SOCKET) < 0 ? -errno : 0;
 }
 
 void attach_terminal(struct attach *attach, int fd) {

@@ -31,6 +31,9 @@ struct attach {
 void attach_init(struct attach *attach);
 int attach_open(struct attach *attach, int state);
 
+/* The start is over: let the others find it, who see by it that they may pause the container. */
+int attach_publish(int state);
+
 /* The container's terminal, which is not blocking. */
 void attach_terminal(struct attach *attach, int fd);
 

@@ -232,6 +232,8 @@ int launch(struct monitor *m) {
     note_start(m);
     if (!error)
         error = expect(m, MONITOR_COMMIT, 0);
+    if (!error)
+        error = attach_publish(m->state);
     if (error)
         return give_up(m, error);
     lctr_fd_cleanup(&m->caller);

@@ -305,6 +305,21 @@ describe("a detached container #system #layout", function()
     assert.equal("killed", assert(found:stop()).reason) -- a frozen one takes no signal
   end)
 
+  it("is paused when its start is over, not half-way", function()
+    local detach = require("luactr.container.detach")
+    local box = ctr.container(spec_of("exec sleep 1000"))
+    local run = assert(detach.begin(box, require("luactr.host").facts(), { detach = true }))
+    local paused, err = ctr.find(name):pause()
+    assert.is_nil(paused)
+    assert.same({ "EBUSY", "it is being started" }, { err.code, err.cause })
+    local other <close> = assert(sys.clone({}, function()
+      return ctr.find(name):pause() and 0 or 1
+    end))
+    local found = assert(detach.commit(box, run, require("luactr.host").facts()))
+    assert.equal(0, other:wait().code)
+    assert.equal("paused", found:state())
+  end)
+
   it("is metered and listed by others", function()
     support.needs("controller:memory")
     local found = start("exec sleep 100", { limits = { memory = "32M" } })

@@ -49,6 +49,7 @@ local function connect(found)
   if code then
     return failure(found, code, cause, remedy)
   end
+  found:await_start()
   local directory <close>, message, errno = sys.open(
     found.host.state_dir .. "/containers/" .. found.id, { "rdonly", "directory", "nofollow" })
   local socket

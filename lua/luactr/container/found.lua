@@ -20,6 +20,7 @@ for name, method in pairs(require "luactr.container.inside") do
 end
 
 local DEFAULT_PATIENCE <const> = 10 -- stop_timeout's default
+local START_PATIENCE <const>, START_PAUSE <const> = 2, 0.005 -- seconds
 
 M.methods = Found
 
@@ -208,12 +209,35 @@ local function tell(found, event, done, err)
   return done, err
 end
 
+--- Its monitor shows its socket when the start is over: half-way a frozen init would keep whoever
+--- starts it waiting. True as well for one that has no monitor, or has ended.
+local function has_started(found)
+  local socket = string.format("%s/containers/%s/%s", found.host.state_dir, found.id,
+    core.monitor.SOCKET)
+  return not found.record.detached or sys.stat(socket) ~= nil or not found:is_running()
+end
+
+--- Wait until its start is over, for a moment.
+---@return boolean started
+function Found:await_start()
+  local deadline = sys.clock_gettime() + START_PATIENCE
+  while not has_started(self) do
+    if sys.clock_gettime() > deadline then
+      return false
+    end
+    require("luactr.poll").sleep(START_PAUSE)
+  end
+  return true
+end
+
 --- Stop all its processes where they are, by the freezer.
 ---@return boolean? done
 ---@return luactr.error?
 function Found:pause()
   if self:state() == "paused" then
     return failure(self, "EALREADY", "pause", "it is paused already")
+  elseif not self:await_start() then
+    return failure(self, "EBUSY", "pause", "it is being started", "once more, in a moment")
   end
   return tell(self, "pause", cgroup_call(self, "pause", "freeze"))
 end
