@@ -26,6 +26,7 @@ describe("what a container inherits #attack", function()
 
   gallery.specs {
     attack = "inherited-descriptors", oci = plain, bwrap = plain, needs = { "program:bash" },
+    bundle = { "held" },
     start = { before = OPEN_DIRECTORIES },
     script = "/bin/attack fds; for i in /proc/self/fd/* /proc/1/fd/*; do cat $i{host}/secret; done "
       .. "2>/dev/null",
@@ -44,22 +45,25 @@ describe("what a container inherits #attack", function()
   gallery.specs {
     attack = "cwd-through-descriptor", needs = { "program:bash" },
     oci = function(config) config.process.cwd = "/proc/self/fd/10" end,
+    bundle = { "refused", "change to the directory /proc/self/fd/10; ENOENT" },
     bwrap = function() return { "--chdir", "/proc/self/fd/10" } end,
     start = { before = OPEN_DIRECTORIES }, script = READ .. "ls -l",
     fields = 'sysctl = { ["net.ipv4.ip_default_ttl"] = 77 }, oom_score_adj = 500,',
-    variants = places, twin = { fields = "" },
+    variants = places, twin = { fields = "", oci = plain },
   }
 
   gallery.specs {
     attack = "cwd-through-symlink",
     oci = function(config) config.process.cwd = "/run/new" end,
+    bundle = { "refused", "change to the directory /run/new; ENOENT" },
     bwrap = function() return { "--chdir", "/run/new" } end,
     script = READ .. "cat secret 2>/dev/null; pwd",
     fields = 'cwd = "/run/new",',
     image = function(_, place)
       assert(sys.symlink(place.host, place.image .. "/run/new"))
     end,
-    twin = { image = function(_, place) assert(lfs.mkdir(place.image .. "/run/new")) end },
+    twin = { expect = "\n/run/new\n",
+      image = function(_, place) assert(lfs.mkdir(place.image .. "/run/new")) end },
   }
 
   local function program(path)
@@ -75,7 +79,7 @@ describe("what a container inherits #attack", function()
   }
 
   gallery.specs {
-    attack = "self-exe", oci = plain, bwrap = plain, watch = FILES,
+    attack = "self-exe", oci = plain, bwrap = plain, watch = FILES, bundle = { "held" },
     script = "/bin/attack exe 0.2 & /bin/attack exe 0.2; wait",
     variants = {
       { label = "a loop over /proc" },
@@ -103,6 +107,7 @@ done
 
   gallery.specs {
     attack = "settings-of-the-caller", oci = plain, bwrap = plain, needs = { "program:setpriv" },
+    bundle = { "held", "\n0022\n" },
     start = { before = { "sh", "-c", 'umask 0; trap "" HUP INT PIPE; exec "$@"', "-" } },
     script = [[
 umask
@@ -123,6 +128,7 @@ grep -E '^Sig(Blk|Ign):.*[1-9a-f]' /proc/self/status && echo "escaped: signals a
 
   gallery.specs {
     attack = "capabilities-of-the-caller", user = false, oci = plain, bwrap = plain,
+    bundle = { "held" },
     needs = { "program:setpriv" },
     start = { before = { "setpriv", "--inh-caps", "+net_raw,+sys_admin,+chown",
       "--ambient-caps", "+net_raw,+sys_admin",
@@ -160,6 +166,7 @@ grep -E '^Cap(Inh|Amb):.*[1-9a-f]' /proc/self/status && echo "escaped: rights ar
       config.process.user = { uid = 1000, gid = 1000 }
       support.must { "chown", "1000", place.image .. "/tmp" }
     end,
+    bundle = { "held" },
     fields = "user = 1000,", image = programs_with(CAPABLE), control = MAY_GAIN,
     script = "/bin/setuid gained; /bin/capable gained", twin = { script = "/bin/attack gained" },
     variants = {
@@ -174,6 +181,7 @@ grep -E '^Cap(Inh|Amb):.*[1-9a-f]' /proc/self/status && echo "escaped: rights ar
 
   gallery.specs {
     attack = "groups-of-the-caller", user = false, oci = plain, bwrap = plain,
+    bundle = { "held" },
     needs = { "program:setpriv" },
     start = { before = { "setpriv", "--groups", "4,5,20", "--" } },
     script = '[ "$(id -G)" = 0 ] || echo "escaped: in groups $(id -G)"',

@@ -60,10 +60,14 @@ describe("a hostile image #attack", function()
 
   directory_is_a_link("dev", {
     attack = "dev-symlink", oci = plain, bwrap = function() return { "--dev", "/dev" } end,
+    bundle = { "refused", "make the device /dev/null; ENOTDIR" },
   })
-  directory_is_a_link("proc", { attack = "proc-symlink", oci = plain, bwrap = plain })
+  directory_is_a_link("proc", {
+    attack = "proc-symlink", oci = plain, bwrap = plain,
+    bundle = { "refused", "mount proc on /proc; ENOTDIR" },
+  })
   directory_is_a_link("sys", {
-    attack = "sys-symlink",
+    attack = "sys-symlink", bundle = { "refused", "mount sysfs on /sys; ENOTDIR" },
     oci = function(config)
       table.insert(config.mounts, { destination = "/sys", type = "sysfs", source = "sysfs" })
     end,
@@ -72,7 +76,7 @@ describe("a hostile image #attack", function()
 
   -- What a mask or a read-only bind is for must not depend on where the image's link leads.
   gallery.specs {
-    attack = "proc-symlink-inside", oci = plain, bwrap = plain,
+    attack = "proc-symlink-inside", oci = plain, bwrap = plain, bundle = { "held" },
     variants = {
       { label = "proc", image = function(_, place)
         assert(lfs.mkdir(place.image .. "/bad"))
@@ -90,6 +94,7 @@ done]],
 
   gallery.specs {
     attack = "dev-null-mask", image = null_is_hostname,
+    bundle = { "refused", "make the device /dev/null; EEXIST" },
     oci = function(config)
       config.linux.maskedPaths, config.linux.readonlyPaths = { "/etc/group" }, {}
     end,
@@ -104,6 +109,7 @@ echo owned > /etc/group
 
   gallery.specs {
     attack = "dev-null-stdio", image = null_is_hostname,
+    bundle = { "refused", "make the device /dev/null; EEXIST" },
     oci = function(config) config.linux.readonlyPaths = {} end,
     start = { before = { "sh", "-c", 'exec "$@" </dev/null 2>/dev/null', "-" } },
     fields = DEV_OF_THE_IMAGE .. 'stdin = "null", stderr = "null", readonly_paths = {},',
@@ -124,6 +130,7 @@ echo owned > /etc/group
 
   gallery.specs {
     attack = "device-node", user = false, oci = plain, bwrap = plain,
+    bundle = { "held", "open /bin/node: " },
     script = "/bin/attack device /bin/node",
     variants = {
       { label = "file systems", image = function(_, place)

@@ -111,6 +111,7 @@ describe("the kernel below a container #attack #layout", function()
 
   gallery.specs {
     attack = "kernel-files", oci = plain, bwrap = plain, script = quiet(WRITABLE .. READABLE),
+    bundle = { "held" },
     control = "masked_paths = {}, readonly_paths = {},",
     variants = {
       { label = "as they are" },
@@ -158,6 +159,7 @@ describe("the kernel below a container #attack #layout", function()
 
   gallery.specs {
     attack = "sockets-of-the-host", oci = plain, bwrap = plain,
+    bundle = { "held", "/socket: No such file or directory" },
     control = 'network = "host", mounts = { ctr.bind("{host}", "{host}") },', script = [[
 /bin/attack connect @{name}
 /bin/attack connect {host}/socket
@@ -171,7 +173,8 @@ grep -E '@.*luactr' /proc/net/unix | grep -v canary && echo "escaped: luactr has
   }
 
   gallery.specs {
-    attack = "signals", oci = plain, bwrap = plain, script = quiet [[
+    attack = "signals", oci = plain, bwrap = plain, bundle = { "held", "\nalive\n" },
+    script = quiet [[
 /bin/attack kill
 echo alive
 ]],

@@ -60,7 +60,7 @@ describe("a path inside #attack", function()
   after_each(world.check)
 
   gallery.specs {
-    attack = "target-parent-symlink",
+    attack = "target-parent-symlink", bundle = { "refused", "tmpfs on /link/pwned; ENOTDIR" },
     oci = tmpfs_at "/link/pwned", bwrap = directory_at "/link/pwned",
     script = SHOW, variants = operations("/link/pwned", true),
     image = function(_, place) link(place, place.outside .. place.host, "link") end,
@@ -68,6 +68,7 @@ describe("a path inside #attack", function()
 
   gallery.specs {
     attack = "target-parent-symlink-relative",
+    bundle = { "refused", "tmpfs on /link/pwned; ENOTDIR" },
     oci = tmpfs_at "/link/pwned", bwrap = directory_at "/link/pwned",
     script = SHOW, variants = operations "/link/pwned",
     image = function(_, place)
@@ -76,7 +77,7 @@ describe("a path inside #attack", function()
   }
 
   gallery.specs {
-    attack = "target-symlink",
+    attack = "target-symlink", bundle = { "refused", "tmpfs on /link; ENOTDIR" },
     oci = tmpfs_at "/link", bwrap = function() return { "--tmpfs", "/link" } end,
     script = SHOW, variants = operations "/link",
     image = function(_, place) link(place, place.outside .. place.host .. "/dir", "link") end,
@@ -84,7 +85,7 @@ describe("a path inside #attack", function()
   }
 
   gallery.specs {
-    attack = "target-dangling-symlink",
+    attack = "target-dangling-symlink", bundle = { "refused", "/etc/passwd on /link; ENOENT" },
     oci = function(config, place)
       table.insert(config.mounts, { destination = "/link", type = "bind", options = { "bind" },
         source = place.image .. "/etc/passwd" })
@@ -95,14 +96,14 @@ describe("a path inside #attack", function()
   }
 
   gallery.specs {
-    attack = "target-dotdot", script = SHOW,
+    attack = "target-dotdot", script = SHOW, bundle = { "held", "/host/pwned:\n" },
     oci = tmpfs_at("/" .. DEEP .. "{host}/pwned"),
     bwrap = directory_at("/" .. DEEP .. "{host}/pwned"),
     variants = operations("/" .. DEEP .. "{host}/pwned"),
   }
 
   gallery.specs {
-    attack = "target-symlink-chain",
+    attack = "target-symlink-chain", bundle = { "refused", "tmpfs on /link/pwned; ENOTDIR" },
     oci = tmpfs_at "/link/pwned", bwrap = directory_at "/link/pwned", script = SHOW,
     variants = operations "/link/pwned",
     image = function(_, place)

@@ -27,6 +27,7 @@ describe("a terminal #attack", function()
   if legacy_tiocsti() then
     gallery.specs {
       attack = "terminal-input", terminal = true, oci = plain, bwrap = plain,
+      bundle = { "held" },
       needs = { "program:bash" }, script = "/bin/attack inject",
       variants = {
         { label = "luactr's own", fields = INHERITED },

@@ -47,21 +47,33 @@ end
 
 -- Both refuse hosts with hierarchies of both versions: they get a view without the second.
 local VIEW <const> = [[
+program=$1 state=$2 bundle=$3 log=$4
 umount /sys/fs/cgroup/unified 2>/dev/null
-"$@"
+%s
 status=$?
-"$1" --root "$3" delete --force gallery >/dev/null 2>&1
+"$program" --root "$state" delete --force gallery >/dev/null 2>&1
 exit $status]]
 
-local function oci(program)
+local RUN <const> = VIEW:format '"$program" --root "$state" run --bundle "$bundle" gallery'
+
+-- The same with what goes to the log, where no attack can hide it.
+local LOGGED <const> = '"$program" --root "$state" --log "$log" '
+local TOLD <const> = '\nstatus=$?\ncat "$log"\n(exit $status)'
+local RUN_LOGGED <const> = VIEW:format(LOGGED .. 'run --bundle "$bundle" gallery' .. TOLD)
+
+-- By the steps of an engine. When nobody writes to the pipe any more the container has ended.
+local CREATE <const> = VIEW:format("{ " .. LOGGED .. 'create --bundle "$bundle" gallery && '
+  .. LOGGED .. "start gallery; } | cat" .. TOLD)
+
+local function oci(program, script)
   return function(attack, place, command)
     local bundle = place.dir:mkdir "bundle"
     local spec = config(place, command)
     attack.oci(spec, place)
     -- cjson writes an empty list as {}; the only empty tables here are lists
     support.write(bundle .. "/config.json", (cjson.encode(spec):gsub("{}", "[]")))
-    return { "unshare", "--mount", "--propagation", "private", "sh", "-c", VIEW, "-", program,
-      "--root", place.dir:mkdir "state", "run", "--bundle", bundle, "gallery" }
+    return { "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "-", program,
+      place.dir:mkdir "state", bundle, bundle .. "/log" }
   end
 end
 
@@ -83,14 +95,22 @@ function peers.plain() return {} end
 
 ---@type peers.Peer[]
 peers.list = {
-  { name = "runc", how = "oci", argv = oci "runc" },
-  { name = "crun", how = "oci", argv = oci "crun" },
+  { name = "runc", how = "oci", argv = oci("runc", RUN) },
+  { name = "crun", how = "oci", argv = oci("crun", RUN) },
   { name = "bwrap", how = "bwrap", argv = bwrap, outside = "/oldroot" },
 }
 
---- luactr as a runtime of bundles, put to the same.
+--- luactr as a runtime of bundles, put to the same, in the foreground.
 ---@type peers.Peer
-peers.own = { name = "luactr-oci", how = "oci", argv = oci(support.build .. "/luactr-oci") }
+peers.own = {
+  name = "luactr oci", how = "oci", argv = oci(support.build .. "/luactr-oci", RUN_LOGGED),
+}
+
+--- And by create and start.
+---@type peers.Peer
+peers.engine = {
+  name = "luactr oci", how = "oci", argv = oci(support.build .. "/luactr-oci", CREATE),
+}
 
 --- The version of an installed peer, such as "1.1.5"; nil if there is none. crun mounts a copy of
 --- itself whatever it is to do: not in the sight of others.

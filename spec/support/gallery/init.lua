@@ -4,7 +4,7 @@
 --
 -- An attack is tried through both front doors, as root and as somebody else, again without the
 -- newer system calls, and as root with users of the container's own. Its benign twin must run.
--- What can be said in a bundle is put to `luactr oci` as well.
+-- What can be said in a bundle is put to `luactr oci` as well, and comes to what `bundle` says.
 -- docs/security.md has a row for each attack, and what a spec finds has to be what that row says:
 -- "held" (the container ran, and all that the attacker did stayed inside) or "refused" (it did not
 -- start, and nothing was touched).
@@ -38,6 +38,8 @@ local USER <const> = support.stranger
 ---@field needs? string[] of support.needs
 ---@field start? table more of support.Run: env, cwd; `before`: words in front of luactr's
 ---@field oci? fun(config: table, place: gallery.Place) the same attack for an OCI runtime
+---@field bundle? string[] what `luactr oci` makes of that: "held" or "refused", and what is then
+---  seen: of the output, or of the error
 ---@field bwrap? fun(place: gallery.Place): string[] and for bwrap
 ---@field terminal? boolean on a terminal; `tty` and `stdin` are then the attack's to say
 ---@field watch? string[] more of the host that must stay as it is
@@ -137,16 +139,33 @@ local function peer_spec(busted, attack, peer)
   end)
 end
 
--- As an engine puts it, once: what a bundle says is not what a recipe does, so that it may be
--- refused where that is held, or the other way round.
+-- The script goes to its end. Who says nothing of it is refused.
+local THROUGH <const> = "\necho through"
+
+local function attempt_bundle(attack, peer)
+  return run.attempt(with(attack, { script = (attack.script or ":") .. THROUGH }), {}, peer)
+end
+
+-- Refused, the log tells why; held, all was tried, and what `bundle` says was seen.
+local function expect_bundle(attack, found)
+  local expected, seen = attack.bundle[1], attack.bundle[2]
+  local as_expected = found.result == expected and found.output:find(seen or "", 1, true)
+    and (expected == "refused" or found.output:find("\nthrough\n", 1, true))
+  assert(as_expected, ("%s, expected %s with %q:\n%s\n%s"):format(found.result, expected,
+    seen or "", found.harm, found.output))
+  document.expect_of_peer(attack, peers.own, found)
+end
+
+-- As an engine puts it: what a bundle says is not what a recipe does, so that it may be refused
+-- where that is held, or the other way round. The twin is run in the foreground.
 local function bundle_spec(busted, attack)
   if not attack.oci then return end
   busted.it(("%s (luactr oci, root)"):format(attack.attack), function()
     local lacking = gallery.lacks(attack, {})
     if lacking then return busted.pending("this host lacks " .. lacking) end
-    local found = run.attempt(attack, {}, peers.own)
-    assert(found.result == "held" or found.result == "refused",
-      ("%s: %s\n%s"):format(found.result, found.harm, found.output))
+    local twin = twin_of(attack)
+    expect_twin(twin, attempt_bundle(twin, peers.own))
+    expect_bundle(attack, attempt_bundle(attack, attack.terminal and peers.own or peers.engine))
   end)
 end
 
