@@ -51,6 +51,7 @@ local COMMON <const> = {
 ---@field least? integer how many arguments it takes at least
 ---@field most? integer and at most
 ---@field ordered? boolean its options come before its first argument
+---@field failed? integer the exit status when luactr fails, in place of 1
 ---@field run fun(request: luactr.cli.oci.request): integer?, luactr.error? the exit status
 
 ---@class luactr.cli.oci.request
@@ -168,12 +169,13 @@ end
 local function run(verb, request)
   local fine, status, err = xpcall(verb.run, told, request)
   if not fine then
-    return nil, status
+    return nil, status, verb.failed
   end
-  return status, err
+  return status, err, verb.failed
 end
 
---- The status of the verb that the words name; nil and an error.
+--- The status of the verb that the words name; nil, an error, and the status of that if it is not
+--- the usual one.
 local function dispatch(global, words, at, log)
   local name = words[at]
   local verb = name and M.verb(name)
@@ -231,11 +233,11 @@ function M.main(words)
   if not log then
     return fail(err)
   end
-  local status
-  status, err = dispatch(global, words, at, log)
+  local status, failed
+  status, err, failed = dispatch(global, words, at, log)
   if not status then
     log:write("error", err)
-    return M.FAILED
+    return failed or M.FAILED
   end
   return status
 end

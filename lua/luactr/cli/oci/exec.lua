@@ -32,6 +32,7 @@ is then a child of who called luactr and is a subreaper.]],
     { "--no-subreaper", help = "is taken and ignored: luactr adopts nobody" },
   },
   least = 1, most = math.huge, ordered = true,
+  failed = 255, -- as runc's and crun's: 1 may be the program's
 }
 
 function M.run(request)
