@@ -66,23 +66,39 @@ function Container:is_running()
   return word == "running" or word == "paused"
 end
 
---- Stop all its processes where they are.
+--- By the freezer, which has no part in whether its program was started.
+local function freeze(container, what, method)
+  local cgroup <close>, err = require("luactr.oci.cgroup").open(container, what)
+  if not cgroup then
+    return nil, err
+  end
+  local done, message, errno = cgroup[method](cgroup)
+  if done then
+    return true
+  elseif word_of(container) == "stopped" then -- it has ended meanwhile
+    return refuse(container.id, "ESRCH", what, NOT_RUNNING)
+  end
+  return nil, require("luactr.error").from_sys(message, errno, what)
+end
+
+--- Stop all its processes where they are, also the one that waits until it is started.
 ---@return boolean? done
 ---@return luactr.error?
 function Container:pause()
   if word_of(self) == "paused" then
     return refuse(self.id, "EALREADY", "pause", "it is paused already")
   end
-  return found_module.methods.pause(self)
+  return freeze(self, "pause", "freeze")
 end
 
 ---@return boolean? done
 ---@return luactr.error?
 function Container:resume()
-  if word_of(self) == "running" then
+  local word = word_of(self)
+  if word == "running" or word == "created" then
     return refuse(self.id, "EALREADY", "resume", "it is not paused")
   end
-  return found_module.methods.resume(self)
+  return freeze(self, "resume", "thaw")
 end
 
 -- ---- recipes of the administrator
