@@ -193,19 +193,9 @@ end
 
 local STARTED <const> = {
   running = "cannot start an already running container",
-  paused = "cannot start an already running container",
+  paused = "cannot start a container in the paused state",
   stopped = "cannot start a container that has stopped",
 }
-
---- What went wrong between the gate and the program.
-local function start_failure(container, op, errno, aux)
-  local command = container.record.command
-  return require("luactr.error").new {
-    op = op, errno = errno, aux = aux, path = op == "exec" and command[1] or nil,
-    message = string.format("cannot start %q", container.id),
-    action = require("luactr.explain").sentence { op = op, file = command[1] },
-  }
-end
 
 --- Let it become its program.
 ---@return boolean? done
@@ -229,29 +219,19 @@ function Container:start()
     return nil, err
   end
   sys.unlink(core.gate.SOCKET, directory)
-  local event, a, op, code, aux = core.gate.open(connection)
-  if event == "started" then
-    run_quietly(self, "poststart")
-    self:tell "started"
-    return true
+  done, err = require("luactr.oci.start").open(self, connection)
+  if not done then
+    return nil, err
   end
-  return nil, event and start_failure(self, op, code, aux) or start_failure(self, "exec", op, a)
+  run_quietly(self, "poststart")
+  self:tell "started"
+  return true
 end
 
 -- ---- signals
 
---- Whether there was anybody: where it had no pid namespace, its processes may outlive the first.
-local function kill_all(container, number, has_ended)
-  local config = list.read(container.host, container.id, "config.json")
-  local cgroup <close> = config and config.cgroup
-    and require("luactr.cgroup").reopen(config.cgroup) or nil
-  if not cgroup or has_ended and #(cgroup:processes() or {}) == 0 then
-    return false
-  end
-  return cgroup:kill(number)
-end
-
---- Send a signal to its program, or to all of its processes.
+--- Send a signal to its program, or to all of its processes. One that is not started is ended by
+--- what would end a program without handlers.
 ---@param signal? string|integer default "TERM"
 ---@param options? { all?: boolean }
 ---@return boolean? done
