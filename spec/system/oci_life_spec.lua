@@ -100,6 +100,60 @@ describe("a container of a bundle #system #layout", function()
     assert.same({}, life.list(host))
   end)
 
+  it("says why a program that is there cannot be run, at its start", function()
+    local cases <const> = {
+      ["#!/no/interpreter\n"] = { "ENOENT", "interpreter of its #! line is not: /no/interpreter" },
+      ["no program"] = { "ENOEXEC", "/program is neither an ELF program nor a script" },
+    }
+    for text, case in pairs(cases) do
+      local asked = request "exit"
+      asked.raw.mounts = { ctr.file("/program", text, { mode = "0755" }) }
+      asked.raw.command = { "/program" }
+      local container = assert(life.create(asked))
+      refused(case[1], case[2], container:start())
+      await_status "stopped"
+      assert(container:delete())
+    end
+  end)
+
+  it("says that it was ended before its program began", function()
+    local container = create("exit", { seccomp = { default = "allow",
+      rules = { { names = { "execve" }, action = "kill_process" } } } })
+    refused("EOWNERDEAD", "its process was ended before it became sh", container:start())
+  end)
+
+  it("is paused while it waits, and cannot be started then", function()
+    local container = create "exec sleep 1000"
+    assert(container:pause())
+    assert.equal("paused", container:state().status)
+    refused("EALREADY", "it is paused already", container:pause())
+    refused("EINVAL", "cannot start a container in the paused state", container:start())
+    assert(container:resume())
+    assert.equal("created", container:state().status)
+    refused("EALREADY", "it is not paused", container:resume())
+    assert(container:start())
+    assert(container:pause())
+    assert(container:resume())
+    assert.equal("running", container:state().status)
+    assert(container:kill "KILL")
+    await_status "stopped"
+    refused("ESRCH", "container not running", container:pause())
+    refused("ESRCH", "container not running", container:resume())
+  end)
+
+  it("is ended by a signal while it waits, if that ends programs", function()
+    for _, how in ipairs { {}, { all = true } } do
+      local container = create "exec sleep 1000"
+      for _, signal in ipairs { 0, "WINCH", "CHLD" } do
+        assert(container:kill(signal, how))
+        assert.equal("created", container:state().status)
+      end
+      assert(container:kill("TERM", how))
+      await_status "stopped"
+      assert(container:delete())
+    end
+  end)
+
   it("is refused what does not fit how it is", function()
     local container = create "exec sleep 1000"
     refused("EEXIST", "already exists", life.create(request "exit"))

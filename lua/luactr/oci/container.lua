@@ -240,17 +240,13 @@ function Container:kill(signal, options)
   local number = signal == 0 and 0
     or require("luactr.container").signal_number(signal or "TERM")
   local pidfd <close> = open_process(self)
-  local has_ended = not pidfd or word_of(self) == "stopped"
-  if options and options.all and kill_all(self, number, has_ended) then
-    return true
-  elseif has_ended then
+  local living = word_of(self) ~= "stopped" and pidfd or nil
+  local all = options and options.all
+  local done, err = require("luactr.oci.kill").send(self, number, living, all)
+  if done == false then
     return refuse(self.id, "ESRCH", "kill", NOT_RUNNING)
   end
-  local done, message, errno = sys.pidfd_send_signal(pidfd, number)
-  if not done then
-    return nil, require("luactr.error").from_sys(message, errno, "kill")
-  end
-  return true
+  return done, err
 end
 
 -- ---- the end
