@@ -244,6 +244,7 @@ local function clean(directory, id, host)
     return false, "busy"
   end
   remove_resctrl(directory)
+  kept.take_leave(directory, id, host)
   empty(directory, sys.stat(directory).dev)
   return true
 end

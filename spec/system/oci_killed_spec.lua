@@ -79,7 +79,8 @@ describe("kill -9 in the life of a bundle's container #system #layout", function
     end
   end)
 
-  it("takes a container in the foreground along", function()
+  -- Kill a luactr that waits for a container; true when that is known no more.
+  local function kill_in_foreground()
     local child <close> = assert(sys.clone({}, function()
       life.run { id = id, host = host, bundle = dir.path, raw = raw }
       return 0
@@ -95,6 +96,23 @@ describe("kill -9 in the life of a bundle's container #system #layout", function
       assert.is_true(sys.clock_gettime() < deadline)
       sys.nanosleep(0.01)
     end
+    return true
+  end
+
+  it("takes a container in the foreground along", function()
+    assert.is_true(kill_in_foreground())
+  end)
+
+  it("leaves the hooks after its end to who cleans up, once", function()
+    local log = dir.path .. "/log"
+    raw.hooks = { poststop = { { path = "/bin/sh",
+      args = { "sh", "-c", "cat >>" .. log .. "; echo >>" .. log } } } }
+    kill_in_foreground()
+    life.list(host)
+    local states = support.read(log)
+    assert.equal(1, select(2, states:gsub("\n", "")))
+    assert.matches('"status":"stopped"', states, 1, true)
+    assert.matches('"id":"' .. id .. '"', states, 1, true)
   end)
 
   it("is no second one's chance: of two that are created at once one is refused", function()

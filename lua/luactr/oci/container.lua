@@ -268,6 +268,13 @@ local function take_away(container)
   return refuse(container.id, "EBUSY", "delete", "another luactr holds it")
 end
 
+--- It has ended, and who was to wait for that was killed: what it would have done then.
+function Container:take_leave()
+  self:tell "stopped"
+  run_quietly(self, "poststop")
+  self:tell "deleted"
+end
+
 --- Remove it, with all that is left of it.
 ---@param options? { force?: boolean } end it first
 ---@return boolean? done

@@ -73,6 +73,19 @@ function M.settle(directory, id, host)
   return "lost"
 end
 
+--- What a luactr in the foreground would have done after its container's end, had it not been
+--- killed. Until its process was published there was nobody to tell.
+---@param directory luactr.fd locked by us
+---@param id string
+---@param host luactr.host
+function M.take_leave(directory, id, host)
+  local mark = sys.readlink(OCI, directory)
+  local record = mark and mark:find(FOREGROUND) and read(directory, "state.json")
+  if record and record.id == id and record.oci then
+    require("luactr.oci.container").of(record, host):take_leave()
+  end
+end
+
 --- Why a name cannot be taken.
 ---@param path string
 ---@param id string
