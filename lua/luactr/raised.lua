@@ -37,11 +37,19 @@ function M.object(value)
   }
 end
 
---- Tell of an error that nobody waits for.
+--- An error that nobody waits for.
 ---@param err luactr.error
 ---@param who string what it ended
+---@return string
+function M.text(err, who)
+  return who .. ": " .. tostring(err):gsub("^luactr: ", "")
+end
+
+--- Tell of one on stderr.
+---@param err luactr.error
+---@param who string
 function M.report(err, who)
-  io.stderr:write("luactr: ", who, ": ", (tostring(err):gsub("^luactr: ", "")), "\n")
+  io.stderr:write("luactr: ", M.text(err, who), "\n")
 end
 
 return M

@@ -1,6 +1,7 @@
 -- Recipes of the administrator's at work: on containers of bundles, from their creation to the end.
 
 local core = require("luactr.core")
+local cjson = require("cjson")
 local life = require("luactr.oci.life")
 local support = require("support")
 local sys = core.sys
@@ -106,6 +107,29 @@ describe("recipes for containers of bundles #system", function()
     finish(assert(create()))
     assert.matches("^created created true\nstarted %l+ %l+\n"
       .. "stopped stopped false\ndeleted stopped false\n$", written "notes")
+  end)
+
+  it("that fail afterwards are told of on stderr and in the log, and change nothing", function()
+    policy("10-fail.lua", [[local function fail(event)
+      return function() error("no " .. event) end
+    end
+    return { on = { started = fail "started", stopped = fail "stopped",
+      deleted = fail "deleted" } }]])
+    assert(create())
+    for _, words in ipairs { { "start", id }, { "delete", "--force", id } } do
+      local result = support.luactr { "oci", "--root", dir .. "/root", "--log", dir .. "/log",
+        "--log-format", "json", table.unpack(words) }
+      assert.equal(0, result.code)
+      assert.matches("luactr: container \"" .. id, result.stderr, 1, true)
+    end
+    local events = {}
+    for line in io.lines(dir .. "/log") do
+      local told = cjson.decode(line)
+      assert.equal("error", told.level)
+      events[#events + 1] = told.msg:match("in its on%.(%l+): .*10%-fail.lua:2: no %1")
+    end
+    assert.same({ "started", "stopped", "deleted" }, events)
+    assert.same({}, life.list(host))
   end)
 
   it("undo the creation by an error", function()

@@ -76,12 +76,23 @@ function Request:wants_systemd()
   return self.global.systemd_cgroup or self.global.cgroup_manager == "systemd" or false
 end
 
+--- What errors are told to that nobody waits for.
+---@return fun(message: string)
+function Request:reporter()
+  return function(message) self.log:write("error", message) end
+end
+
 --- The container of exactly that name.
 ---@param id? string the first argument
 ---@return luactr.oci.container?
 ---@return luactr.error?
 function Request:find(id)
-  return require("luactr.oci.life").find(self:host(), id or self.arguments[1])
+  local container, err =
+    require("luactr.oci.life").find(self:host(), id or self.arguments[1])
+  if container then
+    container.report = self:reporter()
+  end
+  return container, err
 end
 
 --- What is told of a container: its state and, as engines want to know that, too, when it was made.

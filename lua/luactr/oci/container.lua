@@ -10,6 +10,7 @@ local sys <const> = core.sys
 local M = {}
 
 ---@class luactr.oci.container: luactr.found
+---@field report? fun(message: string) told, in place of stderr, of errors that nobody waits for
 local Container = setmetatable({}, { __index = found_module.methods })
 Container.__index = Container
 Container.__tostring = found_module.methods.__tostring
@@ -112,7 +113,12 @@ function Container:tell(event)
   end
   local told, err = require("luactr.oci.recipes").tell(paths, event, self:state())
   if not told then
-    require("luactr.raised").report(err, string.format("container %q", self.id))
+    local raised, who = require "luactr.raised", string.format("container %q", self.id)
+    if self.report then
+      self.report(raised.text(err, who))
+    else
+      raised.report(err, who)
+    end
   end
 end
 

@@ -30,6 +30,7 @@ local M = {}
 ---@field keep? boolean
 ---@field spawn? function who makes its process, see luactr.oci.restore
 ---@field warn? fun(message: string) told what goes wrong and ends nothing
+---@field report? fun(message: string) the same of errors that nobody waits for
 
 -- ---- finding
 
@@ -187,6 +188,13 @@ local function tell_created(recipes, container)
   return recipes:tell("created", container:state())
 end
 
+--- What it is from now on.
+local function container_of(request, life)
+  local container = container_module.of(life.record, request.host)
+  container.report = request.report
+  return container
+end
+
 --- Make the container of a bundle: all of it but its program, which start() begins.
 ---@param request luactr.oci.creation
 ---@return luactr.oci.container?
@@ -202,7 +210,7 @@ function M.create(request)
     return nil, in_use(err)
   end
   run:disown()
-  local container = container_module.of(life.record, request.host)
+  local container = container_of(request, life)
   local told
   told, err = tell_created(recipes, container)
   if not told then
@@ -254,7 +262,7 @@ function M.run(request)
   end
   local started, err = require("luactr.container").start(box,
     { life = life, host = request.host, forward_signals = true })
-  local container = started and container_module.of(life.record, request.host)
+  local container = started and container_of(request, life)
   if started then
     started, err = tell_created(recipes, container)
   end

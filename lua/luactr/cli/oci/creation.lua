@@ -35,6 +35,7 @@ function M.of(request)
     systemd = request:wants_systemd(), rootless = request.global.rootless,
     detach = options.detach, keep = options.keep,
     warn = function(message) request.log:write("warning", message) end,
+    report = request:reporter(),
   }
 end
 

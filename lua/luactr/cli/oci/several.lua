@@ -26,6 +26,7 @@ function M.each(request, act)
     return nil, first
   end
   for _, container in ipairs(containers) do
+    container.report = request:reporter()
     local done, err = act(container)
     first = first or not done and err or nil
   end
