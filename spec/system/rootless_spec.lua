@@ -92,8 +92,7 @@ describe("a container without root #system", function()
       "busybox hostname; busybox ip -o addr | busybox wc -l; cd /proc/sys;"
       .. "busybox cat net/ipv4/ip_forward kernel/shmmax", "h\n2\n1\n5000\n" },
     { "is PID 1 without an init", "init = false", "echo $$", "1\n" },
-    { "sees its own processes alone", "", "busybox ls /proc | busybox grep -c '^[0-9]'",
-      "4\n" },
+    { "sees its own processes alone", "", "set -- /proc/[0-9]*; echo $#", "2\n" },
     { "has the devices that everybody has", "", "echo x >/dev/null; "
       .. "busybox head -c 3 /dev/zero | busybox wc -c; busybox ls /dev | busybox wc -l",
       "3\n14\n" },
@@ -106,7 +105,7 @@ describe("a container without root #system", function()
       "busybox ls /sys/class/net | busybox grep -c lo",
       "1\n" },
     { "shares other namespaces by word", "namespaces = { 'mount', 'user' }",
-      "busybox [ $(busybox ls /proc | busybox grep -c '^[0-9]') -gt 5 ] && echo many",
+      "set -- /proc/[0-9]*; [ $# -gt 5 ] && echo many",
       "many\n" },
     { "is root with all capabilities that mean nothing outside", "capabilities = 'all'",
       "busybox awk '/CapEff/ { print $2 != \"0000000000000000\" }' /proc/self/status;"
