@@ -27,7 +27,7 @@ describe("luactr.security.scheduling #system", function()
   after_each(world.check)
 
   local function recipe(fields)
-    fields.rootfs, fields.name = dir.path .. "/root", "attributes"
+    fields.rootfs, fields.name = dir.path .. "/root", support.name("attributes")
     fields.stdout, fields.stderr = "capture", "capture"
     fields.command = fields.command or { "/attributes" }
     return fields

@@ -9,7 +9,7 @@ local world = require("support.world")
 
 local sys = core.sys
 
-local ID <const> = "spec-" .. sys.getpid()
+local ID <const> = support.name("group")
 
 local function compile(limits, id)
   local layout = cgroup.detect()

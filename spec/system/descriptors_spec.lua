@@ -22,7 +22,7 @@ describe("fds #system", function()
   local function run(script, fds, fields)
     fields = fields or {}
     fields.rootfs = fields.rootfs or ctr.rootfs.host { "sh", "cat", "ls" }
-    fields.name, fields.fds, fields.stdin = "fds", fds, "null"
+    fields.name, fields.fds, fields.stdin = support.name("fds"), fds, "null"
     fields.stdout, fields.stderr = fields.tty and "inherit" or "capture", nil
     fields.command = { "sh", "-c", script }
     local result = assert(ctr.run(fields))
@@ -86,7 +86,7 @@ describe("fds #system", function()
       one:close()
       if fields.fds then fields.fds[4] = number else fields[slot] = number end
       fields.rootfs, fields.command = ctr.rootfs.host { "sh" }, { "sh", "-c", "exit" }
-      fields.name = "fds"
+      fields.name = support.name("fds")
       local result, err = ctr.run(fields)
       assert.is_nil(result)
       assert.same({ "EBADF", slot }, { err.code, err.path })

@@ -45,7 +45,7 @@ describe("landlock #system #layout", function()
   after_each(world.check)
 
   local function run(fields)
-    fields.rootfs, fields.name = dir.path .. "/root", "landlock"
+    fields.rootfs, fields.name = dir.path .. "/root", support.name("landlock")
     fields.stdout, fields.stderr = "capture", "capture"
     return ctr.run(fields)
   end
@@ -194,7 +194,8 @@ describe("landlock #system #layout", function()
     local terminal = function() return { tty = true, stdout = nil } end
     local function asked(landlock)
       local fields = terminal()
-      fields.rootfs, fields.name, fields.landlock = dir.path .. "/root", "landlock", landlock
+      fields.rootfs, fields.name = dir.path .. "/root", support.name("landlock")
+      fields.landlock = landlock
       fields.command = { "/bin/sh", "-c", commands[1] }
       return assert(ctr.run(fields)).exit_code
     end
@@ -327,7 +328,7 @@ describe("landlock #system #layout", function()
   describe("that cannot be entered", function()
     local function failure(fields)
       fields.rootfs = fields.rootfs or ctr.rootfs.none()
-      fields.command, fields.name = { "/bin/true" }, "landlock"
+      fields.command, fields.name = { "/bin/true" }, support.name("landlock")
       local result, err = ctr.run(fields)
       assert.is_nil(result)
       return err

@@ -151,7 +151,7 @@ run({ rootfs = ctr.rootfs.dir(path, { quota = "4M" }), seccomp = "unconfined",
 
   describe("are refused", function()
     local function refusal(fields)
-      fields.name, fields.command = "quota", { "/bin/sh" }
+      fields.name, fields.command = support.name("quota"), { "/bin/sh" }
       fields.namespaces = fields.namespaces or { user = "new" }
       local result, err = ctr.run(fields)
       assert.is_nil(result)

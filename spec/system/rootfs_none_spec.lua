@@ -14,7 +14,7 @@ describe("ctr.rootfs.none() #system", function()
   after_each(world.check)
 
   local function run(fields)
-    fields.rootfs, fields.name = ctr.rootfs.none(), "bare"
+    fields.rootfs, fields.name = ctr.rootfs.none(), support.name("bare")
     fields.stdin, fields.stdout, fields.stderr = "null", "capture", "capture"
     return ctr.run(fields)
   end
@@ -80,7 +80,7 @@ describe("ctr.rootfs.none() #system", function()
   end)
 
   it("ends all of it when it is closed", function()
-    local box <close> = ctr.container { rootfs = ctr.rootfs.none(), name = "bare", stdin = "null",
+    local box <close> = ctr.container { rootfs = ctr.rootfs.none(), stdin = "null",
       command = { "sh", "-c", "setsid sleep 600 & sleep 600" } }
     assert(box:start())
   end)

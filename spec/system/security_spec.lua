@@ -23,7 +23,7 @@ describe("luactr.security #system", function()
   after_each(world.check)
 
   local function run(fields)
-    fields.rootfs, fields.name = dir.path .. "/root", "security"
+    fields.rootfs, fields.name = dir.path .. "/root", support.name("security")
     fields.stdout, fields.stderr = "capture", "capture"
     return assert(ctr.run(fields))
   end
@@ -155,7 +155,7 @@ describe("luactr.security #system", function()
       local holder <close> = ctr.container(fields { "/calls", "hold a lock" })
       assert(holder:start())
       local result
-      local deadline = core.sys.clock_gettime() + 10
+      local deadline = core.sys.clock_gettime() + 60
       repeat
         result = assert(ctr.run(fields { "/calls", "try a lock" }))
       until result.stdout ~= "ok\n" or core.sys.clock_gettime() > deadline

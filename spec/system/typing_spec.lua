@@ -40,7 +40,7 @@ describe("a terminal of the caller #system", function()
   end
 
   local function run(terminal, streams, fields)
-    fields.rootfs, fields.name = dir.path .. "/root", "typing"
+    fields.rootfs, fields.name = dir.path .. "/root", support.name("typing")
     local own = fields.seccomp and fields.seccomp ~= "strict" -- the others kill for old calls
     fields.command = { "/type", own and "compatible" or nil }
     for _, stream in ipairs { "stdin", "stdout", "stderr" } do
