@@ -2,6 +2,7 @@
 local cjson = require("cjson")
 local core = require("luactr.core")
 local support = require("support")
+local world = require("support.world")
 
 local sys = core.sys
 
@@ -96,10 +97,9 @@ describe("luactr doctor #cli", function()
 
   it("leaves nothing behind", function()
     support.needs("root")
-    local function mounts() return support.read("/proc/self/mountinfo") end
-    local before = mounts()
+    local before = world.mounts()
     doctor()
-    assert.equal(before, mounts())
+    assert.same(before, world.mounts())
   end)
 
   describe("leftovers", function()
@@ -120,7 +120,11 @@ describe("luactr doctor #cli", function()
     it("are named, with the command that removes them", function()
       support.needs("root", "controller:pids")
       local left <close> = leftover("pids")
-      local found = doctor().leftovers
+      local found
+      repeat -- whoever runs `luactr gc` beside this spec removes it
+        sys.mkdir(left.path, "0755")
+        found = doctor().leftovers
+      until sys.stat(left.path)
       assert.equal("lacking", found.status)
       assert.is_truthy(found.text:find(left.path, 1, true), found.text)
       assert.is_truthy(found.remedy:find(left.path, 1, true))
