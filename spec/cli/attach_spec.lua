@@ -187,6 +187,11 @@ describe("luactr attach #cli", function()
     until tonumber(status:match("SigBlk:%s*(%x+)"), 16) & term ~= 0
   end
 
+  --- What it writes from now on is what it does next.
+  local function await_up(name)
+    repeat until luactr("logs", name).stdout == "up\n"
+  end
+
   it("feeds a container without a terminal, and keeps its streams apart", function()
     local name = start("pipe", "-i", here.recipe,
       "while read -r line; do echo \"got $line\"; echo \"no $line\" >&2; done; exit 3")
@@ -197,6 +202,7 @@ describe("luactr attach #cli", function()
 
   it("leaves the input open for the next one with --no-stdin", function()
     local name = start("leave", "-i", here.recipe, "echo up; cat; echo end; exit 4")
+    await_up(name)
     local first <close> = process.start { luactr_program, "attach", "--no-stdin",
       "--sig-proxy=false", name }
     await_attached(first)
@@ -211,6 +217,7 @@ describe("luactr attach #cli", function()
   it("passes signals on, or takes them itself", function()
     local name = start("proxy", here.recipe,
       "trap 'echo got it; exit 9' TERM; echo up; while :; do sleep 0.05; done")
+    await_up(name)
     local own <close> = process.start { luactr_program, "attach", "--sig-proxy=false", name }
     local proxy <close> = process.start { luactr_program, "attach", name }
     await_attached(own)

@@ -18,7 +18,7 @@ describe("luactr cp and export #cli", function()
     luactr, dir = here.luactr, here.dir
     dir:write("src/a", "text\n")
     name = here:start("echo made > /made; exec sleep 1000")
-    local deadline = sys.clock_gettime() + 30
+    local deadline = sys.clock_gettime() + 60
     repeat
       sys.nanosleep(0.02)
     until luactr("cp", "-q", name .. ":/made", dir.path .. "/made").code == 0

@@ -205,7 +205,7 @@ describe("verbs for detached containers #cli", function()
     assert(sys.waitid(child))
     local pidfd <close> = assert(sys.pidfd_open(found.record.pid))
     sys.kill(found.record.owner.pid, sys.signals.KILL)
-    require("luactr.core").supervise.poll({ { fd = pidfd, events = "r" } }, 10)
+    require("luactr.core").supervise.poll({ { fd = pidfd, events = "r" } }, 60)
     return name, gone, (luactr("gc").stdout:gsub(" +", " "))
   end
 

@@ -65,7 +65,7 @@ describe("luactr exec #cli", function()
     two:expect("up\n")
     two:signal("KILL")
     two:wait()
-    local deadline = sys.clock_gettime() + 30
+    local deadline = sys.clock_gettime() + 60
     local text
     repeat
       text = luactr("exec", name, "ps", "ax").stdout
@@ -118,7 +118,7 @@ describe("luactr exec #cli", function()
       shell:write("tty; stty size\n")
       shell:expect("/dev/pts/0\r\n24 80\r\n")
       shell:resize(40, 100)
-      local deadline = sys.clock_gettime() + 30
+      local deadline = sys.clock_gettime() + 60
       repeat
         shell:write("stty size\n")
         sys.nanosleep(0.1)

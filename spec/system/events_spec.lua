@@ -44,8 +44,16 @@ describe("the events of detached containers #system", function()
     return words, by_word
   end
 
+  --- The monitor tells of the start by itself, when it knows that the caller has seen it.
+  local function wait_for(word)
+    for event in assert(ctr.events { since = since, name = name, follow = true }) do
+      if event.event == word then return end
+    end
+  end
+
   it("are its whole life", function()
     local found = start("exec sleep 100")
+    wait_for("start")
     assert(found:pause())
     assert(found:resume())
     assert(found:stop())
@@ -91,13 +99,6 @@ describe("the events of detached containers #system", function()
     end
     assert.equal("running", found:state())
   end)
-
-  --- The monitor tells of the start by itself, when it knows that the caller has seen it.
-  local function wait_for(word)
-    for event in assert(ctr.events { since = since, name = name, follow = true }) do
-      if event.event == word then return end
-    end
-  end
 
   it("tell of a monitor that was killed, and of a start that failed", function()
     local found = start("exec sleep 100")

@@ -9,7 +9,7 @@ local world = require("support.world")
 local it = support.it(it, pending, "root")
 
 local MOMENTS <const> = 20
-local PATIENCE <const> = 10 -- seconds
+local PATIENCE <const> = 60 -- seconds
 
 local function container(script)
   return ctr.container {
@@ -87,7 +87,7 @@ describe("luactr killed by SIGKILL #system", function()
   after_each(world.check)
 
   it("at any moment of a run leaves nothing that the next run does not remove", function()
-    local calls = calls_of_a_run()
+    local calls, killed = calls_of_a_run(), 0
     assert.is_true(calls > MOMENTS)
     for moment = 1, MOMENTS do
       local ended = in_child(function()
@@ -95,9 +95,12 @@ describe("luactr killed by SIGKILL #system", function()
         container("sleep 0.02"):run()
         return 0
       end)
-      assert.equal(sys.signals.KILL, ended.signal)
+      -- A run that finds less of others than the first one did has fewer calls.
+      assert.is_true(ended.signal == sys.signals.KILL or ended.code == 0)
+      killed = killed + (ended.signal and 1 or 0)
       reap_orphans()
     end
+    assert.is_true(killed > MOMENTS // 2, killed)
     next_run()
   end)
 

@@ -83,6 +83,8 @@ describe("the log of a detached container #system", function()
   end)
 
   it("has times that never go back within a stream, and name the stream", function()
+    local hour <const> = "!%Y-%m-%dT%H"
+    local earliest = os.date(hour)
     local found = start("for i in 1 2 3; do echo $i; sleep 0.01; done")
     assert(found:wait())
     local last = ""
@@ -91,7 +93,7 @@ describe("the log of a detached container #system", function()
       assert.is_true(record.time >= last)
       last = record.time
     end
-    assert.equal(os.date("!%Y-%m-%dT%H"), last:sub(1, 13))
+    assert.is_true(earliest <= last and last:sub(1, 13) <= os.date(hour), last)
   end)
 
   it("is rotated by size and count; the newest lines stay", function()

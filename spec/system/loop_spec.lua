@@ -120,8 +120,10 @@ describe("luactr.loop #system", function()
   end)
 
   it("stops a container when its neighbour exits", function()
-    local server <close> = shell("trap 'exit 5' TERM; while :; do sleep 0.01; done")
-    local client <close> = shell "exit 0"
+    local ready = ctr.pipe()
+    local server <close> = shell("trap 'exit 5' TERM; echo; while :; do sleep 0.01; done",
+      { stdout = ready })
+    local client <close> = shell("read -r line", { stdin = ready })
     assert(server:start())
     ctr.any(client):wait()
     local result = ctr.all(function() return server:stop() end, server):wait()[2]

@@ -86,7 +86,7 @@ describe("hooks #system #layout", function()
   end
 
   local function await_stopped()
-    local deadline = sys.clock_gettime() + 20
+    local deadline = sys.clock_gettime() + 60
     while life.find(host, id):state().status ~= "stopped" do
       assert.is_true(sys.clock_gettime() < deadline)
       sys.nanosleep(0.01)

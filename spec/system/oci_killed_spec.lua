@@ -85,7 +85,7 @@ describe("kill -9 in the life of a bundle's container #system #layout", function
       life.run { id = id, host = host, bundle = dir.path, raw = raw }
       return 0
     end))
-    local deadline = sys.clock_gettime() + 20
+    local deadline = sys.clock_gettime() + 60
     while not (life.find(host, id) and life.find(host, id):state().status == "running") do
       assert.is_true(sys.clock_gettime() < deadline)
       sys.nanosleep(0.01)

@@ -9,7 +9,7 @@ local world = require("support.world")
 
 local it = support.it(it, pending, "root")
 
-local PATIENCE <const> = 20 -- seconds
+local PATIENCE <const> = 60 -- seconds
 
 describe("a container of a bundle #system #layout", function()
   local dir, host

@@ -8,7 +8,7 @@ local sys = require("luactr.core").sys
 local update = require("luactr.oci.update")
 local world = require("support.world")
 
-local PATIENCE <const> = 30 -- seconds
+local PATIENCE <const> = 60 -- seconds
 
 describe("linux.resources #system #layout", function()
   local dir, host, container
@@ -195,12 +195,14 @@ describe("linux.resources #system #layout", function()
   needs("controller:memory")("tell when memory runs out, and that all is over", function()
     local swap = is_v1("memory") and sys.stat("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
     assert(create({ memory = { limit = 16 << 20, swap = swap and 16 << 20 or nil } },
-      "busybox dd if=/dev/zero of=/dev/null bs=256M 2>/dev/null; busybox sleep 0.2"))
+      "until [ -e /go ]; do busybox sleep 0.05; done; "
+      .. "busybox dd if=/dev/zero of=/dev/null bs=256M 2>/dev/null; busybox sleep 0.2"))
     assert(container:start())
     local seen = {}
     local deadline = sys.clock_gettime() + PATIENCE
     assert(events.follow(container, { interval = 0.05, print = function(event)
       seen[event.type] = true
+      dir:write("rootfs/go", "") -- now it is watched
       return sys.clock_gettime() < deadline
     end }))
     assert.is_true(seen.oom)

@@ -16,10 +16,13 @@ describe("a container with many orphans #system #slow", function()
       limits = { pids = 500 },
       command = { "sh", "-c", ([[
         i=0; while [ $i -lt %d ]; do (: &); i=$((i + 1)); done
-        sleep 0.2
-        for status in /proc/[0-9]*/stat; do
-          read -r pid name state rest <$status && [ "$state" = Z ] && echo zombie $pid
-        done
+        look() {
+          for status in /proc/[0-9]*/stat; do
+            read -r pid name state rest <$status && [ "$state" = Z ] && echo zombie $pid
+          done
+        }
+        n=0; while [ -n "$(look)" ] && [ $n -lt 100 ]; do sleep 0.2; n=$((n + 1)); done
+        look
         cat /proc/1/stat /proc/uptime; exit 0]]):format(orphans) },
     })
     assert.same({ 0, "exit" }, { result.exit_code, result.reason })
