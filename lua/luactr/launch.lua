@@ -114,6 +114,12 @@ end
 
 -- ---- the fds that the plan wants
 
+local function not_taken(box, name, errno)
+  local closed = errno == sys.errno.EBADF or nil
+  return nil, failure(box, { op = "open", path = name, errno = errno, checked = closed,
+    action = "take the " .. name, cause = closed and "it is closed" })
+end
+
 --- Copies of the descriptors that the recipe names, before luactr opens any of its own: the number
 --- of one that is closed by now would be that of the next that is opened.
 local function hold_descriptors(box, run)
@@ -129,13 +135,16 @@ local function hold_descriptors(box, run)
       given[require("luactr.namespaces.join").slot(kind, to)] = to.fd
     end
   end
+  for name, fd in pairs(given) do
+    if math.type(fd) and not sys.stat(fd) then -- the first copy would have its number
+      return not_taken(box, name, sys.errno.EBADF)
+    end
+  end
   run.held = {}
   for name, fd in pairs(given) do
     local copy, _, errno = sys.dup(fd)
     if not copy then
-      local closed = errno == sys.errno.EBADF or nil
-      return nil, failure(box, { op = "open", path = name, errno = errno, checked = closed,
-        action = "take the " .. name, cause = closed and "it is closed" })
+      return not_taken(box, name, errno)
     end
     run.held[name] = run:pass(copy)
   end

@@ -93,6 +93,17 @@ describe("fds #system", function()
     end
   end)
 
+  it("takes no copy of one descriptor for another that is closed", function()
+    local one <close>, other = file("one"), file("other")
+    local fds = { [9] = other:fileno() }
+    other:close()
+    for number = 3, 8 do fds[number] = one end
+    local result, err = ctr.run { fds = fds, rootfs = ctr.rootfs.host { "sh" }, name = "fds",
+      command = { "sh", "-c", "exit" } }
+    assert.is_nil(result)
+    assert.same({ "EBADF", "fd 9" }, { err.code, err.path })
+  end)
+
   local wrong <const> = {
     { "a stream's number", { [1] = 5 }, "fds[1]" }, { "too high a number", { [1024] = 5 },
       "fds[1024]" },

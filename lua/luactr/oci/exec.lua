@@ -224,6 +224,11 @@ end
 ---@return true|luactr.result|nil done of a detached one that it runs, else how it ended
 ---@return luactr.error?
 function M.exec(container, request, words, warn)
+  local given, problem = require("luactr.oci.words").check_preserved(request.preserve_fds,
+    string.format("cannot run a command in %q", container.id))
+  if not given then
+    return nil, problem
+  end
   local command <close>, err, warnings = command_of(container, request, words)
   if not command then
     return nil, err

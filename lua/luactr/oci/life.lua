@@ -160,6 +160,15 @@ end
 
 --- The box and what luactr.launch asks of it.
 local function prepare(request)
+  local words = require "luactr.oci.words"
+  local fine, problem = words.check_id(request.id)
+  if fine then
+    fine, problem = words.check_preserved(request.preserve_fds,
+      string.format("cannot create %q", request.id))
+  end
+  if not fine then
+    return nil, problem
+  end
   request.bundle = absolute(request.bundle or ".")
   if request.no_pivot then -- as on an initramfs, where nobody can
     request.host = setmetatable({ initramfs = true }, { __index = request.host })
@@ -167,6 +176,10 @@ local function prepare(request)
   local box, oci, recipes = box_of(request)
   if not box then
     return nil, oci
+  end
+  fine, problem = words.check_console(box, request)
+  if not fine then
+    return nil, problem
   end
   return box, birth.new(request, oci), recipes
 end
