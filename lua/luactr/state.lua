@@ -40,9 +40,9 @@ local function check_owner(path, uid)
   elseif stat.type ~= "directory" or stat.uid ~= uid or stat.mode & 18 ~= 0 then -- 0022
     return nil, require("luactr.error").new {
       code = "EPERM", errno = sys.errno.EPERM, op = "open", path = path,
-      message = "the state directory cannot be trusted",
+      message = "the state directory " .. path .. " cannot be trusted",
       cause = "it is not a directory that only its owner can write to", checked = true,
-      remedy = "remove it, or set XDG_RUNTIME_DIR",
+      remedy = "remove it, or name another: XDG_RUNTIME_DIR, or --root of luactr oci",
     }
   end
   return true

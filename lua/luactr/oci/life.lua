@@ -64,15 +64,18 @@ end
 
 --- All of them, oldest first.
 ---@param host luactr.host
----@return luactr.oci.container[]
+---@return luactr.oci.container[]?
 ---@return luactr.error? err when what is there cannot be trusted
 function M.list(host)
   require("luactr.state").sweep(host)
   local found, records, err = {}, list.all(host)
+  if err then
+    return nil, err
+  end
   for _, record in ipairs(records) do
     found[#found + 1] = record.oci and container_module.of(record, host) or nil
   end
-  return found, err
+  return found
 end
 
 -- ---- making
