@@ -21,8 +21,11 @@ local function namespaces()
   return list
 end
 
--- What engines give to an OCI runtime, with /proc alone mounted.
-local function config(place, command)
+--- What engines give to an OCI runtime, with /proc alone mounted.
+---@param place gallery.Place
+---@param command string[]
+---@return table config.json
+function peers.config(place, command)
   return {
     ociVersion = "1.0.2",
     process = {
@@ -43,6 +46,11 @@ local function config(place, command)
       readonlyPaths = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" },
     },
   }
+end
+
+--- cjson writes an empty list as {}; the only empty tables here are lists.
+function peers.write_config(bundle, config)
+  support.write(bundle .. "/config.json", (cjson.encode(config):gsub("{}", "[]")))
 end
 
 -- Both refuse hosts with hierarchies of both versions: they get a view without the second.
@@ -68,10 +76,9 @@ local CREATE <const> = VIEW:format("{ " .. LOGGED .. 'create --bundle "$bundle" 
 local function oci(program, script)
   return function(attack, place, command)
     local bundle = place.dir:mkdir "bundle"
-    local spec = config(place, command)
+    local spec = peers.config(place, command)
     attack.oci(spec, place)
-    -- cjson writes an empty list as {}; the only empty tables here are lists
-    support.write(bundle .. "/config.json", (cjson.encode(spec):gsub("{}", "[]")))
+    peers.write_config(bundle, spec)
     return { "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "-", program,
       place.dir:mkdir "state", bundle, bundle .. "/log" }
   end

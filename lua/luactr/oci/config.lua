@@ -142,7 +142,7 @@ local function scope(b)
     local property = name:match(PROPERTY)
     if property then
       place.properties[property] = value
-      b:origin("scope.properties." .. property, check.join("annotations", name))
+      b:origin(check.join("scope.properties", property), check.join("annotations", name))
     end
   end
   b:set("scope", place, b.cgroups_origin or "linux.cgroupsPath")
