@@ -182,11 +182,35 @@ local function open_cgroup(self, hierarchy, top, path)
   return fd and self:own(fd, slot), errno, message
 end
 
+--- By luactr's name of it, or by that of cgroup v1.
+---@param hierarchy table
+---@param name string
+---@return boolean
+function M.has_controller(hierarchy, name)
+  for _, known in ipairs(hierarchy.controllers) do
+    if known == name then
+      return true
+    end
+  end
+  return hierarchy.version == 1
+    and ("," .. hierarchy.options .. ","):find("," .. name .. ",", 1, true) ~= nil
+end
+
+--- Which directory below the container's is asked for in a hierarchy.
+local function below_in(hierarchy, place)
+  for name, path in pairs(place.below or {}) do
+    if name == "" or M.has_controller(hierarchy, name) then
+      return "/" .. path
+    end
+  end
+end
+
 --- True; or false, errno and what it was about, or "paused".
 local function look_at_cgroups(self, place, host)
-  local cgroup, below = place.cgroup, place.below and "/" .. place.below
+  local cgroup = place.cgroup
   for _, own in ipairs(cgroup and cgroups_of(self.pid, host) or {}) do
     local hierarchy, top = own.hierarchy, top_of(own.path, cgroup)
+    local below = below_in(hierarchy, place)
     if top and not place.paused_too and is_frozen(hierarchy.mount .. top, hierarchy.version) then
       return false, sys.errno.EBUSY, "paused"
     end
@@ -208,7 +232,7 @@ end
 ---@field pid integer the host's, of PID 1
 ---@field pidfd luactr.fd a new one
 ---@field cgroup? string as `at` of luactr.cgroup.compiled
----@field below? string a directory in it
+---@field below? table<string, string> a directory in it by controller, or by "" for all
 ---@field paused_too? boolean it is entered even if its processes stand still
 
 local function look(self, place, base, host)

@@ -22,10 +22,57 @@ local M = {}
 ---@field process_label? string
 ---@field preserve_fds? integer
 ---@field ignore_paused? boolean
----@field cgroup? string
+---@field cgroup? string[] [CONTROLLER[,CONTROLLER]...:]PATH
 
 local function mistake(message)
   return nil, require("luactr.error").new { code = "EUSAGE", op = "exec", message = message }
+end
+
+-- ---- where it is to run
+
+local function wrong_cgroup(problem, word)
+  return mistake(string.format("--cgroup: %s, got %s", problem,
+    require("luactr.oci.options").show(word)))
+end
+
+--- A path that leads out of the container's cgroup is none below it.
+local function is_below(path)
+  for part in path:gmatch("[^/]+") do
+    if part == ".." then
+      return false
+    end
+  end
+  return path ~= ""
+end
+
+local function knows(host, controller)
+  for _, hierarchy in ipairs(host.cgroup and host.cgroup.hierarchies or {}) do
+    if require("luactr.container.target").has_controller(hierarchy, controller) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Directories below the container's by controller; "" is for the hierarchies of all others.
+local function cgroups_of(words, host)
+  local below = {}
+  for _, word in ipairs(words or {}) do
+    local names, path = word:match("^([^:]+):([^:]+)$")
+    if not names and (#words > 1 or word:find(":", 1, true)) then
+      return wrong_cgroup("CONTROLLER:PATH expected", word)
+    elseif not is_below(path or word) then
+      return wrong_cgroup("a path below the container's cgroup expected", word)
+    end
+    for name in (names or ""):gmatch("[^,]+") do
+      if not knows(host, name) then
+        return wrong_cgroup("a controller of this host expected", word)
+      end
+      below[name] = path
+    end
+    below[""] = not names and word or nil
+  end
+  return next(below) and below or false
 end
 
 -- ---- the fields of the command
@@ -94,8 +141,11 @@ end
 
 --- The command: `place` is asked where it is to run. A file has all variables that it is to have.
 local function command_of(container, request, words)
-  local raw, origins, warnings
-  if request.process then
+  local below, raw, origins, warnings
+  below, origins = cgroups_of(request.cgroup, container.host)
+  if below == nil then
+    return nil, origins
+  elseif request.process then
     raw, origins, warnings = raw_of_file(request, container, words)
   elseif #words == 0 then
     raw, origins = mistake "which command? --process FILE, or COMMAND [ARG...]"
@@ -112,7 +162,7 @@ local function command_of(container, request, words)
   local of = setmetatable({ place = function()
     local place, err = container:place()
     if place then
-      place.below, place.paused_too = request.cgroup, request.ignore_paused
+      place.below, place.paused_too = below or nil, request.ignore_paused
     end
     return place, err
   end }, { __index = container })
@@ -144,17 +194,6 @@ local function console(container, path)
       return true
     end,
   }
-end
-
---- A path that leads out of the container's cgroup is none below it.
-local function check_cgroup(path)
-  for part in (path or ""):gmatch("[^/]+") do
-    if part == ".." then
-      return mistake("--cgroup: a path below the container's cgroup expected, got "
-        .. require("luactr.oci.options").show(path))
-    end
-  end
-  return true
 end
 
 local function check_terminal(request, has_tty)
@@ -237,10 +276,7 @@ function M.exec(container, request, words, warn)
     warn(warning)
   end
   local fine
-  fine, err = check_cgroup(request.cgroup)
-  if fine then
-    fine, err = check_terminal(request, command.spec.tty == true)
-  end
+  fine, err = check_terminal(request, command.spec.tty == true)
   if not fine then
     return nil, err
   end
