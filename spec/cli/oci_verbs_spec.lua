@@ -23,6 +23,20 @@ os.write(fd, b"typed\n")
 while True:
     print(os.read(fd, 4096).decode(), flush=True)
 ]]
+-- Takes what is sent to a socket, and prints which process it means.
+local PIDFD <const> = [[
+import array, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen(1)
+print("ready", flush=True)
+client, _ = server.accept()
+name, ancillary, _, _ = client.recvmsg(4096, 64)
+fd = array.array("i", ancillary[0][2])[0]
+for line in open("/proc/self/fdinfo/%d" % fd):
+    if line.startswith("Pid:"):
+        print("pid", line.split()[1], "is meant", flush=True)
+]]
 local SCRIPT <const> = "while :; do sleep 1000; done"
 
 describe("luactr oci on a container #cli", function()
@@ -175,7 +189,6 @@ describe("luactr oci on a container #cli", function()
     exec_fails("Permission denied", "--detach", id, "/bin")
     fails("unknown option", "exec", "--nosuch", id, "/bin/id")
     exec_fails("which command?", id)
-    exec_fails("--cgroup: a path below", "--cgroup", "../..", id, "/bin/id")
     exec_fails("needs --console-socket", "-d", "-t", id, "/bin/id")
     assert.equal(0, oci("exec", "--tty", id, "tty").code)
   end)
@@ -216,6 +229,96 @@ describe("luactr oci on a container #cli", function()
     reap(other)
     reap(pid)
     exec_fails("cannot", id, "/bin/id")
+  end)
+
+  it("runs a program in a paused one when that is resumed, if so told", function()
+    local id <const> = support.name("oci-ignore-paused")
+    start(id, "exec sleep 1000")
+    must("pause", id)
+    local one <close> = process.start { support.luactr_program, "oci", "--root", dir .. "/state",
+      "exec", "--ignore-paused", id, "sh", "-c", "echo >/ran; exit 6" }
+    await("it does not come", function()
+      return #cjson.decode(must("ps", "--format", "json", id)) > 1
+    end)
+    assert.is_nil(io.open(dir .. "/rootfs/ran"))
+    must("resume", id)
+    assert.same({ code = 6 }, { code = one:wait().code })
+    assert(io.open(dir .. "/rootfs/ran")):close()
+  end)
+
+  it("hands descriptors on to a program in it", function()
+    local id <const> = support.name("oci-descriptors")
+    start(id)
+    local file = dir:write("handed", "handed on\n")
+    local function exec(...)
+      return support.run { "sh", "-c", 'exec 3<"$0" && exec "$@"', file, support.luactr_program,
+        "oci", "--root", dir .. "/state", "exec", ... }
+    end
+    assert.equal("handed on\n", exec("--preserve-fds", "1", id, "sh", "-c", "cat <&3").stdout)
+    assert.are_not.equal(0, exec(id, "sh", "-c", "cat <&3").code)
+  end)
+
+  it("runs a program in a cgroup below its own, in all hierarchies or in one", function()
+    support.needs "controller:pids"
+    support.needs "controller:memory"
+    local id <const> = support.name("oci-cgroup")
+    local pid = start(id)
+    local own = support.read("/proc/" .. pid .. "/cgroup")
+    local layout = require("luactr.host").facts().cgroup
+    local made = 0
+    for _, hierarchy in ipairs(layout.hierarchies) do
+      local name = hierarchy.version == 2 and "" or hierarchy.options
+      local path = ("\n" .. own):match("\n%d+:" .. name:gsub("%p", "%%%0") .. ":([^\n]*)")
+      if path and path:find(id, 1, true) then
+        assert(sys.mkdir(hierarchy.mount .. path .. "/sub"))
+        made = made + 1
+      end
+    end
+    local function inside(...)
+      local _, count = must("exec", ...):gsub("/sub\n", "")
+      return count
+    end
+    assert.equal(made, inside("--cgroup", "sub", id, "cat", "/proc/self/cgroup"))
+    local one = inside("--cgroup", "pids:sub", "--cgroup=memory:sub/", id, "cat",
+      "/proc/self/cgroup")
+    assert.is_true(one > 0 and (one < made or made == 1))
+    exec_fails("No such file or directory", "--cgroup", "pids:nowhere", id, "/bin/id")
+    exec_fails("--cgroup: a path below", "--cgroup", "../..", id, "/bin/id")
+    exec_fails("--cgroup: a path below", "--cgroup", "pids:a/../..", id, "/bin/id")
+    exec_fails('--cgroup: a controller of this host expected, got "moon:sub"', "--cgroup",
+      "moon:sub", id, "/bin/id")
+    for _, word in ipairs { "a:b:c", ":sub", "pids:" } do
+      exec_fails("--cgroup: CONTROLLER:PATH expected", "--cgroup", word, id, "/bin/id")
+    end
+    exec_fails("--cgroup: CONTROLLER:PATH expected", "--cgroup", "a", "--cgroup", "b", id, "x")
+  end)
+
+  it("sends its processes to sockets", function()
+    support.needs("program:python3")
+    local id, socket = support.name("oci-pidfd"), dir .. "/socket"
+    local function receive(...)
+      os.remove(socket)
+      local agent <close> = process.start { "python3", "-c", PIDFD, socket }
+      agent:expect("ready")
+      local result = support.luactr { "oci", "--root", dir .. "/state", ... }
+      assert.same({ 0, "", "" }, { result.code, result.stderr, result.stdout })
+      local pid = support.read(dir .. "/pid")
+      agent:expect("pid " .. pid .. " is meant")
+      agent:wait()
+      return math.tointeger(tonumber(pid))
+    end
+    write_bundle(SCRIPT)
+    local pid = receive("create", "--bundle", dir.path, "--pidfd-socket", socket, "--pid-file",
+      dir .. "/pid", id)
+    must("start", id)
+    local other = receive("exec", "--detach", "--pidfd-socket", socket, "--pid-file",
+      dir .. "/pid", id, "sleep", "1000")
+    assert.are_not.equal(pid, other)
+    exec_fails("No such file or directory", "--detach", "--pidfd-socket", dir .. "/no", id, "sleep",
+      "1000")
+    must("kill", id, "KILL")
+    reap(other)
+    reap(pid)
   end)
 
   it("sends terminals to sockets", function()
