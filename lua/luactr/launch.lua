@@ -243,6 +243,7 @@ local function compile(box, run, host)
   end
   local life = run.options.life
   box.spec.id, box.spec.gate, box.spec.adopted = box.id, life and life.gate, life ~= nil
+  box.spec.no_cgroup = life and life.request.no_cgroup
   local plan, err = require("luactr.plan").compile(box.spec, host)
   if not plan then
     return nil, require("luactr.source").annotate(err)

@@ -413,12 +413,16 @@ local function place_of(plan, spec, host)
   return unit and unit.path .. "/" .. scope.INSIDE, err
 end
 
+-- For one that stays where luactr is: whatever needs a controller is an error.
+local NO_CGROUPS <const> = { controllers = {}, hierarchies = {},
+  disabled = "it is to have no cgroup" }
+
 local function compile_cgroup(plan, spec, host)
   local id, err = place_of(plan, spec, host)
   if not id then
     return nil, err
   end
-  local layout = host.cgroup
+  local layout = spec.no_cgroup and NO_CGROUPS or host.cgroup
   if plan.scope then
     layout = require("luactr.cgroup.scope").layout(layout, plan.scope)
   end

@@ -175,6 +175,7 @@ M.type = check.record(M.fields, { what = "table of fields", elsewhere = ELSEWHER
 ---@field added table<string, boolean> those that its image did
 ---@field gate? boolean set by who runs it: somebody else starts its command
 ---@field adopted? boolean the same: its command is a child of who started luactr in the end
+---@field no_cgroup? boolean the same: it stays in the cgroups of who started luactr
 ---@field id? string set by who runs it; part of the cgroup's path
 ---@field group? string of a pod's member: its name among the cgroups, as POD/MEMBER
 

@@ -154,6 +154,21 @@ describe("a container of a bundle #system #layout", function()
     end
   end)
 
+  it("stays in luactr's cgroups, if it is to have none", function()
+    local asked = request "exec sleep 1000"
+    asked.no_cgroup = true
+    local container = assert(life.create(asked))
+    assert.equal(support.read "/proc/self/cgroup",
+      support.read(string.format("/proc/%d/cgroup", container.record.pid)))
+    assert(container:start())
+    refused("ENOTSUP", "it has no cgroup", container:pause())
+    assert(container:kill("KILL", { all = true }))
+    await_status "stopped"
+    assert(container:delete())
+    asked.raw.limits = { pids = 20 }
+    refused("ESPEC", "limits.pids: it is to have no cgroup", life.create(asked))
+  end)
+
   it("is refused what does not fit how it is", function()
     local container = create "exec sleep 1000"
     refused("EEXIST", "already exists", life.create(request "exit"))

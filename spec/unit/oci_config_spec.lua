@@ -145,6 +145,14 @@ describe("luactr.oci.config #unit", function()
       assert.are.same({ seconds = 604800, nanoseconds = 0 }, checked.clock.boottime)
     end)
 
+    it("passes cgroups over, if there are to be none", function()
+      local raw, _, warnings = raw_of([[{"linux": {"cgroupsPath": "/a",
+        "resources": {"pids": {"limit": 5}}}}]], { bundle = "/b", id = "x", no_cgroup = true })
+      assert.is_nil(raw.cgroup)
+      assert.is_nil(raw.limits)
+      assert.are.same({ "linux.resources: left out, since it is to have no cgroup" }, warnings)
+    end)
+
     it("hands on descriptors", function()
       local raw = raw_of("{}", { bundle = "/b", id = "x", preserve_fds = 2 })
       assert.are.same({ [3] = 3, [4] = 4 }, raw.fds)

@@ -38,7 +38,7 @@ end
 function Compiler:home(path, controller)
   local home = self.layout.controllers[controller]
   if not home then
-    return self:problem(path, string.format(
+    return self:problem(path, self.layout.disabled or string.format(
       "this host has no %s controller (not in the kernel, or its hierarchy is not mounted)",
       controller))
   elseif not home.parent then

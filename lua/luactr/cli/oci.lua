@@ -15,7 +15,7 @@ The runtime of OCI bundles, as container engines call it: a directory with a con
 file system becomes a container. The same as luactr-oci.
 
 Options before VERB: --root DIR (state, /run/luactr), --log FILE, --log-format text|json,
---log-level LEVEL, --debug, --systemd-cgroup, --cgroup-manager cgroupfs|systemd, --rootless BOOL.]],
+--log-level LEVEL, --debug, --systemd-cgroup, --cgroup-manager MANAGER, --rootless BOOL.]],
   options = {},
   raw = true,
 }
@@ -31,7 +31,8 @@ M.global = {
   { "--log-level", argument = "LEVEL", help = "error, warning, info or debug" },
   { "--debug", help = "log everything" },
   { "-s --systemd-cgroup", help = "have systemd make the cgroup" },
-  { "--cgroup-manager", argument = "MANAGER", words = MANAGERS, help = "cgroupfs or systemd" },
+  { "--cgroup-manager", argument = "MANAGER", words = MANAGERS,
+    help = "cgroupfs, systemd or disabled" },
   { "--rootless", argument = "BOOL", words = { "true", "false", "auto" },
     help = "whether to do without root" },
   { "--criu", argument = "PATH", help = "the program for checkpoint and restore" },

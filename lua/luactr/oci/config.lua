@@ -15,6 +15,7 @@ local M = {}
 ---@field bundle string its directory, absolute
 ---@field id? string
 ---@field systemd? boolean cgroupsPath is for systemd
+---@field no_cgroup? boolean it is passed over, and so are resources
 ---@field rootless? boolean
 ---@field no_pivot? boolean
 ---@field no_new_keyring? boolean

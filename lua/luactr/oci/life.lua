@@ -25,6 +25,7 @@ local M = {}
 ---@field no_new_keyring? boolean
 ---@field systemd? boolean
 ---@field rootless? boolean
+---@field no_cgroup? boolean it has none of its own, and no limits
 ---@field detach? boolean
 ---@field foreground? boolean luactr waits for its end
 ---@field keep? boolean
@@ -98,7 +99,7 @@ local function recipe_of(request)
   end
   local config, context = require "luactr.oci.config", {
     bundle = request.bundle, id = request.id, systemd = request.systemd,
-    rootless = request.rootless, no_pivot = request.no_pivot,
+    no_cgroup = request.no_cgroup, rootless = request.rootless, no_pivot = request.no_pivot,
     no_new_keyring = request.no_new_keyring, preserve_fds = request.preserve_fds,
     console_socket = request.console_socket,
   }

@@ -98,7 +98,9 @@ end
 -- ---- what others check
 
 local function cgroup(value, b, path)
-  if b.context.systemd then
+  if b.context.no_cgroup then
+    return
+  elseif b.context.systemd then
     b.cgroups_path, b.cgroups_origin = value ~= "" and value or nil, path
   elseif value ~= "" and b:knows "cgroup" then
     b:set("cgroup", value, path)
@@ -106,6 +108,9 @@ local function cgroup(value, b, path)
 end
 
 local function resources(value, b, path)
+  if b.context.no_cgroup then
+    return b:warn("%s: left out, since it is to have no cgroup", path)
+  end
   local limits, origins = require("luactr.oci.resources").limits(value, b.context)
   for _, problem in ipairs(limits and {} or origins) do
     b:problem(problem.path, "%s", problem.message)
