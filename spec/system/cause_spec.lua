@@ -194,6 +194,19 @@ describe("luactr.cause #system", function()
         "symbolic links on the way to /a/x lead in a circle")
     end)
 
+    it("goes over a link to nothing", function()
+      local path, source = root(), dir:mkdir("source")
+      support.must { "ln", "-s", "/none/there", path .. "/link" }
+      support.must { "ln", "-s", "tmp", path .. "/way" }
+      support.must { "ln", "-s", "../none", path .. "/tmp/link" }
+      assert_cause(with(ctr.bind(source, "/link"), path), "ENOTDIR",
+        "/link is a link to /none/there, and there is no /none in the root", "make it there")
+      assert_cause(with(ctr.tmpfs("/way/link/x"), path), "ENOTDIR",
+        "/tmp/link is a link to ../none, and there is no /none in the root")
+      assert_cause(with(ctr.bind(dir:write("file", "x"), "/link"), path), "ENOENT",
+        "/link is a link to /none/there, and there is no /none in the root")
+    end)
+
     it("has a target that is missing in a read-only root", function()
       local path = root()
       local outer = { type = "bind", source = path, target = "/ro", options = { "bind", "ro" } }

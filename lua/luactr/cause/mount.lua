@@ -108,6 +108,20 @@ local function file_on_the_way(case)
   return path and { path = path } or nil
 end
 
+--- A link on the way that leads to nothing: where it leads nothing is made.
+local function link_to_nothing(case)
+  local path = ""
+  for name in target(case):gmatch("[^/]+") do
+    path = path .. "/" .. name
+    local node, walk = case.view:node(path), case.view:walk(path)
+    if not walk.path then
+      return node and node.kind == "symlink" and walk.missing
+        and { path = path, link = node.link, missing = walk.missing } or nil
+    end
+    path = walk.path == "/" and "" or walk.path
+  end
+end
+
 local function target_is_no_directory(case)
   local walk = walk_to_target(case)
   local kind = walk.node and walk.node.kind
@@ -226,6 +240,9 @@ local TARGET <const> = {
     cause = "{path} does not exist, and cannot be made because the root is read-only there",
     remedy = "make it there before; `readonly = true` makes a writable root read-only later" },
   { code = "ENOTDIR", find = file_on_the_way, cause = "{path} is not a directory" },
+  { code = { "ENOTDIR", "ENOENT" }, aux = "target", find = link_to_nothing,
+    cause = "{path} is a link to {link}, and there is no {missing} in the root",
+    remedy = "make it there before, or mount at what the link names" },
   { code = "EACCES", find = missing_target, guess = true,
     cause = "{path} does not exist, and luactr may not make it" },
 }
