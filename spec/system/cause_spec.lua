@@ -34,7 +34,7 @@ describe("luactr.cause #system", function()
 
   -- Start it; it must fail.
   local function failure(fields)
-    fields.name = fields.name or "cause"
+    fields.name = fields.name or support.name("cause")
     fields.stdout, fields.stderr = fields.stdout or "capture", fields.stderr or "capture"
     local box <close> = ctr.container(fields)
     local result, err = box:run()
@@ -258,7 +258,7 @@ for _, name in ipairs { "l", "u", "w", "m" } do sys.mkdir(dir .. "/t/" .. name, 
 assert(sys.mount("overlay", dir .. "/t/m", "overlay", nil,
   ("lowerdir=%%s/t/l,upperdir=%%s/t/u,workdir=%%s/t/w"):format(dir, dir, dir)))
 for _, name in ipairs { "up", "work" } do sys.mkdir(dir .. "/t/m/" .. name, "0755") end
-return ctr.container { name = "cause", rootfs = %q, command = { "/bin/sh" }, mounts = {
+return ctr.container { rootfs = %q, command = { "/bin/sh" }, mounts = {
   ctr.mount("overlay", "overlay", "/mnt", { "lowerdir=" .. dir .. "/t/l",
     "upperdir=" .. dir .. "/t/m/up", "workdir=" .. dir .. "/t/m/work" }) } }
 ]]):format(dir.path, root()))
@@ -310,7 +310,7 @@ return ctr.container { name = "cause", rootfs = %q, command = { "/bin/sh" }, mou
     it("is above luactr's own hard limit", function()
       local script = dir:write("limit.lua", ([[
 local ctr = require "luactr"
-return ctr.container { name = "cause", rootfs = %q, rlimits = { core = "unlimited" },
+return ctr.container { rootfs = %q, rlimits = { core = "unlimited" },
   command = { "/bin/sh" } }
 ]]):format(root()))
       local result = support.run { "setpriv", "--bounding-set=-sys_resource", "sh", "-c",
@@ -323,7 +323,7 @@ return ctr.container { name = "cause", rootfs = %q, rlimits = { core = "unlimite
       local script = dir:write("fds.lua", ([[
 local ctr = require "luactr"
 local files, sys = {}, ctr.sys
-local box = ctr.container { name = "cause", rootfs = %q, stdout = "capture", stderr = "capture",
+local box = ctr.container { rootfs = %q, stdout = "capture", stderr = "capture",
   command = { "/bin/sh" } }
 while true do
   local file = sys.open("/dev/null")
@@ -369,7 +369,7 @@ box:run() -- removes what the first could not without a descriptor
     it("is one that luactr lacks", function()
       local script = dir:write("caps.lua", ([[
 local ctr = require "luactr"
-return ctr.container { name = "cause", rootfs = %q, capabilities = { "CAP_NET_RAW" },
+return ctr.container { rootfs = %q, capabilities = { "CAP_NET_RAW" },
   command = { "/bin/sh" } }
 ]]):format(root()))
       local result = support.run { "setpriv", "--bounding-set=-net_raw", "sh", "-c",
@@ -394,7 +394,7 @@ return ctr.container { name = "cause", rootfs = %q, capabilities = { "CAP_NET_RA
     local function limited(sysctl, value)
       local script = dir:write("limited.lua", ([[
 local ctr = require "luactr"
-return ctr.container { name = "cause", rootfs = %q, command = { "/bin/sh" } }
+return ctr.container { rootfs = %q, command = { "/bin/sh" } }
 ]]):format(root()))
       return support.run { "unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
         ("echo %d > /proc/sys/user/%s; exec %s %s"):format(value, sysctl, support.luactr_program,
@@ -410,7 +410,8 @@ return ctr.container { name = "cause", rootfs = %q, command = { "/bin/sh" } }
 
   describe("the name", function()
     it("is in use", function()
-      local first <close> = ctr.container { name = "cause", rootfs = root(), stdin = "null",
+      local first <close> = ctr.container { name = support.name("cause"), rootfs = root(),
+        stdin = "null",
         command = { "/bin/sh", "-c", "read x <&1" }, stdout = "capture" }
       assert(first:start())
       local err = failure { rootfs = dir.path .. "/root", command = { "/bin/sh" } }
