@@ -2,6 +2,14 @@ local lfs = require("lfs")
 local support = require("support")
 
 describe("support", function()
+  -- Before a guest has to, under emulation: see .ci/run.
+  it("has its programs compiled #programs", function()
+    for file in lfs.dir("spec/support") do
+      local name = file:match("^(%l+)%.c$")
+      if name then assert.equal("file", lfs.attributes(support.program(name), "mode")) end
+    end
+  end)
+
   describe("run()", function()
     it("captures both streams and the status", function()
       local result = support.run { "sh", "-c", "cat; echo two >&2; exit 3", stdin = "one" }
