@@ -270,7 +270,7 @@ describe("core.spawn #core #layout #spawn", function()
     process:launch()
     local first, second, third = process:step_time(1), process:step_time(2), process:step_time(3)
     assert.is_true(first <= second and second <= third)
-    assert.is_true(math.abs(system.monotime() - third) < 5)
+    assert.is_true(math.abs(system.monotime() - third) < 120)
     assert.is_nil((process:step_time(4)))
   end)
 
@@ -441,13 +441,14 @@ describe("core.spawn #core #layout #spawn", function()
 
   it("puts the process into a cgroup v2 at birth", function()
     support.needs("layout:v2")
-    local path = "/sys/fs/cgroup/luactr-spec-spawn"
+    local name = support.name "spawn" -- another suite may run the same file
+    local path = "/sys/fs/cgroup/" .. name
     assert(lfs.mkdir(path))
     local cgroup <close> = assert(sys.open(path, sys.O_RDONLY | sys.O_DIRECTORY))
     local process <close> = start({ { op = "init" }, "sleep 60" }, { cgroup = cgroup })
     process:launch()
     local own = support.read("/proc/" .. process:pid() .. "/cgroup")
-    assert.matches("0::/luactr%-spec%-spawn\n", own)
+    assert.matches("0::/" .. name .. "\n", own, 1, true)
     process:close()
     assert.is_true(os.remove(path))
   end)

@@ -8,7 +8,7 @@ local world = require("support.world")
 
 local sys = core.sys
 
-local ID <const> = "spec-" .. sys.getpid()
+local ID <const> = support.name "delegation"
 local NOBODY <const> = 65534
 
 -- What systemd's Delegate=yes hands over.

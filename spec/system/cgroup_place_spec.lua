@@ -10,7 +10,7 @@ local world = require("support.world")
 
 local sys = core.sys
 
-local TOP <const> = "/luactr-spec-" .. sys.getpid()
+local TOP <const> = "/" .. support.name "place"
 
 local function compile(place, limits)
   return assert(cgroup.compile(limits or {}, cgroup.detect(), place))
