@@ -79,11 +79,7 @@ describe("luactr beside a payload #core #spawn", function()
           local process <close> = assert(launch.start(launch.join(
             launch.root(stage:mkdir("stage")), launch.enter, { "sleep 60" }), {}))
           assert.equal("started", (process:launch()))
-          local proc = "/proc/" .. process:pid()
-          for _ = 1, 100 do -- it sheds after the payload's exec
-            if support.read(proc .. "/comm") == "luactr-init\n" then break end
-            sys.nanosleep(0.01)
-          end
+          launch.await_shed(process)
           for _, target in pairs(descriptors(process:pid())) do
             assert.matches("^socket:", target)
           end

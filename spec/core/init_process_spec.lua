@@ -237,7 +237,7 @@ describe("the init's process #core #spawn", function()
     end
     assert.is_number(sys.tcgetpgrp(master))
     master:write("\3") -- Ctrl-C
-    assert.equal(2, process:wait(10).signal)
+    assert.equal(2, process:wait(120).signal)
     master:close()
   end)
 
@@ -253,8 +253,11 @@ describe("the init's process #core #spawn", function()
     local output = inside([[
       for i in 1 2 3 4 5; do (sh -c 'exit 3' & ); done
       (sleep 60 &)
-      sleep 0.2
-      ps -o stat= | grep -c Z; ps -o args= | grep -c '^sleep']], null)
+      look() { ps -o stat= | grep -c Z; ps -o args= | grep -c '^sleep'; }
+      i=0; while [ $i -lt 600 ] && [ "$(look)" != "$(printf '0\n1')" ]; do
+        sleep 0.1; i=$((i + 1))
+      done
+      look]], null)
     assert.equal("0\n1\n", output)
   end)
 
@@ -279,12 +282,8 @@ describe("the init's process #core #spawn", function()
       launch.enter, { "sleep 60" }), {}))
     assert.equal("started", (process:launch()))
     local proc = "/proc/" .. process:pid()
-    local pss
-    for _ = 1, 100 do -- it sheds after the payload's exec
-      pss = tonumber(support.read(proc .. "/smaps_rollup"):match("\nPss:%s*(%d+)"))
-      if support.read(proc .. "/comm") == "luactr-init\n" then break end
-      sys.nanosleep(0.01)
-    end
+    launch.await_shed(process)
+    local pss = tonumber(support.read(proc .. "/smaps_rollup"):match("\nPss:%s*(%d+)"))
     local status = support.read(proc .. "/status")
     assert.equal(1 << 5, tonumber(status:match("CapEff:%s*(%x+)"), 16))
     assert.equal(1 << 5, tonumber(status:match("CapPrm:%s*(%x+)"), 16))

@@ -118,7 +118,7 @@ describe("core.supervise #core", function()
 
     it("is left for a process that was killed", function()
       local before, path, master <close> = kill_in_raw_mode(function() end)
-      assert.equal(1, supervise.poll({ { fd = master, events = "r" } }, 20))
+      assert.equal(1, supervise.poll({ { fd = master, events = "r" } }, 120))
       assert.equal("given back", master:read(100))
       assert.equal(before, settings(path))
     end)

@@ -6,7 +6,7 @@ local world = require("support.world")
 
 if not engines.wanted then return end
 
-local LOOP <const> = 'echo out; echo err >&2; trap "exit 3" TERM; while :; do sleep 0.1; done'
+local LOOP <const> = 'trap "exit 3" TERM; echo out; echo err >&2; while :; do sleep 0.1; done'
 
 local DEPLOYMENT <const> = [[
 apiVersion: apps/v1
@@ -96,6 +96,7 @@ describe("podman #engines", function()
     must("stop", "-t", "60", "life")
     assert.equal("exited 3", status("{{.State.Status}} {{.State.ExitCode}}"))
     must("start", "life")
+    engines.await("its output", function() return must("logs", "life") == "out\nout" end)
     must("restart", "-t", "60", "life")
     assert.equal("running", status("{{.State.Status}}"))
     must("kill", "-s", "KILL", "life")
@@ -197,10 +198,14 @@ describe("podman #engines", function()
     must("network", "create", "lan")
     must("run", "-d", "--name", "server", "--network=lan", "-p", "8081:80", engines.image, "httpd",
       "-f", "-p", "80", "-h", "/etc")
-    assert.equal("root:x:0:\napp:x:1000:", must("run", "--rm", "--network=lan", engines.image,
-      "wget", "-qO-", "http://server/group"))
-    assert.equal("root:x:0:\napp:x:1000:", room:must { "busybox", "wget", "-qO-",
-      "http://127.0.0.1:8081/group" })
+    engines.await("the server by its name", function()
+      return podman("run", "--rm", "--network=lan", engines.image, "wget", "-qO-",
+        "http://server/group").stdout == "root:x:0:\napp:x:1000:\n"
+    end)
+    engines.await("the server by its port", function()
+      return room:run({ "busybox", "wget", "-qO-", "http://127.0.0.1:8081/group" }).stdout
+        == "root:x:0:\napp:x:1000:\n"
+    end)
     must("rm", "-f", "-t", "0", "server")
     must("network", "rm", "lan")
   end)

@@ -13,7 +13,7 @@ local sys = require("luactr.core").sys
 local engines = {}
 
 local ROOM <const> = lfs.currentdir() .. "/spec/support/room"
-local PATIENCE <const> = 60 -- seconds
+local PATIENCE <const> = 180 -- seconds
 
 --- Whether `scripts/test --engines` runs: its specs are in no other run.
 engines.wanted = os.getenv("LUACTR_SPEC_ENGINES") ~= nil

@@ -30,7 +30,7 @@ end
 
 --- Wait until `condition` holds; false after `seconds`.
 function group.eventually(condition, seconds)
-  local deadline = sys.clock_gettime("CLOCK_MONOTONIC") + (seconds or 20)
+  local deadline = sys.clock_gettime("CLOCK_MONOTONIC") + (seconds or 120)
   while not condition() do
     if sys.clock_gettime("CLOCK_MONOTONIC") > deadline then return false end
     sys.nanosleep(0.01)

@@ -83,11 +83,11 @@ end
 ---@field env? table<string, string> added to the environment
 ---@field cwd? string
 ---@field user? integer run as this user and group, without root's privileges
----@field timeout? number seconds until SIGKILL, 60
+---@field timeout? number seconds until SIGKILL, 300
 ---@field without? table system calls that it does not have: see support.without
 
 local function argument_list(options)
-  local argv = { "env", "timeout", "--signal=KILL", options.timeout or 60 }
+  local argv = { "env", "timeout", "--signal=KILL", options.timeout or 300 }
   if options.user then
     table.move({ "setpriv", "--reuid", options.user, "--regid", options.user,
       "--clear-groups", "--" }, 1, 7, #argv + 1, argv)

@@ -1,6 +1,9 @@
 -- Launch raw lists of steps, below everything that makes lists: what specs of the engine share.
 
 local core = require("luactr.core")
+local group = require("support.group")
+local support = require("support")
+
 local sys = core.sys
 
 local launch = {}
@@ -47,6 +50,15 @@ function launch.start(steps, options)
   }
 end
 
+--- Wait until PID 1 has shed what it needs no more, which it does after the payload's exec.
+function launch.await_shed(process)
+  local path = ("/proc/%d/fd"):format(process:pid())
+  assert(group.eventually(function()
+    local left = assert(sys.readdir(path))
+    return #left <= 1 and support.read(("/proc/%d/comm"):format(process:pid())) == "luactr-init\n"
+  end), "PID 1 keeps what it had")
+end
+
 --- Run a list of steps to the end; slot "out" is a pipe. Returns how it ended, with `event` (a list
 --- of what launch() said last) and `output`.
 function launch.run(steps, options)
@@ -60,7 +72,7 @@ function launch.run(steps, options)
   writer:close()
   local event = { process:launch() }
   local output = launch.read_all(reader)
-  local ended = assert(process:wait(20))
+  local ended = assert(process:wait(120))
   ended.event = event
   ended.output = output
   return ended

@@ -11,7 +11,7 @@ local sys = core.sys
 
 local process = {}
 
-local PATIENCE <const> = 20 -- seconds; a spec that needs them has failed, however slow the machine
+local PATIENCE <const> = 120 -- seconds; a spec that needs them has failed, however slow the machine
 local CHUNK <const> = 65536
 
 ---@class support.Process

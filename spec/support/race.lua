@@ -63,7 +63,7 @@ local function run_again_and_again(attack, place, way)
   local _ <close> = start_racer(place, attack.racer)
   local before = exchanges(place)
   local ran = run.run(attack, { "lua5.4", place.recipe, user = way.owner, without = way.without,
-    timeout = 60 + ATTEMPTS, env = { XDG_RUNTIME_DIR = place.run } })
+    timeout = 300 + ATTEMPTS, env = { XDG_RUNTIME_DIR = place.run } })
   ran.exchanges = exchanges(place) - before
   return ran
 end

@@ -8,7 +8,7 @@ local sys = require("luactr.core").sys
 
 local registry = {}
 
-local PATIENCE <const> = 60 -- seconds
+local PATIENCE <const> = 180 -- seconds
 local TRIES <const> = 5
 
 local CONFIG <const> = [[

@@ -13,7 +13,7 @@ local sys = core.sys
 local Screen = {}
 Screen.__index = Screen
 
-local PATIENCE <const> = 30 -- seconds; a spec that needs them has failed, however slow the machine
+local PATIENCE <const> = 120 -- seconds; a spec that needs them has failed, however slow the machine
 local PAUSE <const> = 0.03
 
 function Screen:tmux(...)

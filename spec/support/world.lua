@@ -11,7 +11,7 @@ local lfs = require("lfs")
 local system = require("system")
 local support = require("support")
 
-local PATIENCE <const> = 10.0 -- seconds
+local PATIENCE <const> = 60.0 -- seconds
 local PAUSE <const> = 0.02
 
 local world = {}

@@ -7,7 +7,7 @@ local world = require("support.world")
 
 local it, user_it = support.it(it, pending, "root"), support.it(it, pending, "root", "stranger")
 
-local PATIENCE <const> = 30 -- seconds
+local PATIENCE <const> = 120 -- seconds
 
 local function eventually(holds)
   local deadline = sys.clock_gettime() + PATIENCE

@@ -78,7 +78,7 @@ local function run_on_terminal(options)
       #words + 1, words)
   end
   local session <close> = process.start(table.move(options, 1, #options, #words + 1, words))
-  local how = session:wait(options.timeout or 60)
+  local how = session:wait(options.timeout or 300)
   return { code = how.code, signal = how.signal, stderr = "",
     stdout = (session.stdout:gsub("\r", "")) }
 end
