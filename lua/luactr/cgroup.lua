@@ -143,21 +143,38 @@ local function write_all(handle, compiled)
   return warnings
 end
 
---- Make the container's directories and write its limits.
----@param compiled luactr.cgroup.compiled
----@return luactr.cgroup? handle
----@return table|string[] err the error; beside a handle, limits that are not enforced
-function M.open(compiled)
+-- The last value: whether somebody has removed a directory meanwhile.
+local function try_open(compiled, keeper)
   local handle = core.cgroup.create(compiled.id)
   local fine, err = add_places(handle, compiled)
-  if fine then
+  local is_gone = fine and keeper and not keeper:hold(handle)
+  if fine and not is_gone then
     fine, err = write_all(handle, compiled)
   end
-  if not fine then
+  if not fine or is_gone then
     handle:close()
-    return nil, err
+    return nil, err, is_gone
   end
   return handle, fine
+end
+
+local TRIES <const> = 16 -- against who removes what is empty
+
+--- Make the container's directories and write its limits.
+---@param compiled luactr.cgroup.compiled
+---@param keeper? { hold: fun(self, handle: luactr.cgroup): boolean } keeps others from removing
+---  what is empty; false: somebody has, and nothing of the keeper's is in there any more
+---@return luactr.cgroup? handle
+---@return table|string[] err the error; beside a handle, limits that are not enforced
+function M.open(compiled, keeper)
+  for _ = 1, TRIES do
+    local handle, err, is_gone = try_open(compiled, keeper)
+    if not is_gone then
+      return handle, err
+    end
+  end
+  local errno <const> = core.sys.errno.ENOENT
+  return nil, failure(compiled, "mkdir", core.sys.strerror(errno), errno, compiled.path)
 end
 
 local MOST_BESIDE <const> = 100

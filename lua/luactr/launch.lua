@@ -354,7 +354,7 @@ local function open_cgroup(box, run, host)
   if run.options.pod then
     enter_pod(box.plan.cgroup, run.options.pod)
   end
-  local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup)
+  local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup, run.scope)
   local is_chosen = box.plan.spec.cgroup or run.scope or run.options.life
   if not cgroup and err.code == "EEXIST" and not is_chosen then
     cgroup, err = require("luactr.cgroup").open_beside(box.plan.cgroup)
@@ -363,9 +363,6 @@ local function open_cgroup(box, run, host)
     return nil, err
   end
   run.cgroup = run:own(cgroup)
-  if run.scope then
-    run.scope:hold(cgroup)
-  end
   run:warn(err) -- beside a handle: limits that the kernel refused
   if run.id_maps and host.privileged then
     require("luactr.cgroup.owner").give(cgroup, box.plan, run.id_maps)

@@ -61,6 +61,23 @@ describe("luactr.cgroup #system #layout #root", function()
       assert.is_true(handle:close())
     end)
 
+    it("makes directories again that somebody takes away while they are empty", function()
+      local rounds = 0
+      local keeper = { hold = function(_, handle)
+        rounds = rounds + 1
+        return rounds > 2 or not assert(sys.rmdir(handle:paths()[1].path))
+      end }
+      local handle <close> = assert(cgroup.open((compile()), keeper))
+      assert.equal(3, rounds)
+      for _, directory in ipairs(handle:paths()) do assert.is_true(exists(directory.path)) end
+    end)
+
+    it("gives up on directories that are always taken away", function()
+      local keeper = { hold = function() return false end }
+      local handle, err = cgroup.open((compile()), keeper)
+      assert.same({ nil, "ENOENT", "mkdir" }, { handle, err.code, err.op })
+    end)
+
     it("is undone by collection", function()
       local path = open():paths()[1].path
       collectgarbage()

@@ -3,9 +3,12 @@
 local engines = require("support.engines")
 local support = require("support")
 
--- On cgroup v1 systemd may still remove a directory in the moment between its making and its use.
-local it = support.it(it, pending, "root", "layout:v2", "program:systemctl",
-  "file:/lib/systemd/systemd", "program:busybox")
+-- On cgroup v1, where systemd may remove a directory before the container is in it, they are for
+-- scripts/test --engines alone: that its start tries again then is seen by cgroup_spec.
+local NEEDS <const> = { "root", "program:systemctl", "file:/lib/systemd/systemd",
+  "program:busybox", not engines.wanted and "layout:v2" or nil }
+
+local it = support.it(it, pending, table.unpack(NEEDS))
 
 local CONFIG <const> = [[{
   "ociVersion": "1.2.0",
@@ -18,11 +21,11 @@ local CONFIG <const> = [[{
     "cgroupsPath": %s, "resources": { "memory": { "limit": 67108864 }, "pids": { "limit": 40 } } }
 }]]
 
-describe("a scope of systemd's #system #systemd", function()
+describe("a scope of systemd's #system #systemd #engines", function()
   local room, top
 
   setup(function()
-    if not support.lacks("root", "layout:v2", "program:systemctl", "file:/lib/systemd/systemd") then
+    if not support.lacks(table.unpack(NEEDS)) then
       room = engines.room "systemd"
       top = room:must { "systemctl", "show", "--property=ControlGroup", "--value" }
     end
@@ -65,10 +68,12 @@ describe("a scope of systemd's #system #systemd", function()
       local path = recipe("names", [[scope = { slice = "spec-a.slice", name = "web.scope" },
         limits = { memory = "64M" }, command = { "cat", "/proc/self/cgroup" }]])
       local cgroups, place = must(path), top .. "/spec.slice/spec-a.slice/web.scope/container"
+      assert.matches(":" .. place .. "\n", cgroups, 1, true)
       for line in cgroups:gmatch("[^\n]+") do
         local found = line:match(":(/.*)$")
-        -- systemd's own hierarchy of v1 knows no other directory
-        assert.is_truthy(found == place or found .. "/container" == place, line .. " not " .. place)
+        -- systemd's own hierarchy of v1 knows no other directory, and luactr uses not all of them
+        assert.is_truthy(found == place or found .. "/container" == place or found == "/",
+          line .. " not " .. place)
       end
       is_gone "web.scope"
     end)

@@ -235,15 +235,29 @@ local function step_aside(self)
   return done, message, errno
 end
 
+-- What says that a directory is not there any more.
+local GONE <const> = { [sys.errno.ENOENT] = true, [sys.errno.ENODEV] = true }
+
 --- systemd removes what is empty below a scope, in hierarchies of cgroup v1 that it has no use for:
---- so the one who waits goes there. Of the limit for processes he takes no part.
+--- so the one who waits goes there, before anything else is done. Of the limit for processes he
+--- takes no part.
 ---@param cgroup luactr.cgroup
+---@return boolean held false: a directory is gone, and he is where he was
 function Scope:hold(cgroup)
+  local held, pid = {}, self.waiting.child:pid()
   for _, place in ipairs(cgroup:paths()) do
     if place.version == 1 and not place.name:find("pids", 1, true) then
-      enter(place.path, self.waiting.child:pid())
+      local done, _, errno = enter(place.path, pid)
+      if not done and GONE[errno] then
+        for _, path in ipairs(held) do
+          enter(path:match("^(.*)/"), pid)
+        end
+        return false
+      end
+      held[#held + 1] = place.path
     end
   end
+  return true
 end
 
 --- The fd by which a process that writes "0" is counted among the scope's on cgroup v1, where that
