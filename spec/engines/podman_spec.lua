@@ -29,6 +29,27 @@ spec:
         env: [{name: WHO, value: client}]
 ]]
 
+local POD <const> = [[
+apiVersion: v1
+kind: Pod
+metadata: {name: site}
+spec:
+  restartPolicy: Never
+  volumes:
+  - {name: pages, hostPath: {path: %s, type: Directory}}
+  initContainers:
+  - name: writer
+    image: localhost/box:1
+    command: [sh, -c, "echo made >/pages/index.html"]
+    volumeMounts: [{name: pages, mountPath: /pages}]
+  containers:
+  - name: server
+    image: localhost/box:1
+    command: [sh, -c, "exec httpd -f -p 8080 -h /pages 2>&1"]
+    volumeMounts: [{name: pages, mountPath: /pages, readOnly: true}]
+    securityContext: {capabilities: {drop: [all]}, allowPrivilegeEscalation: false}
+]]
+
 -- What plays the pause program of pods.
 local CONFIGURATION <const> = [[
 [engine]
@@ -143,6 +164,10 @@ describe("podman #engines", function()
     must("rm", "-f", "-t", "0", "meters")
   end)
 
+  it("needs no more than half a megabyte for a small program", function()
+    must("run", "--rm", "--network=none", "--memory=512k", engines.image, "true")
+  end)
+
   it("sets what a container may do", function()
     local printed = must("run", "--rm", "--network=none", "--read-only", "--tmpfs=/tmp",
       "--volume=" .. room.dir.path .. ":/host:ro", "--cap-drop=ALL", "--cap-add=CHOWN",
@@ -173,6 +198,19 @@ describe("podman #engines", function()
     end)
     assert.equal("1000 client", must("exec", "web-pod-0-client", "sh", "-c", "echo $(id -u) $WHO"))
     must("play", "kube", "--down", path)
+    assert.equal("", must("ps", "-aq"))
+  end)
+
+  it("plays a Pod of Kubernetes, with one that comes before its others", function()
+    local path = room.dir:write("site.yml", POD:format(room.dir:mkdir("pages")))
+    must("kube", "play", "--network=none", path)
+    engines.await("the server", function()
+      return podman("exec", "site-server", "wget", "-qO-", "http://127.0.0.1:8080/").stdout
+        == "made\n"
+    end)
+    assert.equal("ro\n0000000000000000", must("exec", "site-server", "sh", "-c",
+      "touch /pages/x 2>/dev/null || echo ro; sed -n 's/^CapBnd:.//p' /proc/1/status"))
+    must("kube", "down", path)
     assert.equal("", must("ps", "-aq"))
   end)
 
