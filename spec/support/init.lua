@@ -287,6 +287,7 @@ local NEEDS <const> = {
   user = function() return status_field("Uid") ~= "0" end,
   controller = function(name) return support.controller(name) ~= nil end,
   layout = function(name) return support.layout() == name end,
+  devices = function() return support.layout() == "v2" or support.controller("devices") ~= nil end,
   program = function(name) return program_path(name) ~= nil end,
   stranger = stranger_runs_luactr,
   idmapped = maps_files,
@@ -307,7 +308,7 @@ end
 --- In an `it`: the rest is pending, with the reason, unless the host meets all the needs:
 --- "root", "user" (not root), "stranger" (somebody else can run luactr),
 --- "idmapped" (files of temporary directories can be), "int80" (i386's system calls), "fuse",
---- "controller:memory",
+--- "controller:memory", "devices" (rules for them, which need no controller on v2),
 --- "layout:v2", "program:busybox", "file:/dev/kvm".
 function support.needs(...)
   local lacking = support.lacks(...)
