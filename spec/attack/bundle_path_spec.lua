@@ -127,7 +127,7 @@ end
 
 local PLANTED <const> = {
   ["refused: the image's console is a link to the host"] =
-    planted("dev/console", "/new", "ENOENT"),
+    planted("dev/console", "/new", "/dev/console of the root is a link that leads nowhere"),
   ["refused: its directory of terminals is"] =
     planted("dev/pts", "/dir", "mount devpts on /dev/pts"),
   ["refused: what makes terminals is"] = planted("dev/ptmx", "/ptmx", "the link /dev/ptmx"),

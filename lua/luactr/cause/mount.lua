@@ -426,6 +426,9 @@ M.mount_setattr = {
 }
 
 M.console = {
+  { code = "ENOENT", aux = "target", guess = true,
+    cause = "/dev/console of the root is a link that leads nowhere in it",
+    remedy = "take the link out of the root, or mount a tmpfs on /dev" },
   { code = { "ENOENT", "ENODEV" }, guess = true,
     cause = "the container has no devpts of its own on /dev/pts",
     remedy = "leave /dev/pts to luactr, or say tty = false" },
