@@ -33,14 +33,23 @@ end
 
 ---- the kinds of things; each function returns { [identity] = description }
 
+local KERNEL_THREAD <const> = 0x00200000 -- PF_KTHREAD
+
+-- Most processes are the kernel's, whose parents never change: each is read once.
+local kernel_threads = {}
+
 -- pid -> parent's pid and state letter, for all processes. The name may hold blanks and brackets.
 local function read_processes()
   local processes = {}
   for _, name in ipairs(names("/proc")) do
-    local stat = name:match("^%d+$") and read("/proc/" .. name .. "/stat")
+    local pid = name:find("^%d+$") and tonumber(name)
+    local stat = pid and not kernel_threads[pid] and read("/proc/" .. name .. "/stat")
     if stat then
-      local state, parent = stat:match("^.*%) (%S) (%d+)")
-      processes[tonumber(name)] = { state = state, parent = tonumber(parent) }
+      local state, parent, flags = stat:match("^.*%) (%S) (%d+) %S+ %S+ %S+ %S+ (%d+)")
+      processes[pid] = { state = state, parent = tonumber(parent) }
+      kernel_threads[pid] = tonumber(flags or 0) & KERNEL_THREAD ~= 0 and processes[pid] or nil
+    elseif pid then
+      processes[pid] = kernel_threads[pid]
     end
   end
   return processes
