@@ -95,10 +95,10 @@ describe("a copy #attack", function()
   specs {
     attack = "copy-through-symlink",
     image = function(dir, place)
-      support.must { "ln", "-s", place.host, place.image .. "/leak" }
-      support.must { "ln", "-s", place.host .. "/secret", place.image .. "/file" }
-      support.must { "ln", "-s", ("../"):rep(20) .. place.host, place.image .. "/dots" }
-      support.must { "ln", "-s", "/proc/self/root" .. place.host, place.image .. "/magic" }
+      support.symlink(place.host, place.image .. "/leak")
+      support.symlink(place.host .. "/secret", place.image .. "/file")
+      support.symlink(("../"):rep(20) .. place.host, place.image .. "/dots")
+      support.symlink("/proc/self/root" .. place.host, place.image .. "/magic")
       dir:write("in/secret", "pwned")
     end,
     tries = function(box, place, try)
@@ -156,7 +156,7 @@ describe("a copy #attack", function()
   specs {
     attack = "archive-links",
     image = function(_, place)
-      support.must { "ln", "-s", place.host, place.image .. "/tmp/old" }
+      support.symlink(place.host, place.image .. "/tmp/old")
     end,
     tries = function(box, place, try)
       for _, entries in ipairs {
@@ -277,7 +277,7 @@ describe("a race with a copy #attack", function()
   local function prepare(dir, place)
     dir:write("volume/dest/secret", "inside")
     dir:write("volume/dest/dir/file", "inside")
-    support.must { "ln", "-s", place.host, place.volume .. "/link" }
+    support.symlink(place.host, place.volume .. "/link")
     for i = 1, 20 do dir:write("in/" .. i, "copied") end
     dir:write("in/secret", "copied")
     dir:write("in/dir/file", "copied")

@@ -60,7 +60,7 @@ describe("a command that enters a container #attack", function()
     image = function(_, place)
       support.write(place.host .. "/passwd", "victim:x:0:0::/:/bin/sh\n")
       os.remove(place.image .. "/etc/passwd")
-      support.must { "ln", "-s", place.host .. "/passwd", place.image .. "/etc/passwd" }
+      support.symlink(place.host .. "/passwd", place.image .. "/etc/passwd")
     end,
     twin = { fields = enter(1, ENTERED) },
   }

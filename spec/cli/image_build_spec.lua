@@ -15,7 +15,7 @@ describe("luactr image build #cli", function()
     world.check()
     dir = support.tmpdir()
     dir:mkdir("context")
-    support.must { "cp", "/bin/busybox", dir.path .. "/context/sh" }
+    support.copy("/bin/busybox", dir.path .. "/context/sh")
   end)
 
   after_each(function()

@@ -29,7 +29,7 @@ describe("several at once #cli", function()
 
   local function recipe(text)
     local root = dir:mkdir("root/bin"):match("^(.*)/bin$")
-    support.must { "cp", "/bin/busybox", root .. "/bin/sh" }
+    support.copy("/bin/busybox", root .. "/bin/sh")
     return dir:write("recipe.lua", HEAD:format(root) .. text)
   end
 

@@ -101,9 +101,9 @@ describe("luactr oci on a container #cli", function()
     world.check()
     dir = support.tmpdir()
     dir:mkdir("rootfs/bin")
-    support.must { "cp", "/bin/busybox", dir .. "/rootfs/bin/busybox" }
+    support.copy("/bin/busybox", dir .. "/rootfs/bin/busybox")
     for _, name in ipairs { "sh", "sleep", "cat", "id", "tty" } do
-      support.must { "ln", "-s", "busybox", dir .. "/rootfs/bin/" .. name }
+      support.symlink("busybox", dir .. "/rootfs/bin/" .. name)
     end
   end)
 

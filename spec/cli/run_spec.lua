@@ -22,7 +22,7 @@ describe("luactr run #cli", function()
   -- A recipe of a container with a shell; its path.
   local function recipe(command, more)
     local root = dir:mkdir("root/bin"):match("^(.*)/bin$")
-    support.must { "cp", "/bin/busybox", root .. "/bin/sh" }
+    support.copy("/bin/busybox", root .. "/bin/sh")
     return dir:write("recipe.lua", ([[
 local ctr = require "luactr"
 return ctr.container { name = "run-spec", rootfs = %q, command = { %s }, %s }
@@ -83,7 +83,7 @@ return ctr.container { name = "run-spec", rootfs = %q, command = { %s }, %s }
     it("forwards " .. name, function()
       local path = shell(("trap 'echo got; exit 3' %s; echo ready; while :; do sleep 0.02; done")
         :format(name))
-      support.must { "ln", "-s", "sh", dir.path .. "/root/bin/sleep" }
+      support.symlink("sh", dir.path .. "/root/bin/sleep")
       local luactr <close> = process.start { support.luactr_program, path }
       luactr:expect("ready")
       luactr:signal(name)

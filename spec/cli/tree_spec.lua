@@ -81,7 +81,7 @@ describe("luactr tree #cli", function()
 
   it("goes down through a container in the container", function()
     local program = here.dir.path .. "/luactr"
-    support.must { "cp", support.luactr_program, program }
+    support.copy(support.luactr_program, program)
     local more = ([[seccomp = "unconfined", masked_paths = {}, readonly_paths = {},
       mounts = { ctr.tmpfs("/run", "16M"), ctr.file("/inner.lua", %q) },]]):format(NESTED)
     here:close()

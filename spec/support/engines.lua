@@ -62,7 +62,7 @@ function engines.make_root(dir, name)
     dir:mkdir(name .. "/" .. part)
   end
   local root = dir.path .. "/" .. name
-  support.must { "cp", "/bin/busybox", root .. "/bin/busybox" }
+  support.copy("/bin/busybox", root .. "/bin/busybox")
   support.must { root .. "/bin/busybox", "--install", "-s", root .. "/bin" }
   for applet in lfs.dir(root .. "/bin") do
     local path = root .. "/bin/" .. applet

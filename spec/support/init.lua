@@ -18,6 +18,18 @@ function support.write(path, text)
   assert(file:write(text))
 end
 
+--- Copy a file with its mode, as cp(1) would, but without a process: some specs do nothing slower.
+function support.copy(from, to)
+  local sys = require("luactr.sys")
+  support.write(to, support.read(from))
+  assert(sys.chmod(to, assert(sys.stat(from)).mode))
+end
+
+--- Make `path` a symbolic link with this text.
+function support.symlink(text, path)
+  assert(require("luactr.sys").symlink(text, path))
+end
+
 local function remove_tree(path)
   if lfs.symlinkattributes(path, "mode") == "directory" then
     for name in lfs.dir(path) do
@@ -42,12 +54,12 @@ function Directory:mkdir(name)
   return path
 end
 
---- Write a file below the directory; `mode` as chmod(1) takes it. Returns its path.
+--- Write a file below the directory, with a mode ("0755"). Returns its path.
 function Directory:write(name, text, mode)
   if name:find("/") then self:mkdir(name:match("^(.*)/")) end
   local path = self.path .. "/" .. name
   support.write(path, text)
-  if mode then support.must { "chmod", mode, path } end
+  if mode then assert(require("luactr.sys").chmod(path, mode)) end
   return path
 end
 
@@ -87,7 +99,7 @@ end
 ---@field without? table system calls that it does not have: see support.without
 
 local function argument_list(options)
-  local argv = { "env", "timeout", "--signal=KILL", options.timeout or 300 }
+  local argv = { "timeout", "--signal=KILL", options.timeout or 300 }
   if options.user then
     table.move({ "setpriv", "--reuid", options.user, "--regid", options.user,
       "--clear-groups", "--" }, 1, 7, #argv + 1, argv)
@@ -95,7 +107,7 @@ local function argument_list(options)
   if options.without then
     argv = require("support.without").wrap(options.without, argv)
   end
-  argv[#argv + 1] = "env"
+  if options.env and next(options.env) then argv[#argv + 1] = "env" end
   for name, value in pairs(options.env or {}) do argv[#argv + 1] = name .. "=" .. value end
   table.move(options, 1, #options, #argv + 1, argv)
   for i, word in ipairs(argv) do argv[i] = tostring(word) end
@@ -115,7 +127,7 @@ local function become(options, argv, dir)
     end
   end
   if options.cwd then assert(sys.chdir(options.cwd)) end
-  return sys.exec("/usr/bin/env", argv)
+  return sys.exec("/usr/bin/timeout", argv)
 end
 
 --- Run a program to its end: { code=, signal=, stdout=, stderr= }. For a signal, code is 128+n.

@@ -18,7 +18,7 @@ describe("luactr.security.scheduling #system", function()
     local built = support.run { "gcc", "-O1", "-static", "-o", dir.path .. "/root/attributes",
       "spec/support/attributes.c" }
     assert.equal(0, built.code, built.stderr)
-    assert.equal(0, support.run({ "cp", "/bin/busybox", dir.path .. "/root/busybox" }).code)
+    support.copy("/bin/busybox", dir.path .. "/root/busybox")
   end)
 
   teardown(function() dir:close() end)

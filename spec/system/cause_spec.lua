@@ -25,7 +25,7 @@ describe("luactr.cause #system", function()
   local function root(files)
     dir:mkdir("root/tmp")
     dir:mkdir("root/bin")
-    support.must { "cp", BUSYBOX, dir.path .. "/root/bin/sh" }
+    support.copy(BUSYBOX, dir.path .. "/root/bin/sh")
     for path, text in pairs(files or {}) do
       dir:write("root/" .. path, text, "0755")
     end
@@ -64,7 +64,7 @@ describe("luactr.cause #system", function()
 
     it("is there, its loader is not", function()
       local path = root()
-      support.must { "cp", "/usr/bin/env", path .. "/bin/env" }
+      support.copy("/usr/bin/env", path .. "/bin/env")
       assert_cause(failure { rootfs = path, command = { "/bin/env" } }, "ENOENT",
         "/bin/env is there, but the loader that it was linked for is not: /lib")
     end)
@@ -188,8 +188,8 @@ describe("luactr.cause #system", function()
 
     it("goes over a circle of links", function()
       local path = root()
-      support.must { "ln", "-s", "b", path .. "/a" }
-      support.must { "ln", "-s", "a", path .. "/b" }
+      support.symlink("b", path .. "/a")
+      support.symlink("a", path .. "/b")
       assert_cause(with(ctr.tmpfs("/a/x"), path), "ELOOP",
         "symbolic links on the way to /a/x lead in a circle")
     end)

@@ -20,9 +20,9 @@ describe("layers by fuse-overlayfs #system", function()
     root = dir:mkdir "root"
     dir:mkdir "root/bin"
     for _, name in ipairs { "sh", "cat", "rm", "dd", "ls", "sleep" } do
-      support.must { "ln", "-s", "busybox", root .. "/bin/" .. name }
+      support.symlink("busybox", root .. "/bin/" .. name)
     end
-    support.must { "cp", "/bin/busybox", root .. "/bin/busybox" }
+    support.copy("/bin/busybox", root .. "/bin/busybox")
     dir:write("root/below", "below\n")
     dir:write("top/over", "top\n")
     dir:mkdir "run"

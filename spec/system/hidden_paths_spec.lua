@@ -13,13 +13,13 @@ describe("hidden paths #system", function()
     dir = support.tmpdir()
     root = dir:mkdir("root")
     dir:mkdir("root/bin")
-    support.must { "cp", "/bin/busybox", root .. "/bin/sh" }
+    support.copy("/bin/busybox", root .. "/bin/sh")
     for _, name in ipairs { "cat", "ls", "stat", "umount" } do
-      support.must { "ln", "-s", "sh", root .. "/bin/" .. name }
+      support.symlink("sh", root .. "/bin/" .. name)
     end
     dir:write("root/etc/secret", "secret")
     dir:write("root/srv/private/secret", "secret")
-    support.must { "ln", "-s", "srv/private", root .. "/link" }
+    support.symlink("srv/private", root .. "/link")
     world.check()
   end)
 

@@ -18,7 +18,7 @@ local function place()
   local dir = support.tmpdir()
   assert(sys.chmod(dir.path, "0700"))
   for _, name in ipairs { "bin", "proc", "dev", "sys", "d" } do dir:mkdir("root/" .. name) end
-  support.must { "cp", BUSYBOX, dir .. "/root/bin/busybox" }
+  support.copy(BUSYBOX, dir .. "/root/bin/busybox")
   dir:write("data/file", "text\n")
   dir:write("data/sub/other", "more\n")
   assert(sys.chown(dir .. "/data/file", 5, 6))

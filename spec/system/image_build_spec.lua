@@ -18,7 +18,7 @@ describe("ctr.image.build #system", function()
   setup(function()
     shared = support.tmpdir()
     shared:mkdir("root/bin")
-    support.must { "cp", "/bin/busybox", shared.path .. "/root/bin/sh" }
+    support.copy("/bin/busybox", shared.path .. "/root/bin/sh")
     shared:write("root/etc/passwd", "root:x:0:0::/:/bin/sh\napp:x:7:8::/:/bin/sh\n")
     shared:write("root/etc/group", "staff:x:9:\n")
   end)

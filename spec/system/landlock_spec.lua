@@ -24,10 +24,10 @@ describe("landlock #system #layout", function()
   setup(function()
     dir = support.tmpdir()
     dir:mkdir("root/bin")
-    support.must { "cp", support.program "reach", dir.path .. "/root/bin/reach" }
+    support.copy(support.program "reach", dir.path .. "/root/bin/reach")
     for _, name in ipairs { "sh", "cat", "ls", "mv", "ln", "rm", "mkdir", "mknod", "mkfifo",
       "mount", "umount" } do
-      support.must { "cp", "/bin/busybox", dir.path .. "/root/bin/" .. name }
+      support.copy("/bin/busybox", dir.path .. "/root/bin/" .. name)
     end
   end)
 

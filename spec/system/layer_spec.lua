@@ -288,7 +288,7 @@ describe("luactr.image.layer #system", function()
       dir:write("b/file", "hello", "0640")
       dir:write("a", "x")
       support.must { "ln", dir.path .. "/a", dir.path .. "/z" }
-      support.must { "ln", "-s", "a", dir.path .. "/link" }
+      support.symlink("a", dir.path .. "/link")
       return dir
     end
 

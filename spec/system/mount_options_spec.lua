@@ -126,7 +126,7 @@ run(ctr.bind(DIR .. "/t", "/x", { options = { %s } }), "cat /proc/self/mounts")
 
   it("nosymfollow keeps links from being followed", function()
     dir:write("file", "text")
-    support.must { "ln", "-s", "file", dir.path .. "/link" }
+    support.symlink("file", dir.path .. "/link")
     assert.are.equal("text", output({ ctr.bind(dir.path, "/x") }, "cat /x/link"))
     assert.matches("Too many levels",
       output({ ctr.bind(dir.path, "/x", { nosymfollow = true }) }, "cat /x/link"))
@@ -303,7 +303,7 @@ run(ctr.tmpfs("/tmp"), %q, { rootfs = DIR .. "/t", readonly = %s })
   describe("links", function()
     before_each(function()
       dir:write("file", "text")
-      support.must { "ln", "-s", "file", dir.path .. "/link" }
+      support.symlink("file", dir.path .. "/link")
     end)
 
     it("of the source may be bound themselves", function()

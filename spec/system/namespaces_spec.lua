@@ -18,8 +18,8 @@ describe("luactr.namespaces #system #layout", function()
   setup(function()
     dir = support.tmpdir()
     dir:mkdir("root")
-    support.must { "cp", support.program "attributes", dir.path .. "/root/attributes" }
-    assert.equal(0, support.run({ "cp", "/bin/busybox", dir.path .. "/root/busybox" }).code)
+    support.copy(support.program "attributes", dir.path .. "/root/attributes")
+    support.copy("/bin/busybox", dir.path .. "/root/busybox")
   end)
 
   teardown(function() dir:close() end)

@@ -22,7 +22,7 @@ local INNER <const> = [[
 local function nested(fields, inner)
   local dir <close> = support.tmpdir()
   local luactr = dir.path .. "/luactr"
-  support.must { "cp", support.luactr_program, luactr }
+  support.copy(support.luactr_program, luactr)
   assert(sys.chmod(dir.path, "0755"))
   local raw = {
     rootfs = ctr.rootfs.host { "cat", luactr }, seccomp = "unconfined",

@@ -18,8 +18,8 @@ describe("seccomp.notify #system", function()
   setup(function()
     dir = support.tmpdir()
     dir:mkdir("root/tmp")
-    support.must { "cp", support.program "calls", dir.path .. "/root/calls" }
-    support.must { "cp", "/bin/busybox", dir.path .. "/root/busybox" }
+    support.copy(support.program "calls", dir.path .. "/root/calls")
+    support.copy("/bin/busybox", dir.path .. "/root/busybox")
   end)
 
   teardown(function() dir:close() end)

@@ -31,7 +31,7 @@ describe("config.json #system", function()
     world.check()
     dir = support.tmpdir()
     dir:mkdir("rootfs/bin")
-    support.must { "cp", "/bin/busybox", dir.path .. "/rootfs/bin/busybox" }
+    support.copy("/bin/busybox", dir.path .. "/rootfs/bin/busybox")
     for _, name in ipairs(APPLETS) do
       assert(sys.symlink("busybox", dir.path .. "/rootfs/bin/" .. name))
     end

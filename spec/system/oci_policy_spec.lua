@@ -32,7 +32,7 @@ describe("recipes for containers of bundles #system", function()
     host = require("luactr.oci.host").facts(dir.path .. "/root")
     host.oci_recipes = dir:mkdir("oci.d")
     dir:mkdir("bundle/rootfs/proc")
-    support.must { "cp", "/bin/busybox", dir.path .. "/bundle/rootfs/busybox" }
+    support.copy("/bin/busybox", dir.path .. "/bundle/rootfs/busybox")
   end)
 
   after_each(function()
@@ -145,7 +145,7 @@ describe("recipes for containers of bundles #system", function()
   describe("that ship", function()
     local function install(name)
       dir:mkdir("oci.d/allowed")
-      support.must { "cp", "lua/oci.d/" .. name, dir.path .. "/oci.d/" .. name }
+      support.copy("lua/oci.d/" .. name, dir.path .. "/oci.d/" .. name)
     end
 
     --- What it writes to its memory.

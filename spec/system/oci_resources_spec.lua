@@ -22,7 +22,7 @@ describe("linux.resources #system #layout", function()
     dir = support.tmpdir()
     dir:mkdir("rootfs/bin")
     dir:mkdir("rootfs/dev")
-    support.must { "cp", "/bin/busybox", dir.path .. "/rootfs/bin/busybox" }
+    support.copy("/bin/busybox", dir.path .. "/rootfs/bin/busybox")
     assert(sys.symlink("busybox", dir.path .. "/rootfs/bin/sh"))
     host = require("luactr.oci.host").facts(dir.path .. "/root")
   end)

@@ -47,7 +47,7 @@ describe("an option #system", function()
     support.write(dir.path .. "/root/bin/busybox", support.read("/bin/busybox"))
     support.must { "chmod", "755", dir.path .. "/root/bin/busybox" }
     for _, name in ipairs { "ls", "touch", "grep", "cat", "df", "awk", "wc", "stat", "echo" } do
-      support.must { "ln", "-s", "busybox", dir.path .. "/root/bin/" .. name }
+      support.symlink("busybox", dir.path .. "/root/bin/" .. name)
     end
   end)
 

@@ -41,7 +41,7 @@ describe("overlays #system #layout", function()
 
   local function shell_root(name)
     dir:mkdir(name .. "/bin")
-    support.must { "cp", "/bin/busybox", at(name) .. "/bin/sh" }
+    support.copy("/bin/busybox", at(name) .. "/bin/sh")
     return at(name)
   end
 
@@ -137,7 +137,7 @@ describe("overlays #system #layout", function()
 
     it("write no more than their size", function()
       local rootfs = ctr.rootfs.overlay { lower = shell_root("system"), size = "1M" }
-      support.must { "ln", "-s", "sh", at("system") .. "/bin/dd" }
+      support.symlink("sh", at("system") .. "/bin/dd")
       assert.matches("No space left", output({ rootfs = rootfs },
         "dd if=/dev/zero of=/big bs=64k count=32"))
     end)
@@ -151,7 +151,7 @@ describe("overlays #system #layout", function()
     it("know the users of their layers", function()
       dir:write("middle/etc/passwd", "somebody:x:1234:7::/:/bin/sh\n")
       local rootfs = ctr.rootfs.overlay { lower = { at("middle"), shell_root("system") } }
-      support.must { "ln", "-s", "sh", at("system") .. "/bin/id" }
+      support.symlink("sh", at("system") .. "/bin/id")
       assert.are.equal("1234", output({ rootfs = rootfs, user = "somebody" }, "id -u"))
     end)
 
@@ -172,8 +172,8 @@ return ctr.container { rootfs = ctr.rootfs.overlay { lower = %q }, stdin = "null
     it("leave nothing of the host to who joins", function()
       support.must { "chmod", "755", dir.path }
       local root = shell_root("system")
-      support.must { "ln", "-s", "sh", root .. "/bin/ls" }
-      support.must { "ln", "-s", "sh", root .. "/bin/sleep" }
+      support.symlink("sh", root .. "/bin/ls")
+      support.symlink("sh", root .. "/bin/sleep")
       for _, map in ipairs { false, "auto", { uid = { { inside = 0, outside = 70000, count = 9 } },
         gid = { { inside = 0, outside = 70000, count = 9 } } } } do
         local box <close> = ctr.container { rootfs = ctr.rootfs.overlay { lower = root },

@@ -55,7 +55,7 @@ describe("roots #system", function()
     end
     dir:write(name .. "/bin/sh", support.read("/bin/busybox"), "0755")
     for _, program in ipairs { "cat", "ls", "id", "dd" } do
-      support.must { "ln", "-s", "sh", at(name) .. "/bin/" .. program }
+      support.symlink("sh", at(name) .. "/bin/" .. program)
     end
     dir:write(name .. "/file", text or "text")
     return at(name)

@@ -38,7 +38,7 @@ local function shown(fields, script)
   dir:mkdir "root/bin"
   dir:mkdir "data"
   dir:write("data/mine", "mine\n")
-  support.must { "cp", BUSYBOX, dir .. "/root/bin/busybox" }
+  support.copy(BUSYBOX, dir .. "/root/bin/busybox")
   support.must { "chown", "-R", USER, dir.path }
   local result = run_recipe(([[
     local ctr = require "luactr"

@@ -195,7 +195,7 @@ end
   end)
 
   it("copies a link, if that is asked for", function()
-    support.must { "ln", "-s", "somewhere", dir.path .. "/link" }
+    support.symlink("somewhere", dir.path .. "/link")
     local c <close> = start()
     assert(c.box:mount(ctr.bind(dir.path .. "/link", "/l", { options = { "copy-symlink" } })))
     assert.are.equal("somewhere", c.run("readlink /l"))

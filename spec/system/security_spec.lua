@@ -13,8 +13,8 @@ describe("luactr.security #system", function()
   setup(function()
     dir = support.tmpdir()
     calls = dir:mkdir("root") .. "/calls"
-    support.must { "cp", support.program "calls", calls }
-    support.must { "cp", "/bin/busybox", dir.path .. "/root/busybox" }
+    support.copy(support.program "calls", calls)
+    support.copy("/bin/busybox", dir.path .. "/root/busybox")
   end)
 
   teardown(function() dir:close() end)

@@ -134,7 +134,7 @@ return ctr.container { rootfs = ctr.rootfs.host { "bash", "cat" }, stdin = "null
     it("has a target inside the root, whatever links lead there", function()
       dir:write("outside/secret", "secret")
       local root = dir:mkdir("root/bin"):gsub("/bin$", "")
-      support.must { "cp", "/bin/busybox", root .. "/bin/sh" }
+      support.copy("/bin/busybox", root .. "/bin/sh")
       support.must { "ln", "-s", "../../../../../../../.." .. dir.path .. "/outside",
         root .. "/link" }
       dir:write("root" .. dir.path .. "/outside/inside", "text")

@@ -17,7 +17,7 @@ describe("a terminal of the caller #system", function()
 
   setup(function()
     dir = support.tmpdir()
-    support.must { "cp", support.program "type", dir:mkdir("root") .. "/type" }
+    support.copy(support.program "type", dir:mkdir("root") .. "/type")
   end)
 
   teardown(function() dir:close() end)
