@@ -443,7 +443,7 @@ describe("luactr.container #system #layout", function()
     assert.is_true(collectgarbage("count") - memory < 100)
   end
 
-  it("leaves nothing behind after 100 runs", function()
+  it("leaves nothing behind after 100 runs #slow", function()
     repeat_runs(100)
   end)
 
