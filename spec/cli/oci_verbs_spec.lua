@@ -362,8 +362,8 @@ describe("luactr oci on a container #cli", function()
     assert.matches("^dump %-%-tree %d+ %-%-images%-dir " .. dir.path:gsub("%-", "%%-")
       .. "/images ", words)
     assert.matches("--leave-running --tcp-established", words, 1, true)
-    dir:write("criu", '#!/bin/sh\necho "(00.1) Error (criu/x.c:1): no luck" >"$7/dump.log"\nexit 1',
-      "755")
+    dir:write("criu", '#!/bin/sh\n{ echo "(00.1) Error (criu/tun.c:85): tun: no tunnels"\n'
+      .. 'echo "(00.2) Error (criu/x.c:1): no luck"; } >"$7/dump.log"\nexit 1', "755")
     assert.matches("criu: no luck", checkpoint(id).stderr, 1, true)
     assert.matches("--lazy-pages is not supported", checkpoint("--lazy-pages", id).stderr, 1, true)
     local result = support.luactr { "oci", "--root", dir .. "/state", "checkpoint", id,

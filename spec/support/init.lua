@@ -305,6 +305,7 @@ local NEEDS <const> = {
   idmapped = maps_files,
   int80 = has_int80,
   fuse = opens_fuse,
+  criu = function() return support.run({ "criu", "check" }).code == 0 end,
   file = function(path) return lfs.attributes(path, "mode") ~= nil end,
 }
 
@@ -321,6 +322,7 @@ end
 --- "root", "user" (not root), "stranger" (somebody else can run luactr),
 --- "idmapped" (files of temporary directories can be), "int80" (i386's system calls), "fuse",
 --- "controller:memory", "devices" (rules for them, which need no controller on v2),
+--- "criu" (it knows the kernel),
 --- "layout:v2", "program:busybox", "file:/dev/kvm".
 function support.needs(...)
   local lacking = support.lacks(...)
