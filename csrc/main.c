@@ -9,6 +9,7 @@
 #include <lualib.h>
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,11 +118,32 @@ static int add_traceback(lua_State *L) {
 struct invocation {
     int argc;
     char **argv;
+    bool over; /* of cli's main, with this status */
+    int status;
 };
+
+/* lua_close finalizes the oldest last. To free all memory after that, piece by piece, would take a
+ * tenth of the time of a short command: the oldest ends the process. */
+static int end_process(lua_State *L) {
+    const struct invocation *call = *(struct invocation **)lua_touserdata(L, 1);
+    if (call->over)
+        exit(call->status);
+    return 0;
+}
+
+static void end_when_finalized(lua_State *L, struct invocation *call) {
+    *(struct invocation **)lua_newuserdatauv(L, sizeof call, 0) = call;
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, end_process);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, call);
+}
 
 /* require("luactr.cli").main(arg), in protected mode. Returns the exit status as an integer. */
 static int run_cli(lua_State *L) {
-    const struct invocation *call = lua_touserdata(L, 1);
+    struct invocation *call = lua_touserdata(L, 1);
+    end_when_finalized(L, call);
     luaL_openlibs(L);
     set_up_package(L);
     lua_getglobal(L, "require");
@@ -133,11 +155,10 @@ static int run_cli(lua_State *L) {
     return 1;
 }
 
-static int interpret(lua_State *L, int argc, char **argv) {
-    struct invocation call = {argc, argv};
+static int interpret(lua_State *L, struct invocation *call) {
     lua_pushcfunction(L, add_traceback);
     lua_pushcfunction(L, run_cli);
-    lua_pushlightuserdata(L, &call);
+    lua_pushlightuserdata(L, call);
     if (lua_pcall(L, 1, 1, 1) == LUA_OK)
         return (int)luaL_optinteger(L, -1, 0);
     fprintf(stderr, "luactr: internal error: %s\n", lua_tostring(L, -1));
@@ -173,7 +194,9 @@ int main(int argc, char **argv) {
     }
     /* A negative step is credit: the collector has nothing to find in what a start loads. */
     lua_gc(L, LUA_GCSTEP, -FREE_OF_COLLECTION);
-    int status = interpret(L, argc, argv);
-    lua_close(L);
-    return status;
+    struct invocation call = {.argc = argc, .argv = argv};
+    call.status = interpret(L, &call);
+    call.over = true;
+    lua_close(L); /* ends the process, unless nothing has been set up */
+    return call.status;
 }

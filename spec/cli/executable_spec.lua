@@ -60,6 +60,25 @@ print(loaded())]])
     assert.equal(table.concat(expected, "\n"), result.stdout)
   end)
 
+  for _, ending in ipairs { "return 7", "os.exit(7, true)" } do
+    it("finalizes what a recipe leaves, the oldest last: " .. ending, function()
+      local dir <close> = support.tmpdir()
+      local result = support.luactr { dir:write("recipe.lua", [[
+kept = {}
+for i = 1, 3 do
+  kept[i] = setmetatable({}, { __gc = function()
+    io.write(i, ",")
+    collectgarbage()
+    if i == 2 then error("lost") end
+  end })
+end
+collectgarbage()
+io.write("end,")
+]] .. ending) }
+      assert.same({ 7, "end,3,2,1,", "" }, { result.code, result.stdout, result.stderr })
+    end)
+  end
+
   it("ignores LUA_INIT", function()
     local result = support.luactr { "version", env = { LUA_INIT = "error('init')" } }
     assert.equal(0, result.code)

@@ -74,8 +74,6 @@ function M.run(request)
     local result
     result, status = run.foreground(command)
     run.report(sink, result)
-    command:close()
-    os.exit(status) -- nothing is held any more; to free all memory piece by piece only takes time
   end
   return status
 end

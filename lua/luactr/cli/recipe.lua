@@ -78,7 +78,6 @@ end
 ---@field container? luactr.container that the recipe returned
 ---@field group? luactr.group that it returned
 ---@field pod? luactr.pod the same
----@field alone? boolean the recipe made no other
 ---@field result? luactr.result that it returned
 ---@field status? integer that it returned
 ---@field error? luactr.error that it returned behind nil
@@ -144,13 +143,13 @@ local function outcome_of(seen, value, err)
   elseif is_result(value) then
     return { result = value }
   elseif type(value) == "table" and require("luactr.container").is(value) then
-    return { container = value, alone = seen.made == 1 }
+    return { container = value }
   elseif is_group(value) then
     return { group = value }
   elseif is_built(value) then
     return {}
   elseif type(value) == "table" and require("luactr.pod").is(value) then
-    return { pod = value, alone = seen.made == #value.members }
+    return { pod = value }
   end
   return wrong_value(value)
 end
@@ -196,7 +195,7 @@ function M.image(name, arguments)
     return nil, value
   end
   value.spec.where, value.spec.rootfs.where = nil, nil
-  return { container = value, alone = true }
+  return { container = value }
 end
 
 return M

@@ -266,9 +266,6 @@ function M.run(request)
   end
   status = has_loop() and several().close(status) or status
   M.report(sink, result)
-  if outcome and outcome.alone then
-    os.exit(status) -- nothing is held any more; to free all memory piece by piece only takes time
-  end
   return status
 end
 
