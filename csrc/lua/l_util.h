@@ -46,6 +46,7 @@ int l_open_gate(lua_State *L);
 int l_open_systemd(lua_State *L);
 int l_open_regex(lua_State *L);
 int l_open_netdev(lua_State *L);
+int l_open_json(lua_State *L);
 
 /* Register a metatable: `methods` become __index, `meta` the metamethods. */
 void l_newclass(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta);

@@ -17,7 +17,7 @@ static const struct concern concerns[] = {
     {"seccomp", l_open_seccomp}, {"notify", l_open_notify},   {"cgroup", l_open_cgroup},
     {"archive", l_open_archive}, {"digest", l_open_digest},   {"pump", l_open_pump},
     {"gate", l_open_gate},       {"systemd", l_open_systemd}, {"regex", l_open_regex},
-    {"netdev", l_open_netdev},
+    {"netdev", l_open_netdev},   {"json", l_open_json},
 };
 
 static void merge(lua_State *L, int into) {

@@ -86,39 +86,8 @@ end
 
 -- ---- state.json
 
-local function json_string(text)
-  return '"' .. text:gsub('[%c"\\]', function(c)
-    return string.format("\\u%04x", c:byte())
-  end) .. '"'
-end
-
-local ENCODE = {}
-
-local function json(value)
-  return ENCODE[math.type(value) or type(value)](value)
-end
-
 --- Plain data as JSON; what has no form in it is the caller's mistake.
-M.json = json
-
-ENCODE.string = json_string
-ENCODE.boolean = tostring
-ENCODE.integer = tostring
-ENCODE.float = function(number) return string.format("%.6f", number) end
-
-function ENCODE.table(value)
-  local parts = {}
-  for i, entry in ipairs(value) do
-    parts[i] = json(entry)
-  end
-  if #parts > 0 then
-    return "[" .. table.concat(parts, ",") .. "]"
-  end
-  for key, entry in pairs(value) do
-    parts[#parts + 1] = json_string(tostring(key)) .. ":" .. json(entry)
-  end
-  return "{" .. table.concat(parts, ",") .. "}"
-end
+M.json = core.json.encode
 
 --- When a process was started, in clock ticks since boot: with its pid it names it for ever.
 ---@param pid integer|"self"
@@ -162,7 +131,7 @@ function Entry:write(record)
     return nil, message, errno
   end
   local written
-  written, message, errno = file:write(json(record) .. "\n")
+  written, message, errno = file:write(M.json(record) .. "\n")
   if not written then
     return nil, message, errno
   end
