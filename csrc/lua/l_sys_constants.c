@@ -343,7 +343,7 @@ static void push_signals(lua_State *L) {
 #define ERRNO_END 200
 
 static void push_errno(lua_State *L) {
-    lua_newtable(L);
+    lua_createtable(L, 0, ERRNO_END); /* or it would grow, and be hashed again, eight times */
     for (int i = 1; i < ERRNO_END; i++) {
         const char *name = strerrorname_np(i);
         if (!name)

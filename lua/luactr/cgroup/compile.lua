@@ -1,7 +1,5 @@
 --- From limits to what has to be made and written, on a host of any layout. Pure.
-local check = require "luactr.check"
 local core = require "luactr.core"
-local limits_rows = require("luactr.cgroup.limits").rows
 
 local cgroup <const> = core.cgroup
 
@@ -153,7 +151,8 @@ function Compiler:add_all()
   for _, home in ipairs(self.layout.hierarchies) do
     if home.parent then
       local place = self:place(home)
-      for _, controller in ipairs(home.version == 2 and check.sorted_keys(home.granted) or {}) do
+      local granted = home.version == 2 and require("luactr.check").sorted_keys(home.granted)
+      for _, controller in ipairs(granted or {}) do
         add_once(place.meters, controller)
       end
     end
@@ -202,7 +201,7 @@ function M.compile(limits, layout, id, pressure)
     layout = layout, optional = limits.optional, problems = {}, warnings = {},
     writes = {}, places = {}, by_home = {}, absolute = id:sub(1, 1) == "/",
   }, Compiler)
-  for _, limit in ipairs(limits_rows) do
+  for _, limit in ipairs(require("luactr.cgroup.limits").rows) do
     local name, compile = limit[1], limit[2]
     if limits[name] ~= nil then
       compile(self, "limits." .. name, limits[name], limits)

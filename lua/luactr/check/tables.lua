@@ -126,9 +126,7 @@ end
 
 local function check_row(row, value, path, problems)
   if value == nil then
-    if row.required then
-      problems:add(path, "is missing: %s expected", words.describe(row.type))
-    end
+    problems:add(path, "is missing: %s expected", words.describe(row.type))
     return row.default
   elseif row.unsupported then
     return problems:add(path, "%s", row.unsupported)
@@ -155,8 +153,12 @@ function kinds.record(t, value, path, problems)
   for _, row in ipairs(t.fields) do
     local name = row.name
     local field = rawget(value, name)
-    known = field ~= nil and known + 1 or known
-    result[name] = check_row(row, field, path == "" and name or path .. "." .. name, problems)
+    if field == nil and not row.required then -- as most of them are
+      result[name] = row.default
+    else
+      known = field ~= nil and known + 1 or known
+      result[name] = check_row(row, field, path == "" and name or path .. "." .. name, problems)
+    end
   end
   if not t.open and has_more(value, known) then
     for _, key in ipairs(sorted_keys(value, path, problems) or {}) do

@@ -2,8 +2,6 @@
 --
 -- lua-cjson reads it, for which every number is a double, and which keeps the last of two members
 -- of one name. What that could change is read again by a reader that is slower and exact.
-local strict = require "luactr.image.json"
-
 local M = {}
 
 M.DEEPEST = 64
@@ -102,7 +100,7 @@ function M.decode(text)
   if value then
     return value
   end
-  return strict.decode(text, { unique = true, integer = integer })
+  return require("luactr.image.json").decode(text, { unique = true, integer = integer })
 end
 
 return M

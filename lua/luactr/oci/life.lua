@@ -1,7 +1,6 @@
 --- The life of a container of an OCI bundle: create, start, state, kill, delete. Between two of
 --- these nothing of luactr runs: what is known is in its directory, and what is alive is a process
 --- of whoever adopts it.
-local birth = require "luactr.oci.birth"
 local container_module = require "luactr.oci.container"
 local core = require "luactr.core"
 local list = require "luactr.state.list"
@@ -185,7 +184,7 @@ local function prepare(request)
   if not fine then
     return nil, problem
   end
-  return box, birth.new(request, oci), recipes
+  return box, require("luactr.oci.birth").new(request, oci), recipes
 end
 
 --- The words of the others for an id that is taken.
