@@ -236,11 +236,11 @@ int launch(struct monitor *m) {
         error = attach_publish(m->state);
     if (error)
         return give_up(m, error);
+    event_tell(m, "start"); /* before what the caller may do next */
     lctr_fd_cleanup(&m->caller);
     m->caller = -1;
     lctr_fd_cleanup(&m->process.plan); /* the caller has read the init's notes */
     m->process.plan = -1;
-    event_tell(m, "start");
     return 0;
 }
 

@@ -53,7 +53,6 @@ describe("the events of detached containers #system", function()
 
   it("are its whole life", function()
     local found = start("exec sleep 100")
-    wait_for("start")
     assert(found:pause())
     assert(found:resume())
     assert(found:stop())
