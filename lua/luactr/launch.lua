@@ -12,6 +12,35 @@ local sys <const> = core.sys
 
 local M = {}
 
+-- ---- who keeps a container once it runs
+
+---@class luactr.keeper
+---@field adopted? boolean luactr goes, and whoever is there then has its process
+---@field gate? boolean its command waits until it is started
+---@field no_cgroup? boolean it is to have none, and no limits
+---@field announce fun(self, box, run): any, luactr.error? what whoever cleans up after luactr has to
+---  know before there is more
+---@field spawn fun(self, launch: table, box, run): luactr.process?, any as core.spawn
+---@field publish fun(self, box, run, record: table, host): any, luactr.error? writes state.json
+---@field created fun(self, box, run): any, luactr.error? after all but the exec, or after that
+
+--- This process itself. A state directory that fails now (a full disk) is no reason to end the
+--- container.
+local HERE <const> = {
+  announce = function() return true end,
+  spawn = function(_, launch, _, run) return (run.options.spawn or core.spawn)(launch) end,
+  publish = function(_, _, run, record, host)
+    state.sweep_once(host)
+    run.entry:write(record)
+    return true
+  end,
+  created = function() return true end,
+}
+
+local function keeper_of(options)
+  return options.life or options.detach and require("luactr.container.detach").MONITOR or HERE
+end
+
 -- ---- phases of containers and commands alike
 
 --- The profiles that ship need nothing.
@@ -36,17 +65,12 @@ local function take_signals(box, run)
   return run.signals
 end
 
-local function spawner(run)
-  return run.options.spawn or run.options.detach and require("luactr.container.detach").spawn
-    or core.spawn
-end
-
 local function spawn(box, run, host)
   local fds, err = slots.open(box, run, host)
   if not fds then
     return nil, err
   end
-  local process, message, errno, what = spawner(run) ({
+  local process, message, errno, what = run.keeper:spawn({
     plan = box.encoded, flags = box.plan.flags, fds = fds,
     cgroup = run.cgroup and run.cgroup:fd(), times = trace.enabled, fail = run.options.fail,
   }, box, run)
@@ -71,17 +95,11 @@ end
 
 -- ---- of a container
 
---- What has to be known of it by whoever cleans up after luactr, before there is more.
-local function announce(box, run, host)
-  local life = run.options.life
-  if life then
-    return life:announce(box, run, host)
-  end
-  return true
+local function announce(box, run)
+  return run.keeper:announce(box, run)
 end
 
---- While the init is at work. Readers of state.json learn the pid; a state directory that fails now
---- (a full disk) is no reason to end the container.
+--- While the init is at work: readers of state.json learn the pid.
 local function publish(box, run, host)
   local pid, membership = run.process:pid(), run.options.pod
   local record = {
@@ -92,15 +110,7 @@ local function publish(box, run, host)
       index = membership.index },
     process = require("luactr.container.base").store(box.plan, host),
   }
-  if run.options.life then
-    return run.options.life:publish(box, run, record)
-  end
-  state.sweep_once(host)
-  if run.options.detach then
-    return require("luactr.container.detach").publish(box, run, record)
-  end
-  run.entry:write(record)
-  return true
+  return run.keeper:publish(box, run, record, host)
 end
 
 -- ---- the way of the init
@@ -137,9 +147,8 @@ end
 
 local function launch(box, run, host)
   local fine, err = meet_until_end(box, run, host)
-  local life = fine and not run.created and run.options.life
-  if life then
-    fine, err = life:created(box, run)
+  if fine and not run.created then
+    fine, err = run.keeper:created(box, run)
   end
   if not fine and run.left then
     run.left:close()
@@ -197,11 +206,11 @@ end
 ---@field pod? luactr.pod.membership for a member, which its pod starts
 ---@field companion? luactr.companion of a detached one with callbacks
 ---@field host? luactr.host facts in place of those that luactr knows
----@field spawn? function who makes the process, in place of core.spawn: see luactr.oci.restore
 ---@field console? { send_console: fun(self, master: luactr.fd): boolean?, luactr.error? } who takes
----  the terminal of a command
+---  the terminal
 ---@field leave? boolean of a command: nobody of luactr's waits for it, see luactr.left
----@field life? luactr.oci.birth of one that nobody watches over
+---@field life? luactr.oci.birth the keeper of one that nobody watches over
+---@field spawn? function in place of core.spawn, for specs
 ---@field fail? { step: integer, errno: integer } let a step fail, for specs
 
 --- Start a box, or a command in one. On failure everything is closed again.
@@ -212,6 +221,7 @@ end
 ---@return table? error
 function M.start(box, host, options)
   local run <close> = run_module.new(options or {})
+  run.keeper = keeper_of(run.options)
   for _, phase in ipairs(box.base and phases_of_command() or phases_of_container()) do
     local fine, err = phase(box, run, host)
     if not fine then
@@ -221,7 +231,7 @@ function M.start(box, host, options)
       return nil, explain(box, host, err)
     end
   end
-  run.apart = not run.options.life
+  run.apart = not run.keeper.adopted
     and require("luactr.namespaces").has_fork(box.plan.spec.namespaces)
   run.loose = not run.cgroup and box.plan.spec.namespaces.pid ~= "new"
   run.started, run.started_at = sys.clock_gettime(), sys.clock_gettime("realtime")

@@ -86,10 +86,7 @@ end
 local OPERATIONS <const> = { ["start the monitor"] = "spawn" }
 
 --- In place of core.spawn: the monitor spawns.
----@param launch table of core.spawn
----@param box luactr.container
----@param run luactr.run
-function M.spawn(launch, box, run)
+local function spawn(_, launch, box, run)
   local why = unfit(box)
   if why then
     return nil, refusal(box, "leave it to a monitor", why)
@@ -214,10 +211,8 @@ function M.write_config(box, run, more)
 end
 
 --- The state is what others find the container by: without it there is none.
----@param box luactr.container
----@param run luactr.run
----@param record table of state.json
-function M.publish(box, run, record)
+local function publish(_, box, run, record, host)
+  state.sweep_once(host)
   local monitor = run.process:monitor_pid()
   record.owner = { pid = monitor, start = state.start_time(monitor) }
   record.restart = box.spec.restart ~= "no" and box.spec.restart or nil
@@ -230,6 +225,14 @@ function M.publish(box, run, record)
   end
   return done, not done and failure(box, "write", message, errno) or nil
 end
+
+local function nothing()
+  return true
+end
+
+--- Whom luactr.launch leaves the container to.
+---@type luactr.keeper
+M.MONITOR = { announce = nothing, spawn = spawn, publish = publish, created = nothing }
 
 -- ---- start
 

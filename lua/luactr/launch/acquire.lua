@@ -41,9 +41,8 @@ function M.plan(box, run, host)
   elseif box.encoded then
     return true
   end
-  local life = run.options.life
-  box.spec.id, box.spec.gate, box.spec.adopted = box.id, life and life.gate, life ~= nil
-  box.spec.no_cgroup = life and life.request.no_cgroup
+  box.spec.id, box.spec.gate, box.spec.adopted = box.id, run.keeper.gate, run.keeper.adopted
+  box.spec.no_cgroup = run.keeper.no_cgroup
   local plan, err = require("luactr.plan").compile(box.spec, host)
   if not plan then
     return nil, require("luactr.source").annotate(err)
@@ -105,7 +104,7 @@ end
 --- Beside that of a container that was renamed, unless somebody chose the place.
 local function make_cgroup(box, run)
   local cgroup, err = require("luactr.cgroup").open(box.plan.cgroup, run.scope)
-  local is_chosen = box.plan.spec.cgroup or run.scope or run.options.life
+  local is_chosen = box.plan.spec.cgroup or run.scope or run.keeper.adopted
   if not cgroup and err.code == "EEXIST" and not is_chosen then
     return require("luactr.cgroup").open_beside(box.plan.cgroup)
   end

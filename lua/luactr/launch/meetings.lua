@@ -10,10 +10,8 @@ local function write_id_maps(box, run)
 end
 
 local function take_console(_, run, fd)
-  local life = run.options.life
-  local console = run.options.console or life and life.request.console_socket and life
-  if console then
-    return console:send_console(fd)
+  if run.options.console then
+    return run.options.console:send_console(fd)
   end
   run.relay = run:own(require("luactr.terminal").relay(fd))
   return true
@@ -73,7 +71,7 @@ local function finish_start(box, run, _, host)
     return require("luactr.oci.hooks").before_command(box, run, host)
   end
   run.created = true
-  return run.options.life:created(box, run)
+  return run.keeper:created(box, run)
 end
 
 local MEETINGS <const> = { -- by the names of plan.h

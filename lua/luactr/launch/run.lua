@@ -6,6 +6,7 @@ local sys <const> = core.sys
 local M = {}
 
 ---@class luactr.run one life of a container, from start to the end of its resources
+---@field keeper luactr.keeper
 ---@field resources { close: fun(self) }[]
 ---@field held table<string, luactr.fd> by slot: the descriptors that the recipe names
 ---@field passed { close: fun(self) }[] what the container got; closed once it has it

@@ -1,18 +1,18 @@
---- A container of a bundle while it is made: what luactr.launch asks of it. When luactr is gone
---- nobody watches over such a container; what is written here is what later commands have.
+--- A container of a bundle while it is made, as luactr.launch has a keeper for each. When luactr is
+--- gone nobody watches over it; what is written here is what later commands have.
 local core = require "luactr.core"
 
 local sys <const> = core.sys
 
 local M = {}
 
----@class luactr.oci.birth
+---@class luactr.oci.birth: luactr.keeper
 ---@field request luactr.oci.creation
 ---@field oci luactr.oci.record
 ---@field gate boolean it waits until it is started
 ---@field hooks? table
 ---@field record? table of state.json, until it is written
-local Birth = {}
+local Birth = { adopted = true }
 Birth.__index = Birth
 
 -- A link in the directory of each. What it says is the version, and whether a luactr in the
@@ -23,7 +23,8 @@ local MARK <const>, FOREGROUND <const> = "oci", " run"
 ---@param oci luactr.oci.record
 ---@return luactr.oci.birth
 function M.new(request, oci)
-  return setmetatable({ request = request, oci = oci, gate = not request.foreground }, Birth)
+  return setmetatable({ request = request, oci = oci, gate = not request.foreground,
+    no_cgroup = request.no_cgroup }, Birth)
 end
 
 local function failure(id, op, message, errno, path)
@@ -61,6 +62,10 @@ local function give_streams(box, run)
 end
 
 -- ---- what launch asks
+
+function Birth:spawn(launch, box, run)
+  return (self.request.spawn or core.spawn)(launch, box, run)
+end
 
 --- Before anything else is made: how to clean up after a luactr that was killed.
 function Birth:announce(box, run)

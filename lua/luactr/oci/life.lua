@@ -221,7 +221,7 @@ function M.create(request)
     return nil, life
   end
   local run, err = require("luactr.launch").start(box, request.host,
-    { life = life, spawn = request.spawn })
+    { life = life, console = request.console_socket and life })
   if not run then
     return nil, in_use(err)
   end
@@ -277,7 +277,8 @@ function M.run(request)
     return nil, life
   end
   local started, err = require("luactr.container").start(box,
-    { life = life, host = request.host, forward_signals = true })
+    { life = life, host = request.host, forward_signals = true,
+      console = request.console_socket and life })
   local container = started and container_of(request, life)
   if started then
     started, err = tell_created(recipes, container)
