@@ -24,6 +24,9 @@
 #define PLAN_MAX_PATH   4095u   /* PATH_MAX without the NUL */
 #define PLAN_MAX_FD     1023u   /* highest number that the dup step may fill */
 
+/* Where programs are looked for if nothing else is said, in containers and on the host. */
+#define PLAN_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /* A list of steps ends with exec; one that does not ends the process with status 0.
  *
  * Each row is a step kind: enumerator, name in Lua and in `explain`, arguments.

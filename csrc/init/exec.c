@@ -1,8 +1,6 @@
 /* The last step: become the payload. */
 #include "init.h"
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /* The encoder wrote offsets; add the address of the buffer, which is this launch's own. */
 static char **relocate(struct init *in, const union plan_arg *a) {
     uint64_t *vector = (uint64_t *)((char *)in->plan + a->data.offset);
@@ -61,7 +59,7 @@ static int find(const char *file, const char *path, char **argv, char **env) {
     if (!*file)
         return -ENOENT;
     return has_slash(file) ? try(file, argv, env)
-                           : search(file, path ? path : DEFAULT_PATH, argv, env);
+                           : search(file, path ? path : PLAN_DEFAULT_PATH, argv, env);
 }
 
 int exec_look(const char *file, const char *path) {

@@ -337,6 +337,10 @@ int l_open_plan(lua_State *L) {
     lua_newtable(L);
     push_fd_arguments(L);
     lua_setfield(L, -2, "fd_arguments");
+    lua_pushliteral(L, PLAN_DEFAULT_PATH);
+    lua_setfield(L, -2, "default_path");
+    lua_pushinteger(L, PLAN_MAX_STEPS);
+    lua_setfield(L, -2, "max_steps");
     set_numbers(L, "rendezvous", rendezvous);
     set_numbers(L, "bind_policy", bind_policy);
     push_kinds(L);

@@ -18,8 +18,8 @@ local M = {}
 ---@field adopted? boolean luactr goes, and whoever is there then has its process
 ---@field gate? boolean its command waits until it is started
 ---@field no_cgroup? boolean it is to have none, and no limits
----@field announce fun(self, box, run): any, luactr.error? what whoever cleans up after luactr has to
----  know before there is more
+---@field announce fun(self, box, run): any, luactr.error? before there is more: what whoever cleans
+---  up after luactr has to know
 ---@field spawn fun(self, launch: table, box, run): luactr.process?, any as core.spawn
 ---@field publish fun(self, box, run, record: table, host): any, luactr.error? writes state.json
 ---@field created fun(self, box, run): any, luactr.error? after all but the exec, or after that

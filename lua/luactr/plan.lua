@@ -2,9 +2,6 @@
 --- facts, nothing is opened, made or changed. `explain` prints the result, luactr.core encodes it.
 local M = {}
 
-local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-local MAX_STEPS <const> = 65536 -- PLAN_MAX_STEPS of plan.h
-
 local function core()
   return require("luactr.core")
 end
@@ -150,7 +147,7 @@ end
 
 local function environment(spec, host)
   local defaults = {
-    PATH = DEFAULT_PATH,
+    PATH = core().plan.default_path,
     HOME = spec.user.home or spec.user.uid == 0 and "/root" or "/",
     HOSTNAME = hostname(spec),
     TERM = spec.tty and (host.environment.TERM or "xterm") or nil,
@@ -199,15 +196,16 @@ end
 
 local function start_payload(spec, host, plan)
   local list, path = environment(spec, host)
+  path = path or core().plan.default_path
   if plan.gate then -- where the program is looked for, too
-    plan.gate.path = path or DEFAULT_PATH
+    plan.gate.path = path
   end
   local argv = spec.command
   if spec.argv0 then
     argv = table.move(argv, 2, #argv, 2, { spec.argv0 })
   end
   return { { op = "exec", file = spec.command[1], argv = argv, env = list,
-    path = path or DEFAULT_PATH, from = "command" } }
+    path = path, from = "command" } }
 end
 
 -- ---- the order, which is the design
@@ -500,8 +498,9 @@ local function add_phases(plan, phases, spec, host)
     end
     add_phase(plan, phase, steps)
   end
-  if #plan.steps > MAX_STEPS then
-    local message = string.format("%d steps, at most %d", #plan.steps, MAX_STEPS)
+  local most = core().plan.max_steps
+  if #plan.steps > most then
+    local message = string.format("%d steps, at most %d", #plan.steps, most)
     return nil, failure(spec, "steps", { { path = "", message = message } })
   end
   finish_steps(plan)

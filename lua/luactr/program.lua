@@ -9,7 +9,6 @@ local CHUNK <const> = 65536
 local LONGEST_OUTPUT <const> = 16 << 20
 local EXECUTE <const> = 73 -- 0111
 local STREAMS <const> = { "input", "output", "errors" }
-local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 ---@class luactr.program.options
 ---@field [integer] string the argument list; the first is the path of the program
@@ -34,7 +33,7 @@ local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 ---@param name string
 ---@return string? path
 function M.find(name)
-  for directory in (os.getenv("PATH") or DEFAULT_PATH):gmatch("[^:]+") do
+  for directory in (os.getenv("PATH") or core.plan.default_path):gmatch("[^:]+") do
     local path = directory .. "/" .. name
     local stat = directory:sub(1, 1) == "/" and sys.stat(path)
     if stat and stat.type == "file" and stat.mode & EXECUTE ~= 0 then

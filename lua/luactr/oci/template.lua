@@ -1,5 +1,7 @@
 --- The config.json that `luactr oci spec` writes where there is none: a shell in a root that is
 --- beside it, with what engines give their containers. Pure.
+local core = require "luactr.core"
+
 local M = {}
 
 local CAPABILITIES <const> = { "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" }
@@ -72,7 +74,7 @@ function M.document(version, rootless, uid, gid)
     root = { path = "rootfs", readonly = true },
     process = {
       terminal = true, user = { uid = 0, gid = 0 }, args = { "sh" }, cwd = "/",
-      env = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm" },
+      env = { "PATH=" .. core.plan.default_path, "TERM=xterm" },
       capabilities = { bounding = CAPABILITIES, effective = CAPABILITIES,
         permitted = CAPABILITIES },
       rlimits = { { type = "RLIMIT_NOFILE", hard = 1024, soft = 1024 } },

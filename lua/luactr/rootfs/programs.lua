@@ -1,11 +1,11 @@
 --- Finds host programs and all that they need to run: loader, libraries, interpreters of scripts.
+local core = require "luactr.core"
 local elf = require "luactr.rootfs.elf"
 local inspect = require "luactr.rootfs.inspect"
 local libraries = require "luactr.rootfs.libraries"
 
 local M = {}
 
-local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 local EXECUTABLE <const> = 73 -- 0111
 local MAX_INTERPRETERS <const> = 4 -- the kernel's own limit on scripts that run scripts
 
@@ -22,7 +22,7 @@ end
 -- A relative directory in PATH means another thing in every place, so it does not count.
 local function path_directories(search_path)
   local directories, seen = {}, {}
-  for directory in (search_path or DEFAULT_PATH):gmatch("[^:]+") do
+  for directory in (search_path or core.plan.default_path):gmatch("[^:]+") do
     if directory:sub(1, 1) == "/" and not seen[directory] then
       seen[directory] = true
       directories[#directories + 1] = directory

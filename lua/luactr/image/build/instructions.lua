@@ -1,4 +1,5 @@
 --- Instructions of a Dockerfile as calls of the builder, with variables replaced.
+local core = require "luactr.core"
 local configs = require "luactr.image.build.config"
 local words = require "luactr.image.dockerfile.words"
 
@@ -32,7 +33,7 @@ function M.expand(plan, line, word, lookup)
 end
 
 -- What an image that says nothing has, for `ENV PATH=$PATH:/opt/bin`.
-local UNSAID <const> = { PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }
+local UNSAID <const> = { PATH = core.plan.default_path }
 
 local function lookup_of(b)
   return function(name)

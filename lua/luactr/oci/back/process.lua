@@ -4,8 +4,8 @@ local json = require "luactr.oci.json"
 
 local M = {}
 
-local function sys()
-  return require("luactr.core").sys
+local function core()
+  return require("luactr.core")
 end
 
 local function given(list)
@@ -53,7 +53,7 @@ end
 --- What a recipe's container has by itself is written down.
 function M.env(spec, b)
   local variables = {
-    PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH = core().plan.default_path,
     HOME = not spec.user.look_up and (spec.user.uid == 0 and "/root" or "/") or nil,
     HOSTNAME = b.hostname, TERM = spec.tty == true and "xterm" or nil,
   }
@@ -75,7 +75,7 @@ function M.capabilities(spec)
   local sets = {}
   for _, name in ipairs { "bounding", "effective", "permitted", "inheritable", "ambient" } do
     local list = spec.capabilities[name]
-    sets[name] = list == "all" and sys().cap_names((1 << 41) - 1) or given(list)
+    sets[name] = list == "all" and core().sys.cap_names((1 << 41) - 1) or given(list)
   end
   return next(sets) and sets
 end
