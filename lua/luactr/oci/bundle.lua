@@ -6,23 +6,25 @@ local M = {}
 ---@field document table as luactr.oci.config.check normalizes it
 ---@field warnings string[]
 
-local function absolute(path)
-  if path:sub(1, 1) == "/" then
-    return path
-  end
-  return require("luactr.core").sys.getcwd() .. "/" .. path
+--- A path that means the same in any directory, without what makes it longer than it needs to be.
+--- What .. leads to is known by the kernel alone.
+---@param path string
+---@return string
+function M.absolute(path)
+  path = path:sub(1, 1) == "/" and path or require("luactr.core").sys.getcwd() .. "/" .. path
+  path = path:gsub("/%.%f[/\0]", ""):gsub("//+", "/")
+  return #path > 1 and path:gsub("/$", "") or "/"
 end
 
-M.absolute = absolute
-
---- Read, map and check a bundle's config.json.
----@param context luactr.oci.context its bundle may be relative
+--- What a bundle's config.json is as a recipe.
+---@param context luactr.oci.context
 ---@param file? string the config's path, when it is not config.json in the bundle
----@return luactr.oci.bundle?
----@return luactr.error?
-function M.load(context, file)
+---@return table? raw what ctr.container takes
+---@return luactr.where|luactr.error where its fields come from, or what is wrong
+---@return table? document as luactr.oci.config.check normalizes it
+---@return string[]? warnings
+function M.recipe(context, file)
   local config = require "luactr.oci.config"
-  context = setmetatable({ bundle = absolute(context.bundle) }, { __index = context })
   file = file or context.bundle .. "/config.json"
   local document, err = require("luactr.oci.document").read(file)
   if not document then
@@ -32,8 +34,21 @@ function M.load(context, file)
   if not raw then
     return nil, origins
   end
-  local spec
-  spec, err = require("luactr.spec").check(raw, config.where(context, origins))
+  return raw, config.where(context, origins), document, warnings
+end
+
+--- Read, map and check a bundle's config.json.
+---@param context luactr.oci.context its bundle may be relative
+---@param file? string the config's path, when it is not config.json in the bundle
+---@return luactr.oci.bundle?
+---@return luactr.error?
+function M.load(context, file)
+  context = setmetatable({ bundle = M.absolute(context.bundle) }, { __index = context })
+  local raw, where, document, warnings = M.recipe(context, file)
+  if not raw then
+    return nil, where
+  end
+  local spec, err = require("luactr.spec").check(raw, where)
   if not spec then
     return nil, err
   end

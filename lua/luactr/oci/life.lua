@@ -80,36 +80,21 @@ end
 
 -- ---- making
 
-local function absolute(path)
-  path = path:sub(1, 1) == "/" and path or sys.getcwd() .. "/" .. path
-  path = path:gsub("/%.%f[/\0]", ""):gsub("//+", "/")
-  return #path > 1 and path:gsub("/$", "") or "/"
-end
-
 --- The recipe that a bundle is, with the document that it was.
 local function recipe_of(request)
   if request.raw then
     return request.raw, nil, {}
   end
-  local document, err =
-    require("luactr.oci.document").read(request.config or request.bundle .. "/config.json")
-  if not document then
-    return nil, err
-  end
-  local config, context = require "luactr.oci.config", {
+  local raw, where, document, warnings = require("luactr.oci.bundle").recipe({
     bundle = request.bundle, id = request.id, systemd = request.systemd,
     no_cgroup = request.no_cgroup, rootless = request.rootless, no_pivot = request.no_pivot,
     no_new_keyring = request.no_new_keyring, preserve_fds = request.preserve_fds,
     console_socket = request.console_socket,
-  }
-  local raw, origins, warnings = config.recipe(document, context)
-  if not raw then
-    return nil, origins
-  end
+  }, request.config)
   for _, warning in ipairs(request.warn and warnings or {}) do
     request.warn(warning)
   end
-  return raw, config.where(context, origins), document
+  return raw, where, document
 end
 
 --- What the administrator's recipes make of the recipe. Mostly there are none.
@@ -172,7 +157,7 @@ local function prepare(request)
   if not fine then
     return nil, problem
   end
-  request.bundle = absolute(request.bundle or ".")
+  request.bundle = require("luactr.oci.bundle").absolute(request.bundle or ".")
   if request.no_pivot then -- as on an initramfs, where nobody can
     request.host = setmetatable({ initramfs = true }, { __index = request.host })
   end
