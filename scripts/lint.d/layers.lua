@@ -65,7 +65,7 @@ local LAYERS <const> = {
       "documents of images",
       "documents of OCI" },
     modules = { "luactr.oci.json", "luactr.oci.types", "luactr.oci.config", "luactr.oci.rows.*",
-      "luactr.oci.back.*",
+      "luactr.oci.back", "luactr.oci.back.*",
       "luactr.oci.resources" } },
   { name = "oci", modules = { "luactr.oci", "luactr.oci.*" }, uses = "all but cli" },
   { name = "container", modules = { "luactr.container", "luactr.container.*", "luactr.state",

@@ -1,6 +1,7 @@
 -- From a recipe to config.json and back: the plan is the same, as far as config.json can say it.
 
 local cjson = require "cjson"
+local back = require "luactr.oci.back"
 local config = require "luactr.oci.config"
 local ctr = require "luactr"
 local json = require "luactr.oci.json"
@@ -56,7 +57,7 @@ local function names_of(lost)
   return table.concat(list, " ")
 end
 
-describe("luactr.oci.config document() #unit", function()
+describe("luactr.oci.back #unit", function()
   local same <const> = {
     ["nothing"] = {},
     ["a process"] = { user = { uid = 5, gid = 6 }, groups = { 7, 8 }, umask = "077", cwd = "/x",
@@ -102,14 +103,14 @@ describe("luactr.oci.config document() #unit", function()
   for name, fields in pairs(same) do
     it("means the same, and loses nothing: " .. name, function()
       local recipe = checked(fields)
-      local document, lost = config.document(recipe)
+      local document, lost = back.document(recipe)
       assert.are.equal("", names_of(lost))
       assert.are.equal(steps_of(recipe), steps_of(again(document)))
     end)
   end
 
   it("says what runs the same way in an engine", function()
-    local document = config.document(checked { labels = { a = "b" }, stop_signal = "INT",
+    local document = back.document(checked { labels = { a = "b" }, stop_signal = "INT",
       window = { rows = 3, columns = 4 }, exec_cpu_affinity = "0-1", cgroup = "/a/b",
       net_devices = { eth1 = "eth0" }, resctrl = { group = "g", bandwidth = "MB:0=50" },
       hooks = { poststop = { { path = "/bin/true", args = { "true" } } } } })
@@ -128,7 +129,7 @@ describe("luactr.oci.config document() #unit", function()
   end)
 
   it("is of the oldest version that has its fields, since there are engines that insist", function()
-    local function version(fields) return config.document(checked(fields)).ociVersion end
+    local function version(fields) return back.document(checked(fields)).ociVersion end
     assert.are.equal("1.0.2", version {})
     assert.are.equal("1.1.0", version { domainname = "x" })
     assert.are.equal("1.2.0", version { exec_cpu_affinity = "0", domainname = "x" })
@@ -163,7 +164,7 @@ describe("luactr.oci.config document() #unit", function()
 
     for _, word in ipairs { "default", "strict" } do
       it("answers as the profile does: " .. word, function()
-        local document, lost = config.document(checked { seccomp = word })
+        local document, lost = back.document(checked { seccomp = word })
         assert.are.equal("", names_of(lost))
         local program = program_of(again(document))
         assert.are.same(verdicts(require("luactr.core").seccomp.builtin(word), CALLS),
@@ -179,7 +180,7 @@ describe("luactr.oci.config document() #unit", function()
         { names = { "clone" }, action = "ENOSPC",
           args = { { index = 0, op = ">=", value = -1 } } },
       } } }
-      local document, lost = config.document(recipe)
+      local document, lost = back.document(recipe)
       assert.are.equal("", names_of(lost))
       local calls = { { "socket", 1, 0 }, { "socket", 1, 1 }, { "socket", 5, 1 },
         { "socket", 4, 3 }, { "socket", 4, -1 }, { "ioctl", 0, 0 }, { "ioctl", 0, 7 },
@@ -209,7 +210,7 @@ describe("luactr.oci.config document() #unit", function()
   }
   for i, case in ipairs(lost) do
     it("names what config.json cannot say (" .. i .. "): " .. case[2], function()
-      local document, list = config.document(checked(case[1]))
+      local document, list = back.document(checked(case[1]))
       assert.are.equal(case[2], names_of(list))
       again(document)
     end)

@@ -1,6 +1,7 @@
 -- config.json at random: whatever a bundle has, nothing raises; what is wrong is said; what is read
 -- means the same to both readers; and what is right can be written down again.
 
+local back = require("luactr.oci.back")
 local config = require("luactr.oci.config")
 local core = require("luactr.core")
 local json = require("luactr.oci.json")
@@ -145,7 +146,7 @@ local function use(tree)
   else
     assert(#tostring(err) > 10)
   end
-  local document = config.document(checked)
+  local document = back.document(checked)
   assert(to_spec(assert(json.decode(output.pretty(document)))), "it cannot be written down")
   return true
 end

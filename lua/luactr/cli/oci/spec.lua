@@ -35,7 +35,7 @@ local function from_recipe(request)
     return nil, require("luactr.error").new { code = "EUSAGE", op = "spec",
       message = "only a container becomes a bundle, and the recipe returned none" }
   end
-  local document, lost = require("luactr.oci.config").document(outcome.container.spec)
+  local document, lost = require("luactr.oci.back").document(outcome.container.spec)
   for _, one in ipairs(lost) do
     request.log:write("warning",
       string.format("%s is not in the bundle: %s", one.path, one.message))
