@@ -3,6 +3,7 @@
 --   local here <close> = images.open()
 --   here:make("app:1", { { ["etc/motd"] = "hello" } })
 
+local assert = require("luassert")
 local blob = require("luactr.image.blob")
 local document = require("luactr.image.document")
 local store = require("luactr.image.store")
@@ -66,6 +67,22 @@ end
 --- Run luactr with this store.
 function Here:luactr(...)
   return support.luactr { env = { LUACTR_IMAGES = self.path }, ... }
+end
+
+--- Run `luactr image`, which has to end with a status.
+---@return string stdout
+---@return string stderr
+function Here:answers(status, ...)
+  local result = self:luactr("image", ...)
+  assert.equal(status, result.code, result.stderr)
+  return result.stdout, result.stderr
+end
+
+--- The same, when it prints nothing but an error with that text.
+function Here:refuses(status, text, ...)
+  local stdout, stderr = self:answers(status, ...)
+  assert.matches(text, stderr, 1, true)
+  assert.equal("", stdout)
 end
 
 function Here:close()
