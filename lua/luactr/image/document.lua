@@ -16,7 +16,6 @@ M.DEPTH = 3 -- of indexes in indexes
 -- What is in the files of document/, under one roof.
 M.types, M.kind, M.compression = descriptor.types, descriptor.kind, descriptor.compression
 M.compressions, M.layer_type = descriptor.compressions, descriptor.layer_type
-M.descriptor_problem = descriptor.problem
 M.platform, M.platform_of, M.check_platform = platform.choose, platform.of, platform.check
 M.parse_platform, M.platform_text = platform.parse, platform.text
 
