@@ -8,7 +8,7 @@
 
 #define ATTACH_SOCKET    "attach"     /* its name, once the container has started */
 #define ATTACH_UNBORN    "attach.new" /* until then */
-#define ATTACH_INPUT_MAX 4096     /* of one message */
+#define ATTACH_INPUT_MAX 4096         /* of one message */
 
 /* ORDER ATTACH: luactr.container.attach, luactr.container.attach.session */
 enum attach_kind {
