@@ -68,7 +68,7 @@ describe("a scope of systemd's #system #systemd #engines", function()
       local path = recipe("names", [[scope = { slice = "spec-a.slice", name = "web.scope" },
         limits = { memory = "64M" }, command = { "cat", "/proc/self/cgroup" }]])
       local cgroups, place = must(path), top .. "/spec.slice/spec-a.slice/web.scope/container"
-      assert.matches(":" .. place .. "\n", cgroups, 1, true)
+      assert.matches(":" .. place .. "\n", cgroups .. "\n", 1, true)
       for line in cgroups:gmatch("[^\n]+") do
         local found = line:match(":(/.*)$")
         -- systemd's own hierarchy of v1 knows no other directory, and luactr uses not all of them
