@@ -88,6 +88,7 @@ local function bundle()
   local config = cjson.decode(read(directory .. "/config.json"))
   config.process.terminal = false
   config.process.args = { "/bin/payload" }
+  config.process.capabilities.ambient = nil -- not inheritable there: the kernel refuses them
   config.root = { path = rootfs, readonly = false }
   config.linux.resources = {
     cpu = { period = 100000, quota = 90000 },

@@ -77,7 +77,7 @@ local function podman_words(bench, runtime)
 end
 
 local CLEAN_UP <const> = [[rm -rf "$0" /run/luactr-bench-podman
-rmdir /sys/fs/cgroup/luactr-bench-podman /sys/fs/cgroup/*/luactr-bench-podman 2>/dev/null || :]]
+find /sys/fs/cgroup -depth -type d -name luactr-bench-podman -exec rmdir {} +]]
 
 local function path_of(name)
   for directory in os.getenv("PATH"):gmatch("[^:]+") do
