@@ -177,16 +177,21 @@ Entry.__gc = Entry.close
 
 -- ---- leftovers
 
---- Open and lock an entry: the directory, or nil and whether somebody else holds it.
+--- Whether a path still leads to the directory: who had the lock may have removed it, and others
+--- may have made one of the name since.
+local function is_at(directory, path)
+  local own, there = sys.stat(directory), sys.stat(path, "symlink_nofollow")
+  return there ~= nil and own.ino == there.ino and own.dev == there.dev
+end
+
+--- Open and lock an entry: the directory, or nil when there is none or somebody else holds it.
 local function open_locked(path)
   local directory = sys.open(path, { "rdonly", "directory", "nofollow" })
-  if not directory then
-    return nil, false
-  elseif not lock(directory) then
+  if directory and lock(directory) and is_at(directory, path) then
+    return directory
+  elseif directory then
     directory:close()
-    return nil, true
   end
-  return directory
 end
 
 local function remove_resctrl(directory)
@@ -293,10 +298,7 @@ local function attempt(host, containers, id)
     return failure(message, errno, "mkdir", path)
   end
   local directory = open_locked(path)
-  if not directory then
-    return nil
-  elseif sys.stat(directory).nlink == 0 then -- swept between mkdir and lock
-    directory:close()
+  if not directory then -- perhaps swept between mkdir and lock
     return nil
   end
   local cleaned, why = made, nil

@@ -108,6 +108,30 @@ describe("luactr.state #system", function()
     assert.is_nil(lfs.attributes(path))
   end)
 
+  it("removes nobody's new directory in place of the old one of the name", function()
+    local dir <close> = support.tmpdir()
+    local host, healers, deadline = host_in(dir), {}, sys.clock_gettime() + 60
+    for i = 1, 3 do
+      healers[i] = assert(sys.clone({}, function()
+        repeat state.heal(host, "one") until sys.clock_gettime() > deadline
+      end))
+    end
+    local claimed, lost = 0, 0
+    for _ = 1, 500 do
+      local entry <close> = state.claim(host, "one") -- unless somebody looks all the time
+      if entry then
+        sys.nanosleep(0)
+        claimed, lost = claimed + 1, lost + (sys.stat(entry.path) and 0 or 1)
+      end
+    end
+    for _, healer in ipairs(healers) do
+      healer:signal("KILL")
+      assert(sys.waitid(healer))
+      healer:close()
+    end
+    assert.same({ 0, true }, { lost, claimed > 0 })
+  end)
+
   it("keeps a detached container that has ended", function()
     local dir <close> = support.tmpdir()
     local host = host_in(dir)
