@@ -214,6 +214,8 @@ int step_init(struct init *in, const union plan_arg *a) {
 /* The parent has a child more, which has joined what we have joined. It is told so by a pidfd, also
  * of one that has failed: it is the parent's to reap. What has failed is told after that. */
 int step_leave(struct init *in, const union plan_arg *a) {
+    if (in->left) /* each would tell of the one failure */
+        return -EINVAL;
     in->cgroup = a[0].u == PLAN_NONE ? -1 : plan_take(in, &a[0]);
     in->pid1 = k_getppid();
     int result = process_arm(in);
